@@ -1,0 +1,84 @@
+// Follows a compiled grammar over a model's tokens: which tokens may come next, what is forced, what was accepted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace diecast {
+
+class Tokenizer;
+class MaskArena;
+
+/// A token bitmask that lives in a shared, immutable arena: nothing is copied.
+/// Shape: ceil(vocab_size / 32) words, bit i % 32 of word i / 32 is 1 when token i is allowed.
+struct TokenMask {
+  const uint32_t* words = nullptr;
+  int32_t num_allowed = 0;
+  /// The ids themselves, ascending, when there are few (at most kMaxListed); empty otherwise.
+  std::span<const int32_t> listed;
+  static constexpr int32_t kMaxListed = 256;
+  std::shared_ptr<const void> owner;  ///< keeps words and list alive
+};
+
+/// Everything about a tokenizer that grammars share: token trie, lexeme bitmaps, mask arena. One per tokenizer and process.
+/// Thread-safe.
+class Vocabulary;
+std::shared_ptr<Vocabulary> CreateVocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab_size);
+
+/// An immutable grammar program bound to a vocabulary, with the memo of configurations that its matchers share.
+/// Thread-safe.
+class CompiledGrammar;
+/// Checks every index of `program` (src/fsm/program-layout.ts); throws Error{kGrammarInvalid}.
+std::shared_ptr<CompiledGrammar> LoadGrammar(std::shared_ptr<Vocabulary> vocabulary,
+                                             std::span<const uint8_t> program);
+/// Bytes held by a grammar: the program and its memo.
+size_t GrammarMemoryBytes(const CompiledGrammar& grammar);
+
+/// One request's cursor. Cheap to create and to copy; a copy is a fork.
+/// Thread: not thread-safe itself, but many matchers of one grammar may run in parallel.
+class Matcher {
+ public:
+  explicit Matcher(std::shared_ptr<CompiledGrammar> grammar);
+  ~Matcher();
+  Matcher(const Matcher&);
+  Matcher(Matcher&&) noexcept;
+  Matcher& operator=(const Matcher&);
+  Matcher& operator=(Matcher&&) noexcept;
+
+  /// Consumes one token. An EOS id is accepted when the text is complete and terminates the matcher. Returns false, changing
+  /// nothing, when the grammar does not allow the token.
+  bool AcceptToken(int32_t id);
+  /// Consumes bytes as one rollback step. Returns how many bytes were accepted; when fewer than given, nothing changes.
+  size_t AcceptBytes(std::string_view bytes);
+
+  /// The tokens allowed next, EOS ids included when the text may end here.
+  TokenMask NextTokenMask();
+
+  /// Whether the text so far is a full sentence of the grammar.
+  bool IsComplete() const;
+  /// Whether nothing but EOS may follow (complete, and no byte can extend it), or EOS was accepted.
+  bool IsTerminated() const;
+
+  /// Bytes that must come next: the longest chain of positions with a single possible byte. Empty when there is a choice or the
+  /// text may end here. At most `max_bytes`.
+  std::string ForcedBytes(size_t max_bytes = 4096) const;
+  /// Canonical tokens of the forced text, to be appended after `context` (the ids before it, prompt included; only the last few
+  /// matter). Never crosses a point where the model could choose: trailing tokens that an allowed vocabulary token could extend
+  /// past the end of the forced text are left out. Does not consume; the caller appends and accepts them.
+  std::vector<int32_t> ForcedTokens(std::span<const int32_t> context) const;
+
+  /// Undoes the last `steps` accepted tokens (or AcceptBytes calls).
+  void Rollback(int32_t steps);
+  int32_t num_steps() const;
+  void Reset();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace diecast

@@ -1,0 +1,69 @@
+// What the engine knows of a model: a ragged batch of token rows in, logits out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace diecast {
+
+class GgufFile;
+class ThreadPool;
+
+struct ModelConfig {
+  std::string architecture;  ///< "llama"
+  std::string name;
+  int32_t vocab_size = 0;  ///< rows of the head; may exceed the tokenizer's
+  int32_t hidden_size = 0;
+  int32_t num_layers = 0;
+  int32_t num_heads = 0;
+  int32_t num_kv_heads = 0;
+  int32_t head_dim = 0;
+  int32_t ffn_size = 0;
+  int32_t context_length = 0;
+  float rms_eps = 1e-5f;
+  float rope_theta = 10000.0f;
+  int32_t rope_dim = 0;
+};
+
+/// Keys and values of all sequences, addressed by slot (a page of one token). A sequence is a list of slots, so a prefix can be
+/// shared and a fork copies nothing.
+/// Shape: key and value [num_layers, num_slots, num_kv_heads * head_dim].
+class KvPool {
+ public:
+  virtual ~KvPool() = default;
+  virtual int32_t num_slots() const = 0;
+  virtual int32_t num_free() const = 0;
+  /// Appends `count` slots to `out`; returns false and appends nothing when there are too few.
+  virtual bool Allocate(int32_t count, std::vector<int32_t>* out) = 0;
+  virtual void Free(std::span<const int32_t> slots) = 0;
+};
+
+/// One sequence's share of a step: `tokens` are appended after `context_length` cached tokens.
+struct StepRow {
+  std::span<const int32_t> tokens;
+  int32_t context_length = 0;         ///< tokens already in the KV pool
+  std::span<const int32_t> kv_slots;  ///< size context_length + tokens.size(); the last ones are written by this step
+  int32_t num_logits = 0;             ///< how many of the row's last tokens need logits: 0, 1 or tokens.size()
+};
+
+class CausalModel {
+ public:
+  virtual ~CausalModel() = default;
+  virtual const ModelConfig& config() const = 0;
+  virtual std::unique_ptr<KvPool> CreateKvPool(int32_t num_slots) const = 0;
+  /// Runs one step. `logits` is [sum of num_logits, vocab_size] f32, row-major, in row order.
+  /// Thread: one call at a time; uses the pool given at load.
+  virtual void Forward(std::span<const StepRow> rows, KvPool& pool, std::span<float> logits) = 0;
+};
+
+/// How weights are multiplied: as stored (int8 activations per block), or dequantized to f32 first (exact, slow; for parity).
+enum class WeightMode : uint8_t { kQuantized, kDequantized };
+
+/// Throws Error{kModelInvalid | kModelUnsupported}. Owner: the model keeps `file` alive.
+std::unique_ptr<CausalModel> LoadModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
+                                       WeightMode mode = WeightMode::kQuantized);
+
+}  // namespace diecast
