@@ -1,0 +1,92 @@
+/**
+ * Builds and runs the native tests (ctest), then each fuzzer for a while under the address and undefined-behaviour sanitizers.
+ *
+ *   node scripts/native-tests.mjs [--fuzz-seconds N] [--report FILE]
+ *
+ * Without `--fuzz-seconds` no fuzzer is run. The seconds are shared by all fuzzers; each gets its share as its only argument.
+ * `--report` writes { passed, failed } for the continuous integration's sum.
+ */
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { parseBuildLine } from "./setup/addon.mjs";
+import { runTool, toolVersion } from "./setup/child.mjs";
+import { ROOT, setUp } from "./setup/index.mjs";
+import { startProgress } from "./setup/progress.mjs";
+import { reportFailure, SetupError, say } from "./setup/terminal.mjs";
+
+const { values } = parseArgs({ options: { "fuzz-seconds": { type: "string" }, report: { type: "string" } } });
+const jobs = String(availableParallelism());
+const counts = { passed: 0, failed: 0 };
+
+/** Configures and builds `folder`; throws with the compiler's output. */
+async function build(folder, options, targets, label) {
+  const generator = (await toolVersion("ninja")) === null ? [] : ["-G", "Ninja"];
+  const configured = await runTool("cmake", ["-S", ".", "-B", folder, ...generator, ...options], { cwd: ROOT });
+  if (configured.code !== 0)
+    throw new SetupError(`cmake failed in ${folder}`, "See its output above.", configured.tail);
+  const progress = await startProgress(label);
+  const args = ["--build", folder, "--parallel", jobs, ...targets.flatMap((target) => ["--target", target])];
+  const built = await runTool("cmake", args, {
+    cwd: ROOT,
+    onLine(line) {
+      const step = parseBuildLine(line);
+      if (step) progress.update(step.done, step.total);
+    },
+  });
+  progress.stop();
+  if (built.code !== 0)
+    throw new SetupError(`${folder} does not build`, "See the compiler's output above.", built.tail);
+}
+
+/** ctest, one count per test program. */
+async function runTests(folder) {
+  const print = (line) => process.stdout.write(`${line}\n`);
+  const args = ["--test-dir", folder, "--output-on-failure", "--no-tests=error", "--exclude-regex", "_fuzz$"];
+  const { code } = await runTool("ctest", args, {
+    cwd: ROOT,
+    onLine(line) {
+      if (/^\s*\d+\/\d+ Test +#\d+: .* Passed /.test(line)) counts.passed++;
+      else if (/^\s*\d+\/\d+ Test +#\d+: /.test(line)) counts.failed++;
+      print(line);
+    },
+  });
+  if (code !== 0 && counts.failed === 0) counts.failed++;
+}
+
+async function runFuzzers(folder, names, seconds) {
+  for (const name of names) {
+    const share = String(Math.max(1, Math.round(seconds / names.length)));
+    say(`fuzzing: ${name} for ${share} s`);
+    const { code, tail } = await runTool(join(ROOT, folder, name), [share], { cwd: ROOT });
+    process.stdout.write(`${tail}\n${name}: ${code === 0 ? "passed" : `FAILED (code ${code})`}\n`);
+    if (code === 0) counts.passed++;
+    else counts.failed++;
+  }
+}
+
+try {
+  await setUp(["packages"]);
+  const strict = ["-DDIECAST_TESTS=ON", "-DDIECAST_WERROR=ON"];
+  await build("build/native-tests", strict, [], "building the native tests");
+  await runTests("build/native-tests");
+  const seconds = Number(values["fuzz-seconds"] ?? 0);
+  if (seconds > 0) {
+    const sources = readdirSync(join(ROOT, "native/test/fuzz")).filter((name) => name.endsWith("_fuzz.cc"));
+    const names = sources.map((name) => name.slice(0, -".cc".length));
+    // Optimized all the same: a fuzzer's worth is the inputs it gets through.
+    const sanitize = [...strict, "-DDIECAST_SANITIZE=address,undefined", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"];
+    await build("build/native-sanitized", sanitize, names, "building the fuzzers");
+    await runFuzzers("build/native-sanitized", names, seconds);
+  }
+} catch (error) {
+  counts.failed++;
+  reportFailure(error);
+}
+process.stdout.write(`native: ${counts.passed} passed, ${counts.failed} failed\n`);
+if (values.report) {
+  mkdirSync(join(values.report, ".."), { recursive: true });
+  writeFileSync(values.report, JSON.stringify(counts));
+}
+process.exitCode = counts.failed > 0 ? 1 : 0;
