@@ -17,6 +17,7 @@ class MaskArena;
 /// Shape: ceil(vocab_size / 32) words, bit i % 32 of word i / 32 is 1 when token i is allowed.
 struct TokenMask {
   const uint32_t* words = nullptr;
+  size_t num_words = 0;
   int32_t num_allowed = 0;
   /// The ids themselves, ascending, when there are few (at most kMaxListed); empty otherwise.
   std::span<const int32_t> listed;
@@ -37,6 +38,8 @@ std::shared_ptr<CompiledGrammar> LoadGrammar(std::shared_ptr<Vocabulary> vocabul
                                              std::span<const uint8_t> program);
 /// Bytes held by a grammar: the program and its memo.
 size_t GrammarMemoryBytes(const CompiledGrammar& grammar);
+/// Bytes that the memo may hold before it is dropped and rebuilt; results never depend on it.
+void SetGrammarMemoBudget(CompiledGrammar& grammar, size_t bytes);
 
 /// One request's cursor. Cheap to create and to copy; a copy is a fork.
 /// Thread: not thread-safe itself, but many matchers of one grammar may run in parallel.
@@ -80,5 +83,9 @@ class Matcher {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Feeds `ids` one by one, timing mask and commit together (the MaskBench protocol); microseconds go to `micros` (as long as ids).
+/// Returns how many were accepted; the refused one, if any, is timed too.
+size_t TimeMatcherTokens(Matcher& matcher, std::span<const int32_t> ids, double* micros);
 
 }  // namespace diecast

@@ -20,7 +20,8 @@
  * rule has distances: the least and the greatest number of INCs on a path from q to acceptance (INFINITY: unbounded), all
  * numbers in between being possible too. A state q may be entered with count c only if
  *   c + min(q) <= counterMax  and  c + max(q) >= counterMin.
- * This one rule enforces minLength/maxLength, minItems/maxItems and so on, and is exact, so no dead end can be entered.
+ * Acceptance (returning to the caller) moreover needs c >= counterMin, which matters for accepting states that can go on.
+ * These two rules enforce minLength/maxLength, minItems/maxItems and so on, exactly, so no dead end can be entered.
  * INC on a byte edge applies before entering its target; on a call edge before entering the callee, and the check is made with
  * the return state's distances at once (the callee is never empty, so it can always be passed).
  *

@@ -1,0 +1,206 @@
+#include "native/matcher/compiled_grammar.h"
+
+#include <algorithm>
+
+#include "native/matcher/matcher.h"
+
+namespace diecast {
+namespace {
+
+/// States with at least this many live bytes are worth a table; narrower ones visit only a small part of the trie.
+constexpr uint32_t kDenseBytes = 24;
+/// How many trailing tokens of a forced run are checked for longer alternatives. A token that could swallow more than this many
+/// others would have to be longer than any merge of canonical text.
+constexpr size_t kExtendWindow = 4;
+/// Tokens of context given to the tokenizer before the forced text.
+constexpr size_t kContextTokens = 8;
+
+}  // namespace
+
+CompiledGrammar::CompiledGrammar(std::shared_ptr<Vocabulary> vocabulary, std::span<const uint8_t> program)
+    : vocabulary_(std::move(vocabulary)), program_(program) {
+  store_ = std::make_shared<ConfigStore>(program_, vocabulary_->max_token_bytes());
+  tables_.resize(program_.rules().size());
+  uses_table_.assign(program_.num_states(), false);
+  for (uint32_t s = 0; s < program_.num_states(); ++s) {
+    const Program::Rule& rule = program_.RuleOf(s);
+    if (!rule.lexeme()) continue;
+    uint32_t live = 0;
+    for (const auto& e : program_.ByteEdges(s)) live += uint32_t{e.hi()} - e.lo() + 1;
+    uses_table_[s] = rule.shared() || live >= kDenseBytes;
+  }
+}
+
+void CompiledGrammar::EvictIfOverBudget() {
+  if (store_->memory_bytes() > memo_budget_) {
+    store_ = std::make_shared<ConfigStore>(program_, vocabulary_->max_token_bytes());
+  }
+}
+
+size_t CompiledGrammar::memory_bytes() { return program_.memory_bytes() + store_->memory_bytes(); }
+
+bool CompiledGrammar::UsesTable(uint32_t state) const {
+  return state < program_.num_states() && uses_table_[state];
+}
+
+LexemeTable& CompiledGrammar::TableOf(uint32_t rule) {
+  if (!tables_[rule]) tables_[rule] = vocabulary_->Lexeme(program_, rule);
+  return *tables_[rule];
+}
+
+std::shared_ptr<const MaskEntry> CompiledGrammar::Mask(ConfigStore& store, uint32_t config) {
+  const uint32_t cls = store.ClassOf(config);
+  if (const auto& known = store.MaskOfClass(cls)) return known;
+  auto entry = vocabulary_->arena().Intern(BuildMask(store, config));
+  if (entry.use_count() == 1) {
+    store.NoteMaskBytes(entry->words.capacity() * 4 + entry->listed.capacity() * 4 + sizeof(MaskEntry));
+  }
+  store.MaskOfClass(cls) = entry;
+  return entry;
+}
+
+template <typename Visit>
+void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent, uint32_t config,
+                           Visit&& visit) {
+  if (trie.size() == 0) return;
+  const uint32_t begin = parent == TokenTrie::kNone ? 0 : parent + 1;
+  const uint32_t end = parent == TokenTrie::kNone ? trie.size() : trie.node(parent).subtree_end;
+  const uint32_t base = parent == TokenTrie::kNone ? 0 : trie.node(parent).depth;
+  std::vector<uint32_t> path(size_t{trie.max_depth()} - base + 1);
+  path[0] = config;
+  for (uint32_t i = begin; i < end;) {
+    const TokenTrie::Node& node = trie.node(i);
+    const uint32_t depth = node.depth - base;
+    const uint32_t from = path[depth - 1];
+    if (!Contains(store.Live(from), node.byte)) {
+      i = node.subtree_end;
+      continue;
+    }
+    path[depth] = store.Step(from, node.byte);
+    if (const auto values = trie.ValuesAt(i); !values.empty() && !visit(values)) return;
+    ++i;
+  }
+}
+
+void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Member& member,
+                                      std::vector<uint32_t>* words) {
+  const uint32_t rule_index = program_.RuleIndexOf(member.state);
+  const uint32_t local = member.state - program_.rules()[rule_index].first_state;
+  const ConfigStore::Room room = store.RoomOf(member.state, member.count);
+  LexemeTable& table = TableOf(rule_index);
+  OrInto(words, table.Inside(local, {room.to_max, room.to_min}));
+  const bool counted = table.automaton().counted();
+  const uint32_t follow = store.Follow(member.stack);
+  const ByteSet live = store.Live(follow);
+  for (uint32_t byte = 0; byte < 256; ++byte) {
+    if (!Contains(live, static_cast<uint8_t>(byte))) continue;
+    const auto& remainders = table.RemaindersFrom(local, static_cast<uint8_t>(byte));
+    Walk(store, remainders.trie, TokenTrie::kNone, follow, [&](std::span<const uint32_t> values) {
+      for (const uint32_t v : values) {
+        const auto& exit = remainders.exits[v];
+        if (!counted || (exit.count >= room.to_min && exit.count <= room.to_max)) SetBit(words, exit.token);
+      }
+      return true;
+    });
+  }
+}
+
+std::vector<uint32_t> CompiledGrammar::BuildMask(ConfigStore& store, uint32_t config) {
+  std::vector<uint32_t> words(vocabulary_->num_words(), 0);
+  if (store.complete(config)) {
+    for (const int32_t id : vocabulary_->tokenizer().eos_ids()) SetBit(&words, static_cast<uint32_t>(id));
+  }
+  // A token is allowed when one member allows it, so members are taken apart: those inside of a lexeme use its table, the rest
+  // walk the trie together.
+  const auto span = store.members(config);
+  const std::vector<ConfigStore::Member> members(span.begin(), span.end());
+  std::vector<ConfigStore::Member> walked;
+  for (const ConfigStore::Member& m : members) {
+    if (m.state == ConfigStore::kCompleteState) continue;
+    if (UsesTable(m.state)) {
+      AddLexemeMember(store, m, &words);
+    } else {
+      walked.push_back(m);
+    }
+  }
+  if (!walked.empty()) {
+    const uint32_t part = walked.size() == members.size() ? config : store.Intern(&walked);
+    Walk(store, vocabulary_->trie(), TokenTrie::kNone, part, [&](std::span<const uint32_t> tokens) {
+      for (const uint32_t token : tokens) SetBit(&words, token);
+      return true;
+    });
+  }
+  return words;
+}
+
+std::string CompiledGrammar::ForcedBytes(ConfigStore& store, uint32_t config, size_t max_bytes) {
+  std::string bytes;
+  while (bytes.size() < max_bytes) {
+    const int byte = store.ForcedByte(config);
+    if (byte < 0) break;
+    bytes.push_back(static_cast<char>(byte));
+    config = store.Step(config, static_cast<uint8_t>(byte));
+  }
+  return bytes;
+}
+
+bool CompiledGrammar::CanExtend(ConfigStore& store, uint32_t end, std::string_view text) {
+  const TokenTrie& trie = vocabulary_->trie();
+  uint32_t node = TokenTrie::kNone;
+  for (const char c : text) {
+    node = trie.Child(node, static_cast<uint8_t>(c));
+    if (node == TokenTrie::kNone) return false;
+  }
+  bool found = false;
+  Walk(store, trie, node, end, [&](std::span<const uint32_t>) {
+    found = true;
+    return false;
+  });
+  return found;
+}
+
+std::vector<int32_t> CompiledGrammar::ForcedTokens(ConfigStore& store, uint32_t config,
+                                                   std::span<const int32_t> context) {
+  const std::string forced = ForcedBytes(store, config, 4096);
+  if (forced.empty()) return {};
+  const Tokenizer& tokenizer = vocabulary_->tokenizer();
+
+  // The context that the tokenizer may merge over: back to the last special token, at most kContextTokens.
+  size_t start = context.size();
+  while (start > 0 && context.size() - start < kContextTokens) {
+    const int32_t id = context[start - 1];
+    if (id < 0 || id >= tokenizer.vocab_size() || tokenizer.IsSpecial(id) || vocabulary_->IsEos(id)) break;
+    --start;
+  }
+  // The window's left edge may cut a word, so that its own tokens come out differently: then look at less of it.
+  std::vector<int32_t> tokens;
+  for (;; ++start) {
+    const auto window = context.subspan(start);
+    std::string text = tokenizer.Decode(window, false);
+    text += forced;
+    tokens = tokenizer.Encode(text, false);
+    if (tokens.size() > window.size() && std::equal(window.begin(), window.end(), tokens.begin())) {
+      tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(window.size()));
+      break;
+    }
+    // Even the last token alone would merge with the forced text: the model chose otherwise, and goes on choosing.
+    if (window.size() <= 1) return {};
+  }
+
+  uint32_t end = config;
+  for (const char c : forced) end = store.Step(end, static_cast<uint8_t>(c));
+  size_t kept = tokens.size();
+  size_t first_checked = tokens.size() > kExtendWindow ? tokens.size() - kExtendWindow : 0;
+  size_t offset = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (i >= first_checked && CanExtend(store, end, std::string_view(forced).substr(offset))) {
+      kept = i;
+      break;
+    }
+    offset += tokenizer.TokenBytes(tokens[i]).size();
+  }
+  tokens.resize(kept);
+  return tokens;
+}
+
+}  // namespace diecast

@@ -1,0 +1,150 @@
+// Configurations: the sets of places at which a grammar program can stand after some text.
+//
+// A member is (stack, state, count): a state of a rule's automaton, the calls to return from, and the rule's counter. Members are
+// always *closed*: calls are entered and returns taken, so every member can consume a byte or is the mark of a complete text.
+// Stacks are linked nodes, shared and interned; configurations are interned sorted sets of members, so equal situations have equal
+// ids, every byte transition is computed once, and rollback and fork are copies of ids.
+//
+// A configuration's *class* abstracts from counters whatever no single token can feel (200 or 300 items short of the limit are
+// the same): masks are kept by class.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "native/matcher/intern_table.h"
+#include "native/matcher/mask.h"
+#include "native/matcher/program.h"
+
+namespace diecast {
+
+/// Bytes that a configuration can consume.
+using ByteSet = std::array<uint64_t, 4>;
+inline bool Contains(const ByteSet& set, uint8_t byte) { return set[byte >> 6] >> (byte & 63) & 1; }
+
+/// Not thread-safe: the grammar's lock guards it.
+class ConfigStore {
+ public:
+  static constexpr uint32_t kDead = 0;
+  /// State of the member that marks a complete text.
+  static constexpr uint32_t kCompleteState = 0xffffffff;
+  static constexpr uint32_t kBottom = 0;
+
+  struct Member {
+    uint32_t stack;
+    uint32_t state;
+    uint32_t count;
+    bool operator==(const Member&) const = default;
+    auto operator<=>(const Member&) const = default;
+  };
+
+  /// `max_token_bytes`: how often a counter can move within one token, at most.
+  ConfigStore(const Program& program, uint32_t max_token_bytes);
+
+  uint32_t start() const { return start_; }
+  /// kDead when no member can consume the byte.
+  uint32_t Step(uint32_t config, uint8_t byte);
+  /// Steps over all bytes; kDead when one of them is refused.
+  uint32_t StepAll(uint32_t config, std::string_view bytes);
+
+  std::span<const Member> members(uint32_t config) const {
+    return {members_.data() + configs_[config].first, configs_[config].size};
+  }
+  bool complete(uint32_t config) const { return configs_[config].complete; }
+  const ByteSet& Live(uint32_t config);
+  /// The only byte that can follow, or -1 when there is a choice, none, or the text may end here.
+  int ForcedByte(uint32_t config);
+
+  /// The configuration after returning from `stack`'s call.
+  uint32_t Follow(uint32_t stack);
+  /// Interns a set of closed members (a part of another configuration).
+  uint32_t Intern(std::vector<Member>* members);
+  /// The same situation, known to another store of this program.
+  uint32_t Import(const ConfigStore& from, uint32_t config);
+
+  uint32_t ClassOf(uint32_t config);
+  /// Mask memo, by class.
+  std::shared_ptr<const MaskEntry>& MaskOfClass(uint32_t cls);
+  void NoteMaskBytes(size_t bytes) { mask_bytes_ += bytes; }
+
+  /// Distance of a member's counter from its limits, clipped to what a token can feel.
+  struct Room {
+    uint32_t to_max;
+    uint32_t to_min;
+  };
+  Room RoomOf(uint32_t state, uint32_t count) const;
+
+  size_t memory_bytes() const;
+  uint32_t num_configs() const { return static_cast<uint32_t>(configs_.size()); }
+
+ private:
+  struct Config {
+    uint32_t first;  // into members_
+    uint32_t size;
+    uint32_t live;   // into live_, kNone when not computed
+    uint32_t cls;    // kNone when not computed
+    int16_t forced;  // kForcedUnknown when not computed
+    bool complete;
+  };
+  struct StackNode {
+    uint32_t parent;
+    uint32_t state;
+    uint32_t count;
+    uint32_t cls;
+    uint32_t follow;  // configuration after the return, kNone when not computed
+  };
+  struct ClassMember {
+    uint64_t room;
+    uint32_t stack_class;
+    uint32_t state;
+    bool operator==(const ClassMember&) const = default;
+    auto operator<=>(const ClassMember&) const = default;
+  };
+  static constexpr uint32_t kNone = 0xffffffff;
+  static constexpr int16_t kForcedUnknown = -2;
+
+  uint32_t Push(uint32_t parent, uint32_t state, uint32_t count);
+  /// Starts a closure: clears the work lists.
+  void BeginClosure();
+  void Enter(uint32_t stack, uint32_t state, uint32_t count);
+  /// Enters everything that is pending and interns the result.
+  uint32_t FinishClosure();
+  uint64_t RoomKey(uint32_t state, uint32_t count) const;
+
+  const Program& program_;
+  const uint32_t max_token_bytes_;
+  uint32_t start_ = kDead;
+
+  std::vector<Config> configs_;
+  std::vector<Member> members_;
+  InternTable config_table_;
+  std::vector<StackNode> stacks_;
+  InternTable stack_table_;
+  std::vector<ByteSet> live_;
+  FlatMap transitions_;
+
+  std::vector<std::pair<uint32_t, uint32_t>> class_spans_;
+  std::vector<ClassMember> class_members_;
+  InternTable class_table_;
+  struct StackClass {
+    uint32_t parent;
+    uint32_t state;
+    uint64_t room;
+    bool operator==(const StackClass&) const = default;
+  };
+  std::vector<StackClass> stack_classes_;
+  InternTable stack_class_table_;
+  std::vector<std::shared_ptr<const MaskEntry>> masks_;
+  size_t mask_bytes_ = 0;
+
+  // Scratch of one closure.
+  std::vector<Member> pending_;
+  std::vector<Member> visited_;  // all entered, for small closures; large ones use visited_table_
+  InternTable visited_table_;
+  std::vector<Member> result_;
+};
+
+}  // namespace diecast

@@ -1,0 +1,169 @@
+#include "native/matcher/program.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "native/error.h"
+
+namespace diecast {
+namespace {
+
+using namespace layout;
+
+[[noreturn]] void Fail(const std::string& what) {
+  throw Error(ErrorCode::kGrammarInvalid, "grammar program: " + what);
+}
+
+/// Bounds-checked view of the words; every section is validated before it is copied.
+class Reader {
+ public:
+  explicit Reader(std::span<const uint8_t> bytes) : bytes_(bytes) {
+    if (bytes.size() % 4 != 0 || bytes.size() < kHeaderWords * 4) Fail("shorter than its header");
+  }
+  uint64_t num_words() const { return bytes_.size() / 4; }
+  uint32_t Word(uint64_t index) const {
+    uint32_t w;
+    std::memcpy(&w, bytes_.data() + index * 4, 4);
+    return w;
+  }
+  /// Copies `count` records of `record_words` words from word offset `offset`.
+  template <typename T>
+  void Copy(const char* name, uint32_t offset, uint64_t count, uint32_t record_words, std::vector<T>* out) const {
+    static_assert(sizeof(T) % 4 == 0);
+    if (offset + count * record_words > num_words()) Fail(std::string(name) + " run past the end");
+    out->resize(count);
+    if (count != 0) std::memcpy(out->data(), bytes_.data() + uint64_t{offset} * 4, count * record_words * 4);
+  }
+  std::span<const uint8_t> Bytes(const char* name, uint32_t offset, uint64_t count) const {
+    if (uint64_t{offset} * 4 + count > bytes_.size()) Fail(std::string(name) + " runs past the end");
+    return bytes_.subspan(uint64_t{offset} * 4, count);
+  }
+
+ private:
+  std::span<const uint8_t> bytes_;
+};
+
+struct RawRule {
+  uint32_t words[kRuleWords];
+};
+
+}  // namespace
+
+Program::Program(std::span<const uint8_t> bytes) {
+  const Reader in(bytes);
+  if (in.Word(kHeaderMagic) != kProgramMagic) Fail("wrong magic number");
+  if (in.Word(kHeaderVersion) != kProgramVersion) {
+    Fail("version " + std::to_string(in.Word(kHeaderVersion)) + ", this build reads " +
+         std::to_string(kProgramVersion));
+  }
+  if (in.Word(kHeaderTotalWords) != in.num_words()) Fail("length differs from its header");
+
+  num_states_ = in.Word(kHeaderNumStates);
+  std::vector<RawRule> raw_rules;
+  in.Copy("rules", in.Word(kHeaderRules), in.Word(kHeaderNumRules), kRuleWords, &raw_rules);
+  static_assert(sizeof(State) == kStateWords * 4 && sizeof(ByteEdge) == kByteEdgeWords * 4 &&
+                sizeof(CallEdge) == kCallEdgeWords * 4 && sizeof(LiteralEdge) == kLiteralEdgeWords * 4);
+  in.Copy("states", in.Word(kHeaderStates), uint64_t{num_states_} + 1, kStateWords, &states_);
+  in.Copy("byte edges", in.Word(kHeaderByteEdges), in.Word(kHeaderNumByteEdges), kByteEdgeWords, &byte_edges_);
+  in.Copy("call edges", in.Word(kHeaderCallEdges), in.Word(kHeaderNumCallEdges), kCallEdgeWords, &call_edges_);
+  in.Copy("literal edges", in.Word(kHeaderLiteralEdges), in.Word(kHeaderNumLiteralEdges), kLiteralEdgeWords,
+          &literal_edges_);
+  if (in.Word(kHeaderNumDistanceWords) % 2 != 0) Fail("odd number of distance words");
+  in.Copy("distances", in.Word(kHeaderDistances), in.Word(kHeaderNumDistanceWords) / 2, 2, &distances_);
+  const auto pool = in.Bytes("literal pool", in.Word(kHeaderPool), in.Word(kHeaderPoolBytes));
+  pool_.assign(pool.begin(), pool.end());
+  if (uint64_t{num_states_} + pool_.size() >= kLastByte) Fail("too many states");
+
+  // Rules partition the states.
+  rule_of_.assign(num_states_, kInfinityWord);
+  for (const RawRule& raw : raw_rules) {
+    Rule rule{raw.words[kRuleStartState], raw.words[kRuleFirstState], raw.words[kRuleNumStates],
+              raw.words[kRuleFlags],      raw.words[kRuleCounterMin], raw.words[kRuleCounterMax],
+              raw.words[kRuleDistances],  0};
+    const uint64_t end = uint64_t{rule.first_state} + rule.num_states;
+    if (rule.num_states == 0 || end > num_states_) Fail("a rule's states run past the end");
+    if (rule.start < rule.first_state || rule.start >= end) Fail("a rule starts outside of itself");
+    for (uint64_t s = rule.first_state; s < end; ++s) {
+      if (rule_of_[s] != kInfinityWord) Fail("two rules share a state");
+      rule_of_[s] = static_cast<uint32_t>(rules_.size());
+    }
+    if (rule.counted()) {
+      has_counters_ = true;
+      if (rule.counter_min > rule.counter_max) Fail("a counter's minimum exceeds its maximum");
+      if (rule.distances % 2 != 0 || uint64_t{rule.distances} / 2 + rule.num_states > distances_.size()) {
+        Fail("a rule's distances run past the end");
+      }
+      for (uint32_t i = 0; i < rule.num_states; ++i) {
+        const Distance d = distances_[rule.distances / 2 + i];
+        if (d.min == kInfinityWord || d.min > d.max) Fail("a state's distances are out of order");
+        rule.reach = std::max({rule.reach, d.min, d.max == kInfinityWord ? 0 : d.max});
+      }
+    }
+    rules_.push_back(rule);
+  }
+  root_rule_ = in.Word(kHeaderRootRule);
+  if (root_rule_ >= rules_.size()) Fail("root rule out of range");
+  for (uint32_t s = 0; s < num_states_; ++s) {
+    if (rule_of_[s] == kInfinityWord) Fail("a state belongs to no rule");
+  }
+
+  // Edges stay inside their rule; literals agree where they overlap.
+  literal_end_.assign(pool_.size(), 0);
+  literal_target_.assign(pool_.size(), kInfinityWord);
+  pure_return_.assign(num_states_, false);
+  const State& last = states_[num_states_];
+  if (last.byte_edges != byte_edges_.size() || last.call_edges != call_edges_.size() ||
+      last.literal_edges != literal_edges_.size()) {
+    Fail("the sentinel state does not end the edges");
+  }
+  for (uint32_t s = 0; s < num_states_; ++s) {
+    const State& a = states_[s];
+    const State& b = states_[s + 1];
+    if (a.byte_edges > b.byte_edges || a.call_edges > b.call_edges || a.literal_edges > b.literal_edges) {
+      Fail("edge ranges out of order");
+    }
+  }
+  for (uint32_t s = 0; s < num_states_; ++s) {
+    const uint32_t rule = rule_of_[s];
+    const auto check_target = [&](uint32_t target) {
+      if (target >= num_states_ || rule_of_[target] != rule) Fail("an edge leaves its rule");
+    };
+    int previous_hi = -1;
+    for (const ByteEdge& e : ByteEdges(s)) {
+      check_target(e.target);
+      if (e.lo() > e.hi()) Fail("an empty byte range");
+      // Byte edges may overlap only outside of lexemes, which are deterministic.
+      if (rules_[rule].lexeme() && e.lo() <= previous_hi) Fail("a lexeme is not deterministic");
+      previous_hi = e.hi();
+    }
+    for (const CallEdge& e : CallEdges(s)) {
+      check_target(e.target);
+      if (rules_[rule].lexeme()) Fail("a lexeme calls a rule");
+      if (!e.epsilon() && e.rule >= rules_.size()) Fail("a call of an unknown rule");
+    }
+    for (const LiteralEdge& e : LiteralEdges(s)) {
+      check_target(e.target);
+      if (e.length < 2 || uint64_t{e.offset} + e.length > pool_.size()) Fail("a literal runs past the pool");
+      for (uint32_t i = 1; i < e.length; ++i) {
+        uint32_t& target = literal_target_[e.offset + i];
+        if (target != kInfinityWord && target != e.target) Fail("overlapping literals with different targets");
+        target = e.target;
+        uint32_t& end = literal_end_[e.offset + i];
+        const uint32_t wanted = i + 1 == e.length ? (e.target | kLastByte) : 0;
+        if (i + 1 < e.length ? end != 0 : (end != 0 && end != wanted)) Fail("overlapping literals with different ends");
+        end = wanted;
+      }
+    }
+    pure_return_[s] = Accepting(s) && ByteEdges(s).empty() && CallEdges(s).empty() && LiteralEdges(s).empty();
+  }
+}
+
+size_t Program::memory_bytes() const {
+  const auto bytes = [](const auto& v) { return v.capacity() * sizeof(v[0]); };
+  return sizeof(*this) + bytes(rules_) + bytes(states_) + bytes(byte_edges_) + bytes(call_edges_) +
+         bytes(literal_edges_) + bytes(distances_) + bytes(pool_) + bytes(literal_end_) + bytes(literal_target_) +
+         bytes(rule_of_) + num_states_ / 8;
+}
+
+}  // namespace diecast

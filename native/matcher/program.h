@@ -1,0 +1,143 @@
+// A grammar program as the matcher reads it: checked once on load, then plain array look-ups.
+// The layout is explained in src/fsm/program-layout.ts. Beyond the encoded states there are *literal positions*: a state in the
+// middle of a literal edge is numbered numStates + (pool offset of its next byte), so chains cost one byte instead of a state.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "native/matcher/program_layout.h"
+
+namespace diecast {
+
+class Program {
+ public:
+  struct Rule {
+    uint32_t start;
+    uint32_t first_state;
+    uint32_t num_states;
+    uint32_t flags;
+    uint32_t counter_min;
+    uint32_t counter_max;
+    uint32_t distances;
+    /// Largest finite distance of any state: how far below a limit the limit can be felt.
+    uint32_t reach;
+    bool counted() const { return flags & layout::kRuleFlagCounted; }
+    bool lexeme() const { return flags & layout::kRuleFlagLexeme; }
+    bool shared() const { return flags & layout::kRuleFlagShared; }
+  };
+  struct ByteEdge {
+    uint32_t range;
+    uint32_t target;
+    uint8_t lo() const { return static_cast<uint8_t>(range); }
+    uint8_t hi() const { return static_cast<uint8_t>(range >> 8); }
+    bool inc() const { return (range >> 16) & layout::kEdgeFlagInc; }
+  };
+  struct CallEdge {
+    uint32_t rule;
+    uint32_t target;
+    uint32_t flags;
+    bool epsilon() const { return rule == layout::kInfinityWord; }
+    bool inc() const { return flags & layout::kEdgeFlagInc; }
+  };
+  struct LiteralEdge {
+    uint32_t offset;
+    uint32_t length;
+    uint32_t target;
+  };
+  struct Distance {
+    uint32_t min;
+    uint32_t max;
+  };
+
+  /// Copies and checks every index; throws Error{kGrammarInvalid}.
+  explicit Program(std::span<const uint8_t> bytes);
+
+  uint32_t root_rule() const { return root_rule_; }
+  uint32_t num_states() const { return num_states_; }
+  const std::vector<Rule>& rules() const { return rules_; }
+  const Rule& RuleOf(uint32_t state) const { return rules_[rule_of_[Anchor(state)]]; }
+  uint32_t RuleIndexOf(uint32_t state) const { return rule_of_[Anchor(state)]; }
+
+  bool IsLiteralPosition(uint32_t state) const { return state >= num_states_; }
+  uint8_t LiteralByte(uint32_t state) const { return pool_[state - num_states_]; }
+  uint32_t LiteralNext(uint32_t state) const {
+    const uint32_t end = literal_end_[state - num_states_];
+    return (end & kLastByte) ? (end & ~kLastByte) : state + 1;
+  }
+  /// The literal position reached by the literal's first byte.
+  uint32_t AfterFirstByte(const LiteralEdge& edge) const { return num_states_ + edge.offset + 1; }
+  uint8_t FirstByte(const LiteralEdge& edge) const { return pool_[edge.offset]; }
+
+  bool Accepting(uint32_t state) const {
+    return state < num_states_ && (states_[state].flags & layout::kStateFlagAccepting);
+  }
+  /// Edges of an encoded state (not of a literal position).
+  std::span<const ByteEdge> ByteEdges(uint32_t state) const {
+    return {byte_edges_.data() + states_[state].byte_edges,
+            states_[state + 1].byte_edges - states_[state].byte_edges};
+  }
+  std::span<const CallEdge> CallEdges(uint32_t state) const {
+    return {call_edges_.data() + states_[state].call_edges,
+            states_[state + 1].call_edges - states_[state].call_edges};
+  }
+  std::span<const LiteralEdge> LiteralEdges(uint32_t state) const {
+    return {literal_edges_.data() + states_[state].literal_edges,
+            states_[state + 1].literal_edges - states_[state].literal_edges};
+  }
+  bool HasByteMoves(uint32_t state) const {
+    return IsLiteralPosition(state) || !ByteEdges(state).empty() || !LiteralEdges(state).empty();
+  }
+  /// Accepting and without any edge: returning is all it can do.
+  bool PureReturn(uint32_t state) const { return state < num_states_ && pure_return_[state]; }
+
+  Distance DistanceOf(uint32_t state) const {
+    const uint32_t anchor = Anchor(state);
+    const Rule& rule = rules_[rule_of_[anchor]];
+    return distances_[rule.distances / 2 + (anchor - rule.first_state)];
+  }
+  /// Whether `state` may be entered with `count` (see the layout's Counters).
+  bool Admits(uint32_t state, uint32_t count) const {
+    const Rule& rule = RuleOf(state);
+    if (!rule.counted()) return true;
+    const Distance d = DistanceOf(state);
+    return static_cast<uint64_t>(count) + d.min <= rule.counter_max &&
+           (d.max == layout::kInfinityWord || static_cast<uint64_t>(count) + d.max >= rule.counter_min);
+  }
+  /// Counts past the point where they matter are equal: keeps unbounded counters finite.
+  static uint32_t Saturate(const Rule& rule, uint32_t count) {
+    return rule.counter_max == layout::kInfinityWord && count > rule.counter_min ? rule.counter_min : count;
+  }
+
+  bool has_counters() const { return has_counters_; }
+  size_t memory_bytes() const;
+
+ private:
+  static constexpr uint32_t kLastByte = 0x80000000u;
+  struct State {
+    uint32_t byte_edges, call_edges, literal_edges, flags;
+  };
+  /// The encoded state that stands for `state` in per-state tables: a literal position shares its literal's target, since no
+  /// byte of a literal counts.
+  uint32_t Anchor(uint32_t state) const {
+    return state < num_states_ ? state : literal_target_[state - num_states_];
+  }
+
+  uint32_t root_rule_ = 0;
+  uint32_t num_states_ = 0;
+  bool has_counters_ = false;
+  std::vector<Rule> rules_;
+  std::vector<State> states_;
+  std::vector<ByteEdge> byte_edges_;
+  std::vector<CallEdge> call_edges_;
+  std::vector<LiteralEdge> literal_edges_;
+  std::vector<Distance> distances_;
+  std::vector<uint8_t> pool_;
+  std::vector<uint32_t> literal_end_;     // per pool byte: target | kLastByte at a literal's last byte, else 0
+  std::vector<uint32_t> literal_target_;  // per pool byte: the literal's target
+  std::vector<uint32_t> rule_of_;         // per encoded state
+  std::vector<bool> pure_return_;
+};
+
+}  // namespace diecast

@@ -1,0 +1,52 @@
+#include "native/matcher/vocabulary.h"
+
+#include <algorithm>
+
+#include "native/error.h"
+#include "native/matcher/lexeme_table.h"
+#include "native/matcher/matcher.h"
+
+namespace diecast {
+
+Vocabulary::Vocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab_size)
+    : tokenizer_(std::move(tokenizer)),
+      vocab_size_(vocab_size == 0 ? tokenizer_->vocab_size() : vocab_size) {
+  if (vocab_size_ < tokenizer_->vocab_size()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "vocabulary size " + std::to_string(vocab_size_) + " is below the tokenizer's " +
+                    std::to_string(tokenizer_->vocab_size()));
+  }
+  std::vector<std::pair<std::string_view, uint32_t>> entries;
+  entries.reserve(static_cast<size_t>(tokenizer_->vocab_size()));
+  for (int32_t id = 0; id < tokenizer_->vocab_size(); ++id) {
+    if (tokenizer_->IsSpecial(id) || IsEos(id)) continue;
+    entries.emplace_back(tokenizer_->TokenBytes(id), static_cast<uint32_t>(id));
+  }
+  trie_ = TokenTrie::Build(std::move(entries));
+}
+
+bool Vocabulary::IsEos(int32_t id) const {
+  const auto eos = tokenizer_->eos_ids();
+  return std::find(eos.begin(), eos.end(), id) != eos.end();
+}
+
+std::shared_ptr<LexemeTable> Vocabulary::Lexeme(const Program& program, uint32_t rule) {
+  LexemeAutomaton automaton(program, rule);
+  const uint64_t hash = automaton.Hash();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto [begin, end] = lexemes_.equal_range(hash);
+  for (auto it = begin; it != end; ++it) {
+    if (auto table = it->second.lock(); table && table->automaton() == automaton) return table;
+  }
+  std::erase_if(lexemes_, [](const auto& item) { return item.second.expired(); });
+  auto table = std::make_shared<LexemeTable>(std::move(automaton), *this);
+  lexemes_.emplace(hash, table);
+  if (program.rules()[rule].shared()) kept_.push_back(table);
+  return table;
+}
+
+std::shared_ptr<Vocabulary> CreateVocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab_size) {
+  return std::make_shared<Vocabulary>(std::move(tokenizer), vocab_size);
+}
+
+}  // namespace diecast

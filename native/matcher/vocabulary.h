@@ -1,0 +1,48 @@
+// What all grammars of one tokenizer share: the token trie, the lexeme tables and the mask arena.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "native/matcher/mask.h"
+#include "native/matcher/token_trie.h"
+#include "native/tokenizer/tokenizer.h"
+
+namespace diecast {
+
+class LexemeTable;
+class Program;
+
+class Vocabulary {
+ public:
+  /// `vocab_size` may exceed the tokenizer's (padding ids are never allowed); 0 means the tokenizer's.
+  Vocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab_size);
+
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  int32_t vocab_size() const { return vocab_size_; }
+  size_t num_words() const { return (static_cast<size_t>(vocab_size_) + 31) / 32; }
+  const TokenTrie& trie() const { return trie_; }
+  MaskArena& arena() { return arena_; }
+  bool IsEos(int32_t id) const;
+  /// Upper bound on how often a counter can move within one token.
+  uint32_t max_token_bytes() const { return trie_.max_depth(); }
+
+  /// The table of a lexeme rule, shared by every grammar that contains an equal automaton (compared, not only hashed).
+  std::shared_ptr<LexemeTable> Lexeme(const Program& program, uint32_t rule);
+
+ private:
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  int32_t vocab_size_;
+  TokenTrie trie_;
+  MaskArena arena_;
+  std::mutex mutex_;
+  std::unordered_multimap<uint64_t, std::weak_ptr<LexemeTable>> lexemes_;
+  /// Lexemes flagged as shared stay for the life of the vocabulary.
+  std::vector<std::shared_ptr<LexemeTable>> kept_;
+};
+
+}  // namespace diecast

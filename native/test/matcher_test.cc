@@ -1,0 +1,306 @@
+// Tests the matcher against a brute-force reading of hand-made programs: masks equal stepping every token's bytes, whatever the
+// memo budget; forks and rollbacks equal replays; forced tokens stop before a choice.
+#include "native/matcher/matcher.h"
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "native/error.h"
+#include "native/matcher/program_layout.h"
+#include "native/test/check.h"
+#include "native/tokenizer/tokenizer.h"
+
+namespace {
+
+using namespace diecast;
+using namespace diecast::layout;
+
+/// Tokens are given texts; encoding takes the longest match.
+class FakeTokenizer final : public Tokenizer {
+ public:
+  explicit FakeTokenizer(std::vector<std::string> texts) : texts_(std::move(texts)) {
+    eos_ = {static_cast<int32_t>(texts_.size())};
+    texts_.push_back("<eos>");
+  }
+  int32_t vocab_size() const override { return static_cast<int32_t>(texts_.size()); }
+  std::string_view TokenBytes(int32_t id) const override { return texts_[static_cast<size_t>(id)]; }
+  bool IsSpecial(int32_t id) const override { return id == eos_[0]; }
+  int32_t TokenId(std::string_view bytes) const override {
+    const auto it = std::find(texts_.begin(), texts_.end(), bytes);
+    return it == texts_.end() ? -1 : static_cast<int32_t>(it - texts_.begin());
+  }
+  std::vector<int32_t> Encode(std::string_view text, bool) const override {
+    std::vector<int32_t> ids;
+    while (!text.empty()) {
+      int32_t best = -1;
+      for (int32_t id = 0; id < eos_[0]; ++id) {
+        const auto& t = texts_[static_cast<size_t>(id)];
+        if (text.starts_with(t) && (best < 0 || t.size() > texts_[static_cast<size_t>(best)].size())) best = id;
+      }
+      CHECK(best >= 0);
+      ids.push_back(best);
+      text.remove_prefix(texts_[static_cast<size_t>(best)].size());
+    }
+    return ids;
+  }
+  std::string Decode(std::span<const int32_t> ids, bool) const override {
+    std::string text;
+    for (const int32_t id : ids) text += texts_[static_cast<size_t>(id)];
+    return text;
+  }
+  int32_t bos_id() const override { return -1; }
+  bool adds_bos() const override { return false; }
+  std::span<const int32_t> eos_ids() const override { return eos_; }
+  std::string_view chat_template() const override { return {}; }
+  uint64_t fingerprint() const override { return 1; }
+
+ private:
+  std::vector<std::string> texts_;
+  std::vector<int32_t> eos_;
+};
+
+/// Assembles programs from readable parts.
+struct Assembler {
+  struct StateSpec {
+    bool accepting = false;
+    std::vector<std::array<uint32_t, 2>> bytes;  // lo | hi << 8 | flags << 16, local target
+    std::vector<std::array<uint32_t, 3>> calls;
+    std::vector<std::pair<std::string, uint32_t>> literals;
+    uint32_t min = 0, max = 0;
+  };
+  struct RuleSpec {
+    uint32_t flags = 0, counter_min = 0, counter_max = kInfinityWord;
+    std::vector<StateSpec> states;  // the first is the start
+  };
+  std::vector<RuleSpec> rules;
+
+  std::vector<uint8_t> Encode(uint32_t root) const {
+    std::vector<uint32_t> rule_words, state_words, bytes, calls, literals, distances;
+    std::string pool;
+    uint32_t num_states = 0;
+    for (const RuleSpec& r : rules) {
+      const uint32_t first = num_states;
+      rule_words.insert(rule_words.end(), {first, first, static_cast<uint32_t>(r.states.size()), r.flags, r.counter_min,
+                                           r.counter_max, static_cast<uint32_t>(distances.size()), 0});
+      for (const StateSpec& s : r.states) {
+        state_words.insert(state_words.end(),
+                           {static_cast<uint32_t>(bytes.size() / 2), static_cast<uint32_t>(calls.size() / 3),
+                            static_cast<uint32_t>(literals.size() / 3), s.accepting ? 1u : 0u});
+        for (const auto& e : s.bytes) bytes.insert(bytes.end(), {e[0], first + e[1]});
+        for (const auto& e : s.calls) calls.insert(calls.end(), {e[0], first + e[1], e[2]});
+        for (const auto& [text, target] : s.literals) {
+          literals.insert(literals.end(), {static_cast<uint32_t>(pool.size()), static_cast<uint32_t>(text.size()),
+                                           first + target});
+          pool += text;
+        }
+        if (r.flags & kRuleFlagCounted) distances.insert(distances.end(), {s.min, s.max});
+        ++num_states;
+      }
+    }
+    state_words.insert(state_words.end(), {static_cast<uint32_t>(bytes.size() / 2),
+                                           static_cast<uint32_t>(calls.size() / 3),
+                                           static_cast<uint32_t>(literals.size() / 3), 0u});
+    std::vector<uint32_t> words(kHeaderWords, 0);
+    const auto section = [&](const std::vector<uint32_t>& data) {
+      const auto offset = static_cast<uint32_t>(words.size());
+      words.insert(words.end(), data.begin(), data.end());
+      return offset;
+    };
+    words[kHeaderMagic] = kProgramMagic;
+    words[kHeaderVersion] = kProgramVersion;
+    words[kHeaderRootRule] = root;
+    words[kHeaderNumRules] = static_cast<uint32_t>(rules.size());
+    words[kHeaderRules] = section(rule_words);
+    words[kHeaderNumStates] = num_states;
+    words[kHeaderStates] = section(state_words);
+    words[kHeaderNumByteEdges] = static_cast<uint32_t>(bytes.size() / 2);
+    words[kHeaderByteEdges] = section(bytes);
+    words[kHeaderNumCallEdges] = static_cast<uint32_t>(calls.size() / 3);
+    words[kHeaderCallEdges] = section(calls);
+    words[kHeaderNumLiteralEdges] = static_cast<uint32_t>(literals.size() / 3);
+    words[kHeaderLiteralEdges] = section(literals);
+    words[kHeaderNumDistanceWords] = static_cast<uint32_t>(distances.size());
+    words[kHeaderDistances] = section(distances);
+    words[kHeaderPoolBytes] = static_cast<uint32_t>(pool.size());
+    words[kHeaderPool] = static_cast<uint32_t>(words.size());
+    pool.resize((pool.size() + 3) / 4 * 4);
+    words.resize(words.size() + pool.size() / 4);
+    std::copy(pool.begin(), pool.end(), reinterpret_cast<char*>(words.data() + words[kHeaderPool]));
+    words[kHeaderTotalWords] = static_cast<uint32_t>(words.size());
+    const auto* raw = reinterpret_cast<const uint8_t*>(words.data());
+    return {raw, raw + words.size() * 4};
+  }
+};
+
+uint32_t Range(char lo, char hi, uint32_t flags = 0) {
+  return static_cast<uint8_t>(lo) | static_cast<uint32_t>(static_cast<uint8_t>(hi)) << 8 | flags << 16;
+}
+
+/// {"name": string of 2..5 letters, "list": array of 1..3 numbers or nested objects}, compact.
+std::vector<uint8_t> ObjectProgram() {
+  Assembler a;
+  const uint32_t counted = kRuleFlagCounted;
+  // 0: object
+  a.rules.push_back({0, 0, kInfinityWord, {
+      {false, {}, {}, {{"{\"name\":", 1}}, 0, 0},
+      {false, {}, {{1, 2, 0}}, {}, 0, 0},
+      {false, {}, {}, {{",\"list\":", 3}}, 0, 0},
+      {false, {}, {{2, 4, 0}}, {}, 0, 0},
+      {false, {{Range('}', '}'), 5}}, {}, {}, 0, 0},
+      {true, {}, {}, {}, 0, 0}}});
+  // 1: string of letters, counted 2..5
+  a.rules.push_back({kRuleFlagLexeme | kRuleFlagShared | counted, 2, 5, {
+      {false, {{Range('"', '"'), 1}}, {}, {}, 0, kInfinityWord},
+      {false, {{Range('"', '"'), 2}, {Range('a', 'z', kEdgeFlagInc), 1}}, {}, {}, 0, kInfinityWord},
+      {true, {}, {}, {}, 0, 0}}});
+  // 2: array, items counted 1..3: number (3) or object (0)
+  a.rules.push_back({counted, 1, 3, {
+      {false, {{Range('[', '['), 1}}, {}, {}, 1, kInfinityWord},
+      {false, {}, {{3, 2, kEdgeFlagInc}, {0, 2, kEdgeFlagInc}}, {}, 1, kInfinityWord},
+      {false, {{Range(',', ','), 1}, {Range(']', ']'), 3}}, {}, {}, 0, kInfinityWord},
+      {true, {}, {}, {}, 0, 0}}});
+  // 3: number: 0 or digits without leading zero
+  a.rules.push_back({kRuleFlagLexeme | kRuleFlagShared, 0, kInfinityWord, {
+      {false, {{Range('0', '0'), 1}, {Range('1', '9'), 2}}, {}, {}, 0, 0},
+      {true, {}, {}, {}, 0, 0},
+      {true, {{Range('0', '9'), 2}}, {}, {}, 0, 0}}});
+  return a.Encode(0);
+}
+
+std::shared_ptr<FakeTokenizer> MakeTokenizer() {
+  std::vector<std::string> texts;
+  for (int b = 32; b < 127; ++b) texts.emplace_back(1, static_cast<char>(b));
+  for (const char* t : {"{\"", "\":", "\":\"", "\",\"", "name", "na", "am", "list", "[1", "[{\"", "12", "123", "1,", ",1", "]}",
+                        "}]}", "1]}", "0]", "},{\"", "ab", "abc", "abcdef", "a\",", "\":[", "\":[{\"", "b\",\"list", "},", "1,2,3"}) {
+    texts.emplace_back(t);
+  }
+  return std::make_shared<FakeTokenizer>(texts);
+}
+
+std::vector<bool> MaskBits(Matcher& m) {
+  const TokenMask mask = m.NextTokenMask();
+  std::vector<bool> bits;
+  for (size_t i = 0; i < mask.num_words * 32; ++i) bits.push_back(mask.words[i / 32] >> (i % 32) & 1);
+  return bits;
+}
+
+/// The oracle: a token is allowed when its bytes, one by one, are accepted.
+std::vector<bool> OracleBits(const Matcher& m, const Tokenizer& t, size_t size) {
+  std::vector<bool> bits(size, false);
+  for (int32_t id = 0; id < t.vocab_size(); ++id) {
+    if (t.IsSpecial(id)) {
+      bits[static_cast<size_t>(id)] = m.IsComplete();
+      continue;
+    }
+    Matcher copy = m;
+    bits[static_cast<size_t>(id)] = copy.AcceptBytes(t.TokenBytes(id)) == t.TokenBytes(id).size();
+  }
+  return bits;
+}
+
+void TestMasksAgainstOracle(size_t memo_budget, uint32_t seed) {
+  const auto tokenizer = MakeTokenizer();
+  const auto vocabulary = CreateVocabulary(tokenizer, 0);
+  const auto grammar = LoadGrammar(vocabulary, ObjectProgram());
+  if (memo_budget != 0) SetGrammarMemoBudget(*grammar, memo_budget);
+  std::mt19937 rng(seed);
+  int finished = 0;
+  for (int walk = 0; walk < 60; ++walk) {
+    Matcher m(grammar);
+    std::vector<int32_t> ids;
+    for (int step = 0; step < 60 && !m.IsTerminated(); ++step) {
+      const auto bits = MaskBits(m);
+      CHECK(bits == OracleBits(m, *tokenizer, bits.size()));
+      std::vector<int32_t> allowed;
+      for (size_t i = 0; i < bits.size(); ++i) {
+        if (bits[i]) allowed.push_back(static_cast<int32_t>(i));
+      }
+      CHECK(!allowed.empty());  // no dead end
+      const int32_t id = allowed[rng() % allowed.size()];
+      CHECK(m.AcceptToken(id));
+      ids.push_back(id);
+      if (rng() % 5 == 0) {  // rollback, then replay
+        const int32_t back = static_cast<int32_t>(rng() % ids.size());
+        Matcher fork = m;
+        fork.Rollback(back);
+        for (size_t i = ids.size() - static_cast<size_t>(back); i < ids.size(); ++i) CHECK(fork.AcceptToken(ids[i]));
+        CHECK(MaskBits(fork) == MaskBits(m));
+      }
+    }
+    finished += m.IsTerminated();
+  }
+  CHECK(finished > 10);
+}
+
+void TestForcedTokens() {
+  const auto tokenizer = MakeTokenizer();
+  const auto grammar = LoadGrammar(CreateVocabulary(tokenizer, 0), ObjectProgram());
+  Matcher m(grammar);
+  CHECK(m.ForcedBytes() == "{\"name\":\"");
+  // The trailing `":"` could not be extended by an allowed token here (no token continues it with a letter).
+  const auto forced = m.ForcedTokens({});
+  CHECK(tokenizer->Decode(forced, false) == "{\"name\":\"");
+  for (const int32_t id : forced) CHECK(m.AcceptToken(id));
+  CHECK(m.ForcedTokens(forced).empty());  // two to five letters: a choice
+  CHECK(m.AcceptBytes("abcde") == 5);
+  CHECK(m.ForcedBytes() == "\",\"list\":[");
+  // `":[` could go on as `":[{"`, so it is left to the model; what is before is forced.
+  const std::vector<int32_t> context = {tokenizer->TokenId("abc"), tokenizer->TokenId("d"), tokenizer->TokenId("e")};
+  CHECK(tokenizer->Decode(m.ForcedTokens(context), false) == "\",\"list");
+  CHECK(m.AcceptBytes("\",\"list\":[1") == 11);
+  CHECK(!m.IsComplete());
+  CHECK(m.AcceptBytes(",2,3]}") == 6);
+  CHECK(m.IsComplete() && m.IsTerminated());
+  CHECK(m.AcceptToken(tokenizer->eos_ids()[0]));
+  CHECK(m.NextTokenMask().num_allowed == 0);
+  m.Rollback(1);
+  CHECK(m.NextTokenMask().num_allowed == 1);
+}
+
+void TestLimits() {
+  const auto grammar = LoadGrammar(CreateVocabulary(MakeTokenizer(), 0), ObjectProgram());
+  Matcher m(grammar);
+  CHECK(m.AcceptBytes("{\"name\":\"a\"") == 10);   // below the minimum: the quote is refused
+  CHECK(m.AcceptBytes("{\"name\":\"abcdef") == 14);  // above the maximum: the sixth letter is refused
+  CHECK(m.AcceptBytes("{\"name\":\"ab\",\"list\":[]") == 21);
+  CHECK(m.AcceptBytes("{\"name\":\"ab\",\"list\":[1,2,3,") == 26);
+  CHECK(m.AcceptBytes("{\"name\":\"ab\",\"list\":[01") == 22);
+  CHECK(m.AcceptBytes("{\"name\":\"ab\",\"list\":[{\"name\":\"xyz\",\"list\":[7]},5]}") == 50);
+  CHECK(m.IsTerminated());
+}
+
+void TestDamagedPrograms(uint32_t seed) {
+  const auto vocabulary = CreateVocabulary(MakeTokenizer(), 0);
+  const auto program = ObjectProgram();
+  CHECK_THROWS(LoadGrammar(vocabulary, std::span(program).subspan(0, program.size() - 4)));
+  std::mt19937 rng(seed);
+  int refused = 0;
+  for (int i = 0; i < 3000; ++i) {
+    auto damaged = program;
+    for (int k = 0; k < 2; ++k) damaged[rng() % damaged.size()] = static_cast<uint8_t>(rng());
+    try {
+      Matcher m(LoadGrammar(vocabulary, damaged));
+      m.NextTokenMask();
+      m.AcceptBytes("{\"name\":\"ab\",\"list\":[1,2]}");
+      m.NextTokenMask();
+    } catch (const Error&) {
+      ++refused;
+    }
+  }
+  CHECK(refused > 100);
+}
+
+}  // namespace
+
+int main() {
+  const uint32_t seed = 20260101;
+  std::printf("matcher_test seed %u\n", seed);
+  TestMasksAgainstOracle(0, seed);
+  TestMasksAgainstOracle(1, seed + 1);  // every operation evicts
+  TestForcedTokens();
+  TestLimits();
+  TestDamagedPrograms(seed);
+  std::printf("matcher_test ok\n");
+}
