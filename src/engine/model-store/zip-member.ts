@@ -10,7 +10,7 @@
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { type Readable, Transform } from "node:stream";
+import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { crc32, createInflateRaw } from "node:zlib";
 import { DiecastError } from "../../errors.ts";
@@ -113,12 +113,16 @@ export async function extractZipMember(
         return done(null, chunk);
       },
     });
-    const source: Readable = file.createReadStream({
-      start,
-      end: start + entry.compressedBytes - 1,
-      autoClose: false,
-      highWaterMark: 1 << 18,
-    });
+    // A read stream can't express an empty range.
+    const source =
+      entry.compressedBytes === 0
+        ? Readable.from([])
+        : file.createReadStream({
+            start,
+            end: start + entry.compressedBytes - 1,
+            autoClose: false,
+            highWaterMark: 1 << 18,
+          });
     const sink = createWriteStream(outPath);
     const options = signal ? { signal } : {};
     try {
