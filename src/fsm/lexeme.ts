@@ -1,0 +1,144 @@
+/**
+ * Lexemes: deterministic byte automata without calls, encoded once and copied into every program that uses them.
+ *
+ * The encoded form (`LexemeTable`) is separate from the limits of the counter, so that strings of every length limit share one table here and one set of
+ * token bitmaps in the matcher.
+ */
+
+import { assertInvariant } from "../errors.ts";
+import { isCounterSatisfiable, LiveGraph } from "./live-graph.ts";
+import { BYTE_EDGE_WORDS, CALL_EDGE_WORDS, LITERAL_EDGE_WORDS, STATE_WORDS } from "./program-layout.ts";
+import { type Counter, EDGE_KIND, EDGE_QUAD, edgeHi, edgeKind, edgeLo, type Rule } from "./rule.ts";
+import { encodeRule, ProgramSections } from "./rule-encoder.ts";
+
+/** An encoded automaton whose states, edges and pool offsets count from 0. Immutable. */
+export interface LexemeTable {
+  /** 0 when the language is empty. */
+  readonly numStates: number;
+  readonly start: number;
+  /** STATE_WORDS per state, no sentinel. */
+  readonly states: Uint32Array;
+  readonly byteEdges: Uint32Array;
+  readonly literalEdges: Uint32Array;
+  readonly pool: Uint8Array;
+  /** A (min, max) pair per state; undefined when nothing is counted. */
+  readonly distances: Uint32Array | undefined;
+}
+
+export class Lexeme {
+  readonly name: string;
+  readonly table: LexemeTable;
+  /** Present exactly when the table has distances. */
+  readonly counter: Counter | undefined;
+  /** Whether many grammars share it, so that the matcher keeps its bitmaps for the whole process. */
+  readonly shared: boolean;
+
+  constructor(name: string, table: LexemeTable, options: { counter?: Counter | undefined; shared?: boolean } = {}) {
+    assertInvariant(
+      (options.counter === undefined) === (table.distances === undefined),
+      `lexeme ${name}: a counter belongs to a counted table`,
+    );
+    this.name = name;
+    this.table = table;
+    this.counter = options.counter;
+    this.shared = options.shared ?? false;
+  }
+
+  /** Whether no text matches. */
+  get isEmpty(): boolean {
+    const { table, counter } = this;
+    if (table.numStates === 0) return true;
+    if (counter === undefined || table.distances === undefined) return false;
+    // Invariant: a pair for every state.
+    return !isCounterSatisfiable(table.distances[2 * table.start]!, table.distances[2 * table.start + 1]!, counter);
+  }
+
+  /** The same automaton under other limits. */
+  withCounter(counter: Counter): Lexeme {
+    return new Lexeme(this.name, this.table, { counter, shared: this.shared });
+  }
+}
+
+/**
+ * Encodes a rule that is a deterministic byte automaton. With `counted`, its INC edges are kept and distances computed; the counts possible from each
+ * state must form an interval.
+ */
+export function lexemeTable(rule: Rule, counted = false): LexemeTable {
+  rule.assertWellFormed();
+  const graph = new LiveGraph();
+  const sections = new ProgramSections();
+  if (!graph.load(rule, () => false)) {
+    return {
+      numStates: 0,
+      start: 0,
+      states: new Uint32Array(),
+      byteEdges: new Uint32Array(),
+      literalEdges: new Uint32Array(),
+      pool: new Uint8Array(),
+      distances: counted ? new Uint32Array() : undefined,
+    };
+  }
+  assertDeterministic(rule);
+  const placement = encodeRule(rule, graph, counted ? graph.distances() : undefined, sections, (id) => id);
+  return {
+    numStates: placement.numStates,
+    start: placement.start,
+    states: sections.states.view().slice(),
+    byteEdges: sections.byteEdges.view().slice(),
+    literalEdges: sections.literalEdges.view().slice(),
+    pool: sections.pool.view().slice(),
+    distances: counted ? sections.distances.view().slice() : undefined,
+  };
+}
+
+/** Appends a table to a program's sections, moved to where it lands. */
+export function copyLexeme(table: LexemeTable, sections: ProgramSections): void {
+  const firstState = sections.numStates;
+  const firstByteEdge = sections.byteEdges.length / BYTE_EDGE_WORDS;
+  const firstCallEdge = sections.callEdges.length / CALL_EDGE_WORDS;
+  const firstLiteral = sections.literalEdges.length / LITERAL_EDGE_WORDS;
+  const poolStart = sections.pool.append(table.pool);
+
+  // Invariant: records are complete, so the fixed offsets inside of each are in range.
+  let at = sections.states.reserve(table.states.length);
+  for (let i = 0; i < table.states.length; i += STATE_WORDS, at += STATE_WORDS) {
+    sections.states.words[at] = table.states[i]! + firstByteEdge;
+    sections.states.words[at + 1] = firstCallEdge;
+    sections.states.words[at + 2] = table.states[i + 2]! + firstLiteral;
+    sections.states.words[at + 3] = table.states[i + 3]!;
+  }
+  at = sections.byteEdges.reserve(table.byteEdges.length);
+  for (let i = 0; i < table.byteEdges.length; i += BYTE_EDGE_WORDS, at += BYTE_EDGE_WORDS) {
+    sections.byteEdges.words[at] = table.byteEdges[i]!;
+    sections.byteEdges.words[at + 1] = table.byteEdges[i + 1]! + firstState;
+  }
+  at = sections.literalEdges.reserve(table.literalEdges.length);
+  for (let i = 0; i < table.literalEdges.length; i += LITERAL_EDGE_WORDS, at += LITERAL_EDGE_WORDS) {
+    sections.literalEdges.words[at] = table.literalEdges[i]! + poolStart;
+    sections.literalEdges.words[at + 1] = table.literalEdges[i + 1]!;
+    sections.literalEdges.words[at + 2] = table.literalEdges[i + 2]! + firstState;
+  }
+  if (table.distances !== undefined) {
+    const distances = sections.distances.reserve(table.distances.length);
+    sections.distances.words.set(table.distances, distances);
+  }
+}
+
+/** Throws INTERNAL when two edges of a state share a first byte. */
+function assertDeterministic(rule: Rule): void {
+  const firstBytes: [number, number, number][] = [];
+  for (let e = 0; e < rule.edges.length; e += EDGE_QUAD.size) {
+    // Invariant: quads are complete.
+    const info = rule.edges[e + EDGE_QUAD.info]!;
+    const kind = edgeKind(info);
+    assertInvariant(kind === EDGE_KIND.byte || kind === EDGE_KIND.literal, "a lexeme has byte and literal edges only");
+    const literal = kind === EDGE_KIND.literal ? rule.literals[rule.edges[e + EDGE_QUAD.argument]!]![0]! : -1;
+    firstBytes.push([rule.edges[e]!, literal < 0 ? edgeLo(info) : literal, literal < 0 ? edgeHi(info) : literal]);
+  }
+  firstBytes.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  for (let i = 1; i < firstBytes.length; i++) {
+    const [state, lo] = firstBytes[i]!;
+    const [before, , hi] = firstBytes[i - 1]!;
+    assertInvariant(state !== before || lo > hi, `lexeme ${rule.name ?? "?"} is not deterministic`);
+  }
+}

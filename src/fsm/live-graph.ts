@@ -1,0 +1,212 @@
+/**
+ * The live part of one rule as adjacency arrays: edges that may be taken, between states that are reachable and reach acceptance.
+ *
+ * One object is reused for all rules of a program, so a rule costs no allocation once the arrays have grown; what a getter returns is valid until the
+ * next `load`.
+ */
+
+import { EDGE_KIND, EDGE_QUAD, edgeIncrements, edgeKind, type Rule } from "./rule.ts";
+
+/** "No limit" among distances. */
+export const UNBOUNDED = 0xffffffff;
+
+export class LiveGraph {
+  numStates = 0;
+  /** 1 for states that lie on a path from the start to acceptance. */
+  live = new Uint8Array(64);
+  /** Edge offsets (into `rule.edges`) by source, in order of insertion; state s owns [outStart[s], outStart[s + 1]). Dead edges are left out. */
+  outStart = new Int32Array(64);
+  outEdges = new Int32Array(64);
+  inStart = new Int32Array(64);
+  inEdges = new Int32Array(64);
+  private stack = new Int32Array(64);
+  private rule!: Rule;
+
+  /**
+   * Loads `rule` without the calls that `isCallable` denies. Returns whether acceptance is reachable at all.
+   */
+  load(rule: Rule, isCallable: (ruleId: number) => boolean): boolean {
+    this.rule = rule;
+    const { edges, numStates } = rule;
+    const numEdges = edges.length / EDGE_QUAD.size;
+    this.numStates = numStates;
+    this.grow(numStates + 2, numEdges);
+    const { outStart, outEdges, inStart, inEdges, live } = this;
+    outStart.fill(0, 0, numStates + 2);
+    inStart.fill(0, 0, numStates + 2);
+    // Counting sort by source and by target. Invariant: quads are complete and their states in range (Rule.assertWellFormed).
+    for (let e = 0; e < edges.length; e += EDGE_QUAD.size) {
+      if (!this.isOpen(e, isCallable)) continue;
+      outStart[edges[e]! + 2]!++;
+      inStart[edges[e + EDGE_QUAD.target]! + 2]!++;
+    }
+    for (let s = 2; s < numStates + 2; s++) {
+      outStart[s]! += outStart[s - 1]!;
+      inStart[s]! += inStart[s - 1]!;
+    }
+    for (let e = 0; e < edges.length; e += EDGE_QUAD.size) {
+      if (!this.isOpen(e, isCallable)) continue;
+      outEdges[outStart[edges[e]! + 1]!++] = e;
+      inEdges[inStart[edges[e + EDGE_QUAD.target]! + 1]!++] = e;
+    }
+
+    live.fill(0, 0, numStates);
+    this.spread(rule.start, 1, outStart, outEdges, EDGE_QUAD.target);
+    for (let s = 0; s < numStates; s++) {
+      if (rule.accepting[s] && (live[s]! & 1) !== 0) this.spread(s, 2, inStart, inEdges, EDGE_QUAD.from);
+    }
+    for (let s = 0; s < numStates; s++) live[s] = live[s] === 3 ? 1 : 0;
+    return live[rule.start] === 1;
+  }
+
+  /** Whether both ends of the edge at `e` are live. */
+  isLiveEdge(e: number): boolean {
+    return this.live[this.rule.edges[e]!] === 1 && this.live[this.rule.edges[e + EDGE_QUAD.target]!] === 1;
+  }
+
+  /**
+   * For each live state the least and the greatest number of INC edges on a path to acceptance, as pairs; UNBOUNDED when a loop with INC lies ahead.
+   */
+  distances(): Uint32Array {
+    const pairs = new Uint32Array(2 * this.numStates).fill(UNBOUNDED);
+    this.leastCounts(pairs);
+    this.greatestCounts(pairs);
+    return pairs;
+  }
+
+  private isOpen(e: number, isCallable: (ruleId: number) => boolean): boolean {
+    const { edges } = this.rule;
+    return edgeKind(edges[e + EDGE_QUAD.info]!) !== EDGE_KIND.call || isCallable(edges[e + EDGE_QUAD.argument]!);
+  }
+
+  /** Sets `bit` on all states reachable from `from` over the given adjacency. */
+  private spread(from: number, bit: number, starts: Int32Array, edges: Int32Array, end: number): void {
+    const { live, stack, rule } = this;
+    if ((live[from]! & bit) !== 0) return;
+    live[from]! |= bit;
+    let size = 1;
+    stack[0] = from;
+    while (size > 0) {
+      const state = stack[--size]!;
+      for (let i = starts[state]!; i < starts[state + 1]!; i++) {
+        const next = rule.edges[edges[i]! + end]!;
+        if ((live[next]! & bit) !== 0) continue;
+        live[next]! |= bit;
+        stack[size++] = next;
+      }
+    }
+  }
+
+  /** Backward search where INC edges cost 1 and all others 0: two queues, the current distance and the next one. */
+  private leastCounts(pairs: Uint32Array): void {
+    const { edges } = this.rule;
+    let current: number[] = [];
+    let next: number[] = [];
+    for (let s = 0; s < this.numStates; s++) {
+      if (this.live[s] === 1 && this.rule.accepting[s]) current.push(s);
+    }
+    for (let distance = 0; current.length > 0; distance++) {
+      for (let state = current.pop(); state !== undefined; state = current.pop()) {
+        if (pairs[2 * state] !== UNBOUNDED) continue;
+        pairs[2 * state] = distance;
+        for (let i = this.inStart[state]!; i < this.inStart[state + 1]!; i++) {
+          const e = this.inEdges[i]!;
+          const from = edges[e]!;
+          if (this.live[from] !== 1 || pairs[2 * from] !== UNBOUNDED) continue;
+          (edgeIncrements(edges[e + EDGE_QUAD.info]!) ? next : current).push(from);
+        }
+      }
+      [current, next] = [next, current];
+    }
+  }
+
+  /** Tarjan's components, which end in reverse topological order: a component's successors are finished before it. */
+  private greatestCounts(pairs: Uint32Array): void {
+    const { edges } = this.rule;
+    const index = new Int32Array(this.numStates).fill(-1);
+    const low = new Int32Array(this.numStates);
+    const component = new Int32Array(this.numStates).fill(-1);
+    const cursor = new Int32Array(this.numStates);
+    const path: number[] = [];
+    const open: number[] = [];
+    let counter = 0;
+    let numComponents = 0;
+    const enter = (state: number): void => {
+      index[state] = low[state] = counter++;
+      cursor[state] = this.outStart[state]!;
+      path.push(state);
+      open.push(state);
+    };
+    if (this.live[this.rule.start] === 1) enter(this.rule.start);
+    while (path.length > 0) {
+      const state = path[path.length - 1]!;
+      if (cursor[state]! < this.outStart[state + 1]!) {
+        const next = edges[this.outEdges[cursor[state]!++]! + EDGE_QUAD.target]!;
+        if (this.live[next] !== 1) continue;
+        if (index[next] === -1) enter(next);
+        else if (component[next] === -1) low[state] = Math.min(low[state]!, index[next]!);
+        continue;
+      }
+      path.pop();
+      const parent = path[path.length - 1];
+      if (parent !== undefined) low[parent] = Math.min(low[parent]!, low[state]!);
+      if (low[state] !== index[state]) continue;
+      const first = open.lastIndexOf(state);
+      const members = open.splice(first);
+      for (const member of members) component[member] = numComponents;
+      const most = this.greatestOfComponent(members, component, numComponents, pairs);
+      for (const member of members) pairs[2 * member + 1] = most;
+      numComponents++;
+    }
+  }
+
+  private greatestOfComponent(
+    members: readonly number[],
+    component: Int32Array,
+    id: number,
+    pairs: Uint32Array,
+  ): number {
+    const { edges } = this.rule;
+    let most = 0;
+    for (const member of members) {
+      for (let i = this.outStart[member]!; i < this.outStart[member + 1]!; i++) {
+        const e = this.outEdges[i]!;
+        const target = edges[e + EDGE_QUAD.target]!;
+        if (this.live[target] !== 1) continue;
+        const step = edgeIncrements(edges[e + EDGE_QUAD.info]!) ? 1 : 0;
+        if (component[target] === id) {
+          if (step === 1) return UNBOUNDED;
+          continue;
+        }
+        const ahead = pairs[2 * target + 1]!;
+        if (ahead === UNBOUNDED) return UNBOUNDED;
+        most = Math.max(most, ahead + step);
+      }
+    }
+    return most;
+  }
+
+  private grow(states: number, edges: number): void {
+    if (this.live.length < states) {
+      const size = Math.max(states, this.live.length * 2);
+      this.live = new Uint8Array(size);
+      this.outStart = new Int32Array(size);
+      this.inStart = new Int32Array(size);
+      this.stack = new Int32Array(size);
+    }
+    if (this.outEdges.length < edges) {
+      const size = Math.max(edges, this.outEdges.length * 2);
+      this.outEdges = new Int32Array(size);
+      this.inEdges = new Int32Array(size);
+    }
+  }
+}
+
+/** Whether a rule whose start has these distances can accept with a count inside `counter`. */
+export function isCounterSatisfiable(
+  least: number,
+  most: number,
+  counter: { readonly min: number; readonly max: number },
+): boolean {
+  return counter.min <= counter.max && least <= counter.max && most >= Math.min(counter.min, UNBOUNDED);
+}
