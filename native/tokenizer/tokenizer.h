@@ -22,17 +22,18 @@ class Tokenizer {
 
   /// Number of ids, in [0, vocab_size).
   virtual int32_t vocab_size() const = 0;
-  /// Raw bytes that the token stands for (byte-level alphabet undone). For added and special tokens: their literal text.
+  /// Raw bytes that the token stands for (byte-level alphabet undone). For added and special
+  /// tokens: their literal text.
   virtual std::string_view TokenBytes(int32_t id) const = 0;
-  /// A control token (e.g. <|im_end|>): never produced from plain text when parse_special is false, hidden by Decode, and never
-  /// matched by its text in a grammar.
+  /// A control token (e.g. <|im_end|>): never produced from plain text when parse_special is false,
+  /// hidden by Decode, and never matched by its text in a grammar.
   virtual bool IsSpecial(int32_t id) const = 0;
   /// -1 when no token has exactly this text (added and special tokens included).
   virtual int32_t TokenId(std::string_view bytes) const = 0;
 
-  /// Text to ids. With `parse_special`, the texts of special tokens become their ids (as chat templates need); without, only
-  /// non-special added tokens are recognised. Never adds BOS. Input may be any bytes.
-  /// Cost: near-linear in the text.
+  /// Text to ids. With `parse_special`, the texts of special tokens become their ids (as chat
+  /// templates need); without, only non-special added tokens are recognised. Never adds BOS. Input
+  /// may be any bytes. Cost: near-linear in the text.
   virtual std::vector<int32_t> Encode(std::string_view text, bool parse_special) const = 0;
   /// Ids to bytes; ids out of range throw Error{kInvalidArgument}.
   virtual std::string Decode(std::span<const int32_t> ids, bool skip_special) const = 0;

@@ -1,0 +1,65 @@
+// Finds added and special tokens in raw text before pre-tokenization. The rules are those of the
+// `tokenizers` package: leftmost longest match over all texts; then a match is skipped when it is
+// special and specials are not parsed, or when its flags refuse the place; then its flags take in
+// white space around it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace diecast {
+
+struct AddedToken {
+  int32_t id;
+  std::string content;
+  bool special = false;
+  bool single_word = false;  ///< matches only where no word character touches it
+  bool strip_left = false;   ///< takes in the white space before it
+  bool strip_right = false;  ///< takes in the white space after it
+  bool normalized = false;   ///< looked for in normalized text
+};
+
+/// Immutable and thread-safe after construction.
+class AddedTokenMatcher {
+ public:
+  /// Empty contents never match. Of two tokens with the same content the first one counts.
+  explicit AddedTokenMatcher(std::vector<AddedToken> tokens);
+
+  bool empty() const { return tokens_.empty(); }
+
+  struct Match {
+    size_t start;
+    size_t end;
+    int32_t id;
+  };
+  /// The next match at or after `from`. Text before `from` belongs to earlier matches; it is
+  /// context for single_word only. Cost: O(text x longest content) at worst, a table lookup per
+  /// byte where no content begins.
+  bool Find(std::string_view text, size_t from, bool parse_special, Match* match) const;
+
+ private:
+  struct Node {
+    uint32_t first_edge = 0;
+    uint32_t num_edges = 0;
+    int32_t token = -1;  ///< index into tokens_ of the content that ends here
+  };
+  struct Edge {
+    uint8_t byte;
+    uint32_t node;
+  };
+  struct Longest {
+    int32_t token;
+    size_t end;
+  };
+
+  Longest LongestAt(std::string_view text, size_t pos) const;
+
+  std::vector<AddedToken> tokens_;
+  std::vector<Node> nodes_;
+  std::vector<Edge> edges_;  ///< of node n: [first_edge, first_edge + num_edges), by byte
+  bool starts_[256] = {};    ///< bytes that begin a content
+};
+
+}  // namespace diecast
