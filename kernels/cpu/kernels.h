@@ -1,0 +1,83 @@
+// The CPU operations of a model as one table per instruction set, chosen at run time. Each level's file fills a table; nothing
+// else in the program is built with its flags.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/cpu/packed_matrix.h"
+#include "native/backend/cpu/cpu_features.h"
+
+namespace diecast {
+
+/// Activation rows as a matrix product reads them: f32 for float weights, int8 per block of 32 for quantized ones.
+/// Shape: values and quants [rows, cols], scales and scaled_sums [rows, cols/32], sums [rows, cols/16].
+struct Activations {
+  int cols = 0;
+  const float* values = nullptr;
+  const int8_t* quants = nullptr;
+  const float* scales = nullptr;
+  const float* scaled_sums = nullptr;  ///< scale * sum of the block's quants
+  const int32_t* sums = nullptr;       ///< sums of quants per 16 columns
+};
+
+/// What a product does with what is in the output already.
+enum class OutputMode : uint8_t { kStore, kAdd };
+
+/// out[(r - row_begin) * out_stride + n - 16 * panel_begin] for activation rows r in [row_begin, row_end) and weight rows n of panels
+/// [panel_begin, panel_end). A result depends on its own activation row only, bit for bit, whatever rows are beside it.
+using GemmFn = void (*)(const PackedMatrix& weights, int panel_begin, int panel_end, const Activations& activations,
+                        int row_begin, int row_end, float* out, ptrdiff_t out_stride, OutputMode mode);
+
+inline constexpr int kKeyBlock = 32;             ///< keys that attention takes at a time
+inline constexpr int kMaxQueriesPerTile = 64;    ///< query tokens x heads of one attention call
+
+/// Attention of one key/value head: `num_tokens` consecutive query tokens with `group` heads each over keys 0..position.
+/// Shape: query and out [num_tokens][group * head_dim] with their strides; queries are already scaled.
+/// Keys and values of slot s begin at base + s * slot_stride.
+struct AttentionArgs {
+  const void* keys = nullptr;
+  const void* values = nullptr;
+  ptrdiff_t slot_stride = 0;       ///< elements
+  const int32_t* slots = nullptr;  ///< slots of positions 0..first_position + num_tokens - 1
+  int first_position = 0;          ///< of the first query token
+  int num_tokens = 0;
+  int group = 0;
+  int head_dim = 0;  ///< multiple of 16
+  const float* query = nullptr;
+  ptrdiff_t query_stride = 0;
+  float* out = nullptr;
+  ptrdiff_t out_stride = 0;
+  float* scratch = nullptr;  ///< AttentionScratchFloats(head_dim) floats, 64-byte aligned
+};
+
+constexpr size_t AttentionScratchFloats(int head_dim) {
+  return static_cast<size_t>(kKeyBlock) * (2 * static_cast<size_t>(head_dim) + kMaxQueriesPerTile) +
+         2 * kMaxQueriesPerTile;
+}
+
+struct CpuKernels {
+  CpuLevel level;
+  GemmFn gemm[kNumPackedFormats];
+  /// One row: `cols` is a multiple of 32.
+  void (*quantize_row)(const float* x, int cols, int8_t* quants, float* scales, float* scaled_sums, int32_t* sums);
+  void (*rms_norm)(const float* x, const float* weight, float eps, int n, float* out);
+  /// Rotates pairs (2i, 2i+1) of the first rope_dim elements of each head, then multiplies every element by `scale`.
+  /// cos_sin holds rope_dim / 2 pairs.
+  void (*rope)(float* x, int num_heads, int head_dim, int rope_dim, const float* cos_sin, float scale);
+  /// out = silu(gate) * up
+  void (*silu_mul)(const float* gate, const float* up, int n, float* out);
+  void (*add)(const float* x, int n, float* out);
+  void (*to_half)(const float* x, int n, uint16_t* out);
+  void (*attention_f32)(const AttentionArgs& args);
+  void (*attention_f16)(const AttentionArgs& args);
+};
+
+/// The table of a level. The caller must know that the processor has it (CpuHas).
+const CpuKernels& KernelsOf(CpuLevel level);
+
+const CpuKernels& PortableKernels();
+const CpuKernels& Avx2Kernels();
+const CpuKernels& Avx512Kernels();
+
+}  // namespace diecast

@@ -1,0 +1,82 @@
+// Eight float lanes (AVX2, FMA, F16C). Only *_avx2.cc may include this.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace diecast {
+namespace {
+
+struct VecAvx2 {
+  using Reg = __m256;
+  static constexpr int kLanes = 8;
+  static constexpr int kQueries = 3;
+  static constexpr int kScoreVectors = 2;
+  static constexpr int kValueVectors = 2;
+
+  static Reg Zero() { return _mm256_setzero_ps(); }
+  static Reg Set(float x) { return _mm256_set1_ps(x); }
+  static Reg Load(const float* p) { return _mm256_loadu_ps(p); }
+  static Reg Load(const uint16_t* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static void Store(float* p, Reg r) { _mm256_storeu_ps(p, r); }
+  static void StoreHalf(uint16_t* p, Reg r) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(r, _MM_FROUND_TO_NEAREST_INT));
+  }
+  static void StoreInt8(int8_t* p, Reg r) {
+    const __m256i ints = _mm256_cvtps_epi32(r);
+    const __m128i shorts =
+        _mm_packs_epi32(_mm256_castsi256_si128(ints), _mm256_extracti128_si256(ints, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(shorts, shorts));
+  }
+  static Reg Add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
+  static Reg Sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
+  static Reg Mul(Reg a, Reg b) { return _mm256_mul_ps(a, b); }
+  static Reg Div(Reg a, Reg b) { return _mm256_div_ps(a, b); }
+  static Reg Fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
+  static Reg Max(Reg a, Reg b) { return _mm256_max_ps(a, b); }
+  static Reg Min(Reg a, Reg b) { return _mm256_min_ps(a, b); }
+  static Reg Abs(Reg a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+  static Reg Round(Reg a) {
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  static Reg ScaleByPowerOfTwo(Reg a, Reg n) {
+    const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
+  }
+  static float ReduceAdd(Reg a) {
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+  }
+  static float ReduceMax(Reg a) {
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+  }
+  /// out[i * stride + j] = rows[j][d + i]
+  template <typename Element>
+  static void Transpose(const Element* const* rows, int d, float* out, int stride) {
+    __m256 r[8], pair[8], quad[8];
+    for (int j = 0; j < 8; ++j) r[j] = Load(rows[j] + d);
+    for (int j = 0; j < 8; j += 2) {
+      pair[j] = _mm256_unpacklo_ps(r[j], r[j + 1]);
+      pair[j + 1] = _mm256_unpackhi_ps(r[j], r[j + 1]);
+    }
+    for (int j = 0; j < 8; j += 4) {
+      quad[j] = _mm256_shuffle_ps(pair[j], pair[j + 2], 0x44);
+      quad[j + 1] = _mm256_shuffle_ps(pair[j], pair[j + 2], 0xee);
+      quad[j + 2] = _mm256_shuffle_ps(pair[j + 1], pair[j + 3], 0x44);
+      quad[j + 3] = _mm256_shuffle_ps(pair[j + 1], pair[j + 3], 0xee);
+    }
+    for (int i = 0; i < 4; ++i) {
+      Store(out + i * stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20));
+      Store(out + (i + 4) * stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31));
+    }
+  }
+};
+
+}  // namespace
+}  // namespace diecast

@@ -1,0 +1,75 @@
+// Sixteen float lanes (AVX-512 F, BW, DQ, VL). Only *_avx512.cc may include this.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace diecast {
+namespace {
+
+struct VecAvx512 {
+  using Reg = __m512;
+  static constexpr int kLanes = 16;
+  static constexpr int kQueries = 6;
+  static constexpr int kScoreVectors = 2;
+  static constexpr int kValueVectors = 4;
+
+  static Reg Zero() { return _mm512_setzero_ps(); }
+  static Reg Set(float x) { return _mm512_set1_ps(x); }
+  static Reg Load(const float* p) { return _mm512_loadu_ps(p); }
+  static Reg Load(const uint16_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static void Store(float* p, Reg r) { _mm512_storeu_ps(p, r); }
+  static void StoreHalf(uint16_t* p, Reg r) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtps_ph(r, _MM_FROUND_TO_NEAREST_INT));
+  }
+  static void StoreInt8(int8_t* p, Reg r) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(r)));
+  }
+  static Reg Add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
+  static Reg Sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
+  static Reg Mul(Reg a, Reg b) { return _mm512_mul_ps(a, b); }
+  static Reg Div(Reg a, Reg b) { return _mm512_div_ps(a, b); }
+  static Reg Fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
+  static Reg Max(Reg a, Reg b) { return _mm512_max_ps(a, b); }
+  static Reg Min(Reg a, Reg b) { return _mm512_min_ps(a, b); }
+  static Reg Abs(Reg a) { return _mm512_abs_ps(a); }
+  static Reg Round(Reg a) {
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  static Reg ScaleByPowerOfTwo(Reg a, Reg n) { return _mm512_scalef_ps(a, n); }
+  static float ReduceAdd(Reg a) { return _mm512_reduce_add_ps(a); }
+  static float ReduceMax(Reg a) { return _mm512_reduce_max_ps(a); }
+  /// out[i * stride + j] = rows[j][d + i]
+  template <typename Element>
+  static void Transpose(const Element* const* rows, int d, float* out, int stride) {
+    __m512 r[16], pair[16];
+    for (int j = 0; j < 16; ++j) r[j] = Load(rows[j] + d);
+    for (int j = 0; j < 16; j += 2) {
+      pair[j] = _mm512_unpacklo_ps(r[j], r[j + 1]);
+      pair[j + 1] = _mm512_unpackhi_ps(r[j], r[j + 1]);
+    }
+    for (int j = 0; j < 16; j += 4) {  // r[j + c]: column c of each 128-bit lane, rows j..j+3
+      r[j] = _mm512_shuffle_ps(pair[j], pair[j + 2], 0x44);
+      r[j + 1] = _mm512_shuffle_ps(pair[j], pair[j + 2], 0xee);
+      r[j + 2] = _mm512_shuffle_ps(pair[j + 1], pair[j + 3], 0x44);
+      r[j + 3] = _mm512_shuffle_ps(pair[j + 1], pair[j + 3], 0xee);
+    }
+    for (int c = 0; c < 4; ++c) {  // then whole lanes: lane l of the four holds column 4l + c
+      const __m512 low01 = _mm512_shuffle_f32x4(r[c], r[c + 4], 0x44);
+      const __m512 low23 = _mm512_shuffle_f32x4(r[c], r[c + 4], 0xee);
+      const __m512 high01 = _mm512_shuffle_f32x4(r[c + 8], r[c + 12], 0x44);
+      const __m512 high23 = _mm512_shuffle_f32x4(r[c + 8], r[c + 12], 0xee);
+      Store(out + c * stride, _mm512_shuffle_f32x4(low01, high01, 0x88));
+      Store(out + (4 + c) * stride, _mm512_shuffle_f32x4(low01, high01, 0xdd));
+      Store(out + (8 + c) * stride, _mm512_shuffle_f32x4(low23, high23, 0x88));
+      Store(out + (12 + c) * stride, _mm512_shuffle_f32x4(low23, high23, 0xdd));
+    }
+  }
+};
+
+}  // namespace
+}  // namespace diecast

@@ -1,0 +1,79 @@
+// Four float lanes by the compiler's vector extension: what vector_ops.h and attention.h need of a vector type, on any processor.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cpu/half.h"
+
+namespace diecast {
+namespace {
+
+struct VecPortable {
+  typedef float Reg __attribute__((vector_size(16)));
+  typedef int32_t Int __attribute__((vector_size(16)));
+  static constexpr int kLanes = 4;
+  static constexpr int kQueries = 2;
+  static constexpr int kScoreVectors = 4;
+  static constexpr int kValueVectors = 4;
+
+  static Reg Zero() { return Reg{0, 0, 0, 0}; }
+  static Reg Set(float x) { return Reg{x, x, x, x}; }
+  static Reg Load(const float* p) {
+    Reg r;
+    std::memcpy(&r, p, sizeof(r));
+    return r;
+  }
+  static Reg Load(const uint16_t* p) {
+    return Reg{FiniteHalfToFloat(p[0]), FiniteHalfToFloat(p[1]), FiniteHalfToFloat(p[2]),
+               FiniteHalfToFloat(p[3])};
+  }
+  static void Store(float* p, Reg r) { std::memcpy(p, &r, sizeof(r)); }
+  static void StoreHalf(uint16_t* p, Reg r) {
+    for (int i = 0; i < 4; ++i) p[i] = FloatToHalf(r[i]);
+  }
+  static void StoreInt8(int8_t* p, Reg r) {
+    for (int i = 0; i < 4; ++i) p[i] = static_cast<int8_t>(__builtin_lrintf(r[i]));
+  }
+  static Reg Add(Reg a, Reg b) { return a + b; }
+  static Reg Sub(Reg a, Reg b) { return a - b; }
+  static Reg Mul(Reg a, Reg b) { return a * b; }
+  static Reg Div(Reg a, Reg b) { return a / b; }
+  static Reg Fma(Reg a, Reg b, Reg c) { return a * b + c; }
+  static Reg Select(Int mask, Reg a, Reg b) {
+    return reinterpret_cast<Reg>((reinterpret_cast<Int>(a) & mask) |
+                                 (reinterpret_cast<Int>(b) & ~mask));
+  }
+  static Reg Max(Reg a, Reg b) { return Select(a > b, a, b); }
+  static Reg Min(Reg a, Reg b) { return Select(a < b, a, b); }
+  static Reg Abs(Reg a) {
+    return reinterpret_cast<Reg>(reinterpret_cast<Int>(a) &
+                                 Int{0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff});
+  }
+  /// To the nearest integer, for |a| < 2^22.
+  static Reg Round(Reg a) {
+    const Reg magic = Set(12582912.0f);
+    return (a + magic) - magic;
+  }
+  static Reg ScaleByPowerOfTwo(Reg a, Reg n) {
+    const Int exponent = (__builtin_convertvector(n, Int) + 127) << 23;
+    return a * reinterpret_cast<Reg>(exponent);
+  }
+  static float ReduceAdd(Reg a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+  static float ReduceMax(Reg a) {
+    const float x = a[0] > a[2] ? a[0] : a[2];
+    const float y = a[1] > a[3] ? a[1] : a[3];
+    return x > y ? x : y;
+  }
+  /// out[i * stride + j] = rows[j][d + i]
+  template <typename Element>
+  static void Transpose(const Element* const* rows, int d, float* out, int stride) {
+    for (int j = 0; j < kLanes; ++j) {
+      const Reg r = Load(rows[j] + d);
+      for (int i = 0; i < kLanes; ++i) out[i * stride + j] = r[i];
+    }
+  }
+};
+
+}  // namespace
+}  // namespace diecast

@@ -1,0 +1,121 @@
+// Normalisation, rotary embedding, activation functions and int8 quantization, written once over a vector type V that each
+// instruction set's file defines (see vec_portable.h for the operations it must have). Internal linkage throughout: see half.h.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cpu/half.h"
+#include "kernels/cpu/kernels.h"
+
+namespace diecast {
+namespace {
+
+/// e^x to about 2 units in the last place; x below -87 gives about 1e-38, above 88 is held at e^88.
+template <typename V>
+inline typename V::Reg Exp(typename V::Reg x) {
+  x = V::Min(V::Max(x, V::Set(-87.0f)), V::Set(88.0f));
+  const typename V::Reg n = V::Round(V::Mul(x, V::Set(1.44269504088896f)));
+  // ln 2 in two parts, the first with few enough bits that n * part is exact.
+  typename V::Reg r = V::Fma(n, V::Set(-0.693145751953125f), x);
+  r = V::Fma(n, V::Set(-1.42860682030941723e-6f), r);
+  // Taylor polynomial on |r| <= ln(2)/2; the first term left out is below 6e-8.
+  typename V::Reg p = V::Set(1.0f / 5040.0f);
+  p = V::Fma(p, r, V::Set(1.0f / 720.0f));
+  p = V::Fma(p, r, V::Set(1.0f / 120.0f));
+  p = V::Fma(p, r, V::Set(1.0f / 24.0f));
+  p = V::Fma(p, r, V::Set(1.0f / 6.0f));
+  p = V::Fma(p, r, V::Set(0.5f));
+  p = V::Fma(p, r, V::Set(1.0f));
+  p = V::Fma(p, r, V::Set(1.0f));
+  return V::ScaleByPowerOfTwo(p, n);
+}
+
+template <typename V>
+void RmsNorm(const float* x, const float* weight, float eps, int n, float* out) {
+  constexpr int L = V::kLanes;
+  typename V::Reg sum = V::Zero();
+  int i = 0;
+  for (; i + L <= n; i += L) sum = V::Fma(V::Load(x + i), V::Load(x + i), sum);
+  float total = V::ReduceAdd(sum);
+  for (int j = i; j < n; ++j) total += x[j] * x[j];
+  const float scale = 1.0f / __builtin_sqrtf(total / static_cast<float>(n) + eps);
+  for (i = 0; i + L <= n; i += L) {
+    V::Store(out + i, V::Mul(V::Mul(V::Load(x + i), V::Set(scale)), V::Load(weight + i)));
+  }
+  for (; i < n; ++i) out[i] = x[i] * scale * weight[i];
+}
+
+template <typename V>
+void Rope(float* x, int num_heads, int head_dim, int rope_dim, const float* cos_sin, float scale) {
+  for (int h = 0; h < num_heads; ++h, x += head_dim) {
+    for (int i = 0; i < rope_dim; i += 2) {
+      const float c = cos_sin[i] * scale;
+      const float s = cos_sin[i + 1] * scale;
+      const float a = x[i];
+      const float b = x[i + 1];
+      x[i] = a * c - b * s;
+      x[i + 1] = a * s + b * c;
+    }
+    for (int i = rope_dim; i < head_dim; ++i) x[i] *= scale;
+  }
+}
+
+template <typename V>
+void SiluMul(const float* gate, const float* up, int n, float* out) {
+  constexpr int L = V::kLanes;
+  const typename V::Reg one = V::Set(1.0f);
+  int i = 0;
+  for (; i + L <= n; i += L) {
+    const typename V::Reg g = V::Load(gate + i);
+    const typename V::Reg denominator = V::Add(one, Exp<V>(V::Sub(V::Zero(), g)));
+    V::Store(out + i, V::Mul(V::Div(g, denominator), V::Load(up + i)));
+  }
+  for (; i < n; ++i) {
+    float lanes[L] = {gate[i]};
+    V::Store(lanes, Exp<V>(V::Sub(V::Zero(), V::Load(lanes))));
+    out[i] = gate[i] / (1.0f + lanes[0]) * up[i];
+  }
+}
+
+template <typename V>
+void Add(const float* x, int n, float* out) {
+  constexpr int L = V::kLanes;
+  int i = 0;
+  for (; i + L <= n; i += L) V::Store(out + i, V::Add(V::Load(out + i), V::Load(x + i)));
+  for (; i < n; ++i) out[i] += x[i];
+}
+
+template <typename V>
+void ToHalf(const float* x, int n, uint16_t* out) {
+  constexpr int L = V::kLanes;
+  int i = 0;
+  for (; i + L <= n; i += L) V::StoreHalf(out + i, V::Load(x + i));
+  for (; i < n; ++i) out[i] = FloatToHalf(x[i]);
+}
+
+template <typename V>
+void QuantizeRow(const float* x, int cols, int8_t* quants, float* scales, float* scaled_sums,
+                 int32_t* sums) {
+  constexpr int L = V::kLanes;
+  for (int b = 0; b * kBlock < cols; ++b) {
+    const float* block = x + b * kBlock;
+    typename V::Reg top = V::Zero();
+    for (int i = 0; i < kBlock; i += L) top = V::Max(top, V::Abs(V::Load(block + i)));
+    const float largest = V::ReduceMax(top);
+    const float scale = largest / 127.0f;
+    const typename V::Reg inverse = V::Set(largest > 0 ? 127.0f / largest : 0.0f);
+    int32_t half_sums[2] = {0, 0};
+    for (int i = 0; i < kBlock; i += L) {
+      V::StoreInt8(quants + b * kBlock + i, V::Mul(V::Load(block + i), inverse));
+    }
+    for (int i = 0; i < 16; ++i) half_sums[0] += quants[b * kBlock + i];
+    for (int i = 16; i < 32; ++i) half_sums[1] += quants[b * kBlock + i];
+    scales[b] = scale;
+    scaled_sums[b] = scale * static_cast<float>(half_sums[0] + half_sums[1]);
+    sums[2 * b] = half_sums[0];
+    sums[2 * b + 1] = half_sums[1];
+  }
+}
+
+}  // namespace
+}  // namespace diecast

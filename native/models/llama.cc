@@ -1,0 +1,432 @@
+// The forward pass. All threads of the pool walk through the layers together: matrix products and attention are dealt out in
+// pieces, and a barrier ends each phase. With few rows the small work between products (norms, rotation, quantization) is done by the last
+// thread to reach the barrier, which saves a second one.
+#include "native/models/llama.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/cpu/kernels.h"
+#include "native/backend/cpu/kv_pool.h"
+#include "native/backend/cpu/step_team.h"
+#include "native/backend/cpu/thread_pool.h"
+#include "native/loader/gguf.h"
+#include "native/models/activations.h"
+#include "native/models/llama_config.h"
+#include "native/models/weights.h"
+
+namespace diecast {
+namespace {
+
+constexpr int kMaxPassTokens = 512;  ///< longer steps are cut: the buffers stay small and the rows in cache
+constexpr int kMaxSerialRows = 4;    ///< up to here one thread does the work between products
+constexpr int kGateRows = 32;        ///< rows of a gate/up piece whose products stay in L1
+constexpr int kGatePanels = 2;       ///< one block of 32 columns of the next product's input
+
+struct Layer {
+  std::vector<float> attention_norm;
+  Linear query, key, value, output;
+  std::vector<float> ffn_norm;
+  Linear gate, up, down;
+};
+
+/// A run of one step row's tokens inside a pass.
+struct Segment {
+  const StepRow* row = nullptr;
+  int first_token = 0;   ///< index in row->tokens
+  int num_tokens = 0;
+  int first_index = 0;   ///< index of the first token in the pass
+};
+
+struct AttentionTile {
+  int segment = 0;
+  int first_token = 0;  ///< within the segment
+  int num_tokens = 0;
+};
+
+/// What one pass computes: tokens of several rows side by side.
+struct Pass {
+  std::vector<Segment> segments;
+  std::vector<int> token_segment;  ///< per token of the pass
+  std::vector<int> logit_tokens;   ///< tokens of the pass whose logits are wanted, in order
+  std::vector<AttentionTile> tiles;
+  float* logits = nullptr;
+  int num_tokens() const { return static_cast<int>(token_segment.size()); }
+  void Clear() {
+    segments.clear();
+    token_segment.clear();
+    logit_tokens.clear();
+    tiles.clear();
+  }
+};
+
+/// What a thread needs for itself.
+struct ThreadScratch {
+  RowBuffer attention;
+  RowBuffer gate;
+  RowBuffer up;
+};
+
+class LlamaModel final : public CausalModel {
+ public:
+  LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool, WeightMode mode);
+
+  const ModelConfig& config() const override { return config_; }
+  std::unique_ptr<KvPool> CreateKvPool(int32_t num_slots) const override {
+    return std::make_unique<CpuKvPool>(kv_type_, config_.num_layers, num_slots,
+                                       config_.num_kv_heads * config_.head_dim);
+  }
+  void Forward(std::span<const StepRow> rows, KvPool& pool, std::span<float> logits) override;
+
+ private:
+  void CheckStep(std::span<const StepRow> rows, const CpuKvPool& kv, size_t num_logits) const;
+  void RunPass(const CpuKvPool& kv);
+  void Work(int thread, StepTeam& team, const CpuKvPool& kv);
+  void Embed(int index);
+  void RotateAndStore(int layer, int index, const CpuKvPool& kv);
+  void Attend(int layer, int unit, int thread, const CpuKvPool& kv);
+  void GateAndUp(const Layer& layer, int panel_begin, int panel_end, int thread);
+  void Product(StepTeam& team, const Linear& linear, const InputBuffer& input, int num_rows, float* out,
+               ptrdiff_t stride, OutputMode mode) const;
+  int Piece(const StepTeam& team, int num_panels) const;
+  /// Runs fn(row) for all rows between two phases.
+  template <typename Fn>
+  void BetweenPhases(StepTeam& team, int num_rows, Fn&& fn) const;
+
+  std::shared_ptr<const GgufFile> file_;
+  ThreadPool& pool_;
+  ModelConfig config_;
+  const CpuKernels& kernels_;
+  KvType kv_type_;
+  bool quantized_;
+  std::vector<float> rope_frequencies_;
+  const TensorView* embedding_ = nullptr;
+  std::vector<Layer> layers_;
+  std::vector<float> output_norm_;
+  Linear head_;
+
+  Pass pass_;
+  RowBuffer hidden_;     ///< [tokens, hidden]: the residual stream
+  RowBuffer qkv_;        ///< [tokens, queries | keys | values]
+  RowBuffer rotation_;   ///< [tokens, cosine and sine per pair]
+  InputBuffer normed_;   ///< [tokens, hidden]
+  InputBuffer attended_; ///< [tokens, heads * head_dim]
+  InputBuffer gated_;    ///< [tokens, ffn]
+  InputBuffer head_in_;  ///< [tokens with logits, hidden]
+  std::vector<ThreadScratch> scratch_;
+};
+
+LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool, WeightMode mode)
+    : file_(std::move(file)),
+      pool_(pool),
+      config_(ReadLlamaConfig(*file_)),
+      kernels_(KernelsOf(ChooseCpuLevel())),
+      // Halves would be converted one by one in portable code, and parity wants what was computed.
+      kv_type_(mode == WeightMode::kDequantized || kernels_.level == CpuLevel::kPortable ? KvType::kF32
+                                                                                         : KvType::kF16),
+      quantized_(false),
+      rope_frequencies_(ReadRopeFrequencies(*file_, config_)),
+      scratch_(static_cast<size_t>(pool.num_threads())) {
+  const int hidden = config_.hidden_size;
+  const int query_size = config_.num_heads * config_.head_dim;
+  const int kv_size = config_.num_kv_heads * config_.head_dim;
+  if (config_.num_heads / config_.num_kv_heads > kMaxQueriesPerTile) {
+    throw Error(ErrorCode::kModelUnsupported, "more than " + std::to_string(kMaxQueriesPerTile) +
+                                                  " query heads share a key/value head");
+  }
+  const WeightReader reader(*file_, pool, mode);
+  embedding_ = &reader.MatrixView("token_embd.weight", config_.vocab_size, hidden);
+  for (int i = 0; i < config_.num_layers; ++i) {
+    const std::string prefix = "blk." + std::to_string(i) + ".";
+    Layer layer;
+    layer.attention_norm = reader.ReadVector(prefix + "attn_norm.weight", hidden);
+    layer.query = reader.ReadLinear(prefix + "attn_q", query_size, hidden);
+    layer.key = reader.ReadLinear(prefix + "attn_k", kv_size, hidden);
+    layer.value = reader.ReadLinear(prefix + "attn_v", kv_size, hidden);
+    layer.output = reader.ReadLinear(prefix + "attn_output", hidden, query_size);
+    layer.ffn_norm = reader.ReadVector(prefix + "ffn_norm.weight", hidden);
+    layer.gate = reader.ReadLinear(prefix + "ffn_gate", config_.ffn_size, hidden);
+    layer.up = reader.ReadLinear(prefix + "ffn_up", config_.ffn_size, hidden);
+    layer.down = reader.ReadLinear(prefix + "ffn_down", hidden, config_.ffn_size);
+    for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down}) {
+      quantized_ = quantized_ || IsQuantized(linear->weight.format);
+    }
+    layers_.push_back(std::move(layer));
+  }
+  output_norm_ = reader.ReadVector("output_norm.weight", hidden);
+  // Files without an output matrix tie the head to the embedding.
+  const bool tied = file_->FindTensor("output.weight") == nullptr;
+  head_.weight = reader.Pack(tied ? *embedding_ : reader.MatrixView("output.weight", config_.vocab_size, hidden),
+                             config_.vocab_size, hidden);
+  quantized_ = quantized_ || IsQuantized(head_.weight.format);
+  if (quantized_ && (hidden % kBlock != 0 || query_size % kBlock != 0 || config_.ffn_size % kBlock != 0)) {
+    throw Error(ErrorCode::kModelUnsupported,
+                "quantized weights need layer sizes that are multiples of " + std::to_string(kBlock));
+  }
+}
+
+void LlamaModel::CheckStep(std::span<const StepRow> rows, const CpuKvPool& kv, size_t num_logits) const {
+  auto fail = [](size_t row, const std::string& what) {
+    throw Error(ErrorCode::kInvalidArgument, "step row " + std::to_string(row) + ": " + what);
+  };
+  if (kv.type() != kv_type_ || kv.num_layers() != config_.num_layers ||
+      kv.row_elements() != config_.num_kv_heads * config_.head_dim) {
+    throw Error(ErrorCode::kInvalidArgument, "the KV pool was made for another model");
+  }
+  size_t wanted = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const StepRow& row = rows[i];
+    if (row.tokens.empty()) fail(i, "no tokens");
+    if (row.context_length < 0 || row.tokens.size() + static_cast<size_t>(row.context_length) >
+                                      static_cast<size_t>(config_.context_length)) {
+      fail(i, "beyond the context of " + std::to_string(config_.context_length) + " tokens");
+    }
+    if (row.kv_slots.size() != row.tokens.size() + static_cast<size_t>(row.context_length)) {
+      fail(i, "the number of KV slots differs from the number of tokens");
+    }
+    if (row.num_logits < 0 || static_cast<size_t>(row.num_logits) > row.tokens.size()) fail(i, "num_logits out of range");
+    for (int32_t token : row.tokens) {
+      if (token < 0 || token >= config_.vocab_size) fail(i, "token " + std::to_string(token) + " out of range");
+    }
+    for (int32_t slot : row.kv_slots) {
+      if (slot < 0 || slot >= kv.num_slots()) fail(i, "KV slot " + std::to_string(slot) + " out of range");
+    }
+    wanted += static_cast<size_t>(row.num_logits);
+  }
+  if (num_logits != wanted * static_cast<size_t>(config_.vocab_size)) {
+    throw Error(ErrorCode::kInvalidArgument, "logits hold " + std::to_string(num_logits) + " values; the step makes " +
+                                                 std::to_string(wanted) + " rows of " + std::to_string(config_.vocab_size));
+  }
+}
+
+void LlamaModel::Forward(std::span<const StepRow> rows, KvPool& pool, std::span<float> logits) {
+  const CpuKvPool* kv = dynamic_cast<const CpuKvPool*>(&pool);
+  if (kv == nullptr) throw Error(ErrorCode::kInvalidArgument, "the KV pool was made for another backend");
+  CheckStep(rows, *kv, logits.size());
+  const int group = config_.num_heads / config_.num_kv_heads;
+  const int tile_tokens = std::max(1, kMaxQueriesPerTile / group);
+  pass_.Clear();
+  pass_.logits = logits.data();
+  for (const StepRow& row : rows) {
+    const int total = static_cast<int>(row.tokens.size());
+    for (int done = 0; done < total;) {
+      const int begin = pass_.num_tokens();
+      const int count = std::min(total - done, kMaxPassTokens - begin);
+      const int segment = static_cast<int>(pass_.segments.size());
+      pass_.segments.push_back({&row, done, count, begin});
+      for (int t = 0; t < count; ++t) {
+        pass_.token_segment.push_back(segment);
+        if (done + t >= total - row.num_logits) pass_.logit_tokens.push_back(begin + t);
+      }
+      for (int t = 0; t < count; t += tile_tokens) {
+        pass_.tiles.push_back({segment, t, std::min(tile_tokens, count - t)});
+      }
+      done += count;
+      if (pass_.num_tokens() == kMaxPassTokens) RunPass(*kv);
+    }
+  }
+  if (pass_.num_tokens() > 0) RunPass(*kv);
+}
+
+void LlamaModel::RunPass(const CpuKvPool& kv) {
+  const int n = pass_.num_tokens();
+  const int query_size = config_.num_heads * config_.head_dim;
+  const int kv_size = config_.num_kv_heads * config_.head_dim;
+  hidden_.Resize(n, config_.hidden_size);
+  qkv_.Resize(n, query_size + 2 * kv_size);
+  rotation_.Resize(n, config_.rope_dim);
+  normed_.Resize(n, config_.hidden_size, quantized_);
+  attended_.Resize(n, query_size, quantized_);
+  gated_.Resize(n, config_.ffn_size, quantized_);
+  head_in_.Resize(static_cast<int>(pass_.logit_tokens.size()), config_.hidden_size, quantized_);
+  for (ThreadScratch& scratch : scratch_) {
+    scratch.attention.Resize(1, static_cast<int>(AttentionScratchFloats(config_.head_dim)));
+    scratch.gate.Resize(kGateRows, kGatePanels * kPanelRows);
+    scratch.up.Resize(kGateRows, kGatePanels * kPanelRows);
+  }
+  // The tiles with the most keys first, so that no thread ends with a long one.
+  std::reverse(pass_.tiles.begin(), pass_.tiles.end());
+  StepTeam team(pool_.num_threads());
+  pool_.Run([&](int thread) { Work(thread, team, kv); });
+  pass_.logits += pass_.logit_tokens.size() * static_cast<size_t>(config_.vocab_size);
+  pass_.Clear();
+}
+
+template <typename Fn>
+void LlamaModel::BetweenPhases(StepTeam& team, int num_rows, Fn&& fn) const {
+  if (num_rows <= kMaxSerialRows) {
+    team.Sync([&] {
+      for (int row = 0; row < num_rows; ++row) fn(row);
+    });
+    return;
+  }
+  team.Sync();
+  team.ForPieces(num_rows, std::clamp(num_rows / (team.num_threads() * 4), 1, 8), [&](int begin, int end) {
+    for (int row = begin; row < end; ++row) fn(row);
+  });
+  team.Sync();
+}
+
+int LlamaModel::Piece(const StepTeam& team, int num_panels) const {
+  return std::max(1, num_panels / (team.num_threads() * 8));
+}
+
+void LlamaModel::Product(StepTeam& team, const Linear& linear, const InputBuffer& input, int num_rows,
+                         float* out, ptrdiff_t stride, OutputMode mode) const {
+  const PackedMatrix& weight = linear.weight;
+  const GemmFn gemm = kernels_.gemm[static_cast<int>(weight.format)];
+  const Activations view = input.view();
+  team.ForPieces(weight.num_panels(), Piece(team, weight.num_panels()), [&](int begin, int end) {
+    gemm(weight, begin, end, view, 0, num_rows, out + begin * kPanelRows, stride, mode);
+    if (linear.bias.empty()) return;
+    const int first = begin * kPanelRows;
+    const int count = std::min(end * kPanelRows, weight.rows) - first;
+    for (int row = 0; row < num_rows; ++row) kernels_.add(linear.bias.data() + first, count, out + row * stride + first);
+  });
+}
+
+void LlamaModel::Embed(int index) {
+  const Segment& segment = pass_.segments[static_cast<size_t>(pass_.token_segment[static_cast<size_t>(index)])];
+  const int offset = segment.first_token + index - segment.first_index;
+  const int token = segment.row->tokens[static_cast<size_t>(offset)];
+  const size_t row_bytes = embedding_->data.size() / static_cast<size_t>(config_.vocab_size);
+  Dequantize(embedding_->type, embedding_->data.data() + row_bytes * static_cast<size_t>(token), hidden_.row(index),
+             static_cast<uint64_t>(config_.hidden_size));
+  const float position = static_cast<float>(segment.row->context_length + offset);
+  float* rotation = rotation_.row(index);
+  for (size_t i = 0; i < rope_frequencies_.size(); ++i) {
+    const float angle = position * rope_frequencies_[i];
+    rotation[2 * i] = std::cos(angle);
+    rotation[2 * i + 1] = std::sin(angle);
+  }
+}
+
+void LlamaModel::RotateAndStore(int layer, int index, const CpuKvPool& kv) {
+  const int dim = config_.head_dim;
+  float* query = qkv_.row(index);
+  float* key = query + config_.num_heads * dim;
+  const int kv_size = config_.num_kv_heads * dim;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
+  kernels_.rope(query, config_.num_heads, dim, config_.rope_dim, rotation_.row(index), scale);
+  kernels_.rope(key, config_.num_kv_heads, dim, config_.rope_dim, rotation_.row(index), 1.0f);
+  const Segment& segment = pass_.segments[static_cast<size_t>(pass_.token_segment[static_cast<size_t>(index)])];
+  const int position = segment.row->context_length + segment.first_token + index - segment.first_index;
+  const size_t offset = static_cast<size_t>(segment.row->kv_slots[static_cast<size_t>(position)]) * static_cast<size_t>(kv_size);
+  if (kv.type() == KvType::kF16) {
+    kernels_.to_half(key, kv_size, reinterpret_cast<uint16_t*>(kv.keys(layer)) + offset);
+    kernels_.to_half(key + kv_size, kv_size, reinterpret_cast<uint16_t*>(kv.values(layer)) + offset);
+  } else {
+    std::copy_n(key, kv_size, reinterpret_cast<float*>(kv.keys(layer)) + offset);
+    std::copy_n(key + kv_size, kv_size, reinterpret_cast<float*>(kv.values(layer)) + offset);
+  }
+}
+
+void LlamaModel::Attend(int layer, int unit, int thread, const CpuKvPool& kv) {
+  const int kv_head = unit % config_.num_kv_heads;
+  const AttentionTile& tile = pass_.tiles[static_cast<size_t>(unit / config_.num_kv_heads)];
+  const Segment& segment = pass_.segments[static_cast<size_t>(tile.segment)];
+  const int dim = config_.head_dim;
+  const int group = config_.num_heads / config_.num_kv_heads;
+  const size_t element_bytes = kv.type() == KvType::kF16 ? 2 : 4;
+  const size_t head_offset = static_cast<size_t>(kv_head * dim) * element_bytes;
+  const int index = segment.first_index + tile.first_token;
+  AttentionArgs args;
+  args.keys = kv.keys(layer) + head_offset;
+  args.values = kv.values(layer) + head_offset;
+  args.slot_stride = kv.row_elements();
+  args.slots = segment.row->kv_slots.data();
+  args.first_position = segment.row->context_length + segment.first_token + tile.first_token;
+  args.num_tokens = tile.num_tokens;
+  args.group = group;
+  args.head_dim = dim;
+  args.query = qkv_.row(index) + kv_head * group * dim;
+  args.query_stride = qkv_.cols();
+  args.out = attended_.row(index) + kv_head * group * dim;
+  args.out_stride = config_.num_heads * dim;
+  args.scratch = scratch_[static_cast<size_t>(thread)].attention.row(0);
+  (kv.type() == KvType::kF16 ? kernels_.attention_f16 : kernels_.attention_f32)(args);
+}
+
+void LlamaModel::GateAndUp(const Layer& layer, int panel_begin, int panel_end, int thread) {
+  ThreadScratch& scratch = scratch_[static_cast<size_t>(thread)];
+  const PackedMatrix& gate = layer.gate.weight;
+  const PackedMatrix& up = layer.up.weight;
+  const GemmFn gate_gemm = kernels_.gemm[static_cast<int>(gate.format)];
+  const GemmFn up_gemm = kernels_.gemm[static_cast<int>(up.format)];
+  const Activations input = normed_.view();
+  const int num_rows = pass_.num_tokens();
+  for (int panel = panel_begin; panel < panel_end; panel += kGatePanels) {
+    const int end = std::min(panel + kGatePanels, panel_end);
+    const int column = panel * kPanelRows;
+    const int count = std::min(end * kPanelRows, config_.ffn_size) - column;
+    for (int row = 0; row < num_rows; row += kGateRows) {
+      const int rows_end = std::min(row + kGateRows, num_rows);
+      const ptrdiff_t stride = scratch.gate.cols();
+      gate_gemm(gate, panel, end, input, row, rows_end, scratch.gate.row(0), stride, OutputMode::kStore);
+      up_gemm(up, panel, end, input, row, rows_end, scratch.up.row(0), stride, OutputMode::kStore);
+      for (int r = row; r < rows_end; ++r) {
+        float* gate_row = scratch.gate.row(r - row);
+        float* up_row = scratch.up.row(r - row);
+        if (!layer.gate.bias.empty()) kernels_.add(layer.gate.bias.data() + column, count, gate_row);
+        if (!layer.up.bias.empty()) kernels_.add(layer.up.bias.data() + column, count, up_row);
+        kernels_.silu_mul(gate_row, up_row, count, gated_.row(r) + column);
+        gated_.Quantize(kernels_, r, column, count);
+      }
+    }
+  }
+}
+
+void LlamaModel::Work(int thread, StepTeam& team, const CpuKvPool& kv) {
+  const int n = pass_.num_tokens();
+  const int hidden = config_.hidden_size;
+  const int query_size = config_.num_heads * config_.head_dim;
+  const int kv_size = config_.num_kv_heads * config_.head_dim;
+  const auto norm = [&](const std::vector<float>& weight, int from, InputBuffer& into, int row) {
+    kernels_.rms_norm(hidden_.row(from), weight.data(), config_.rms_eps, hidden, into.row(row));
+    into.QuantizeRow(kernels_, row);
+  };
+  BetweenPhases(team, n, [&](int row) {
+    Embed(row);
+    norm(layers_[0].attention_norm, row, normed_, row);
+  });
+  for (int l = 0; l < config_.num_layers; ++l) {
+    const Layer& layer = layers_[static_cast<size_t>(l)];
+    float* qkv = qkv_.row(0);
+    const ptrdiff_t stride = qkv_.cols();
+    Product(team, layer.query, normed_, n, qkv, stride, OutputMode::kStore);
+    team.Sync();
+    Product(team, layer.key, normed_, n, qkv + query_size, stride, OutputMode::kStore);
+    team.Sync();
+    Product(team, layer.value, normed_, n, qkv + query_size + kv_size, stride, OutputMode::kStore);
+    BetweenPhases(team, n, [&](int row) { RotateAndStore(l, row, kv); });
+    team.ForPieces(static_cast<int>(pass_.tiles.size()) * config_.num_kv_heads, 1, [&](int begin, int end) {
+      for (int unit = begin; unit < end; ++unit) Attend(l, unit, thread, kv);
+    });
+    BetweenPhases(team, n, [&](int row) { attended_.QuantizeRow(kernels_, row); });
+    Product(team, layer.output, attended_, n, hidden_.row(0), hidden, OutputMode::kAdd);
+    BetweenPhases(team, n, [&](int row) { norm(layer.ffn_norm, row, normed_, row); });
+    const int ffn_panels = layer.gate.weight.num_panels();
+    team.ForPieces(ffn_panels, std::max(kGatePanels, Piece(team, ffn_panels) / kGatePanels * kGatePanels),
+                   [&](int begin, int end) { GateAndUp(layer, begin, end, thread); });
+    team.Sync();
+    Product(team, layer.down, gated_, n, hidden_.row(0), hidden, OutputMode::kAdd);
+    if (l + 1 < config_.num_layers) {
+      BetweenPhases(team, n, [&](int row) { norm(layers_[static_cast<size_t>(l + 1)].attention_norm, row, normed_, row); });
+    }
+  }
+  const int num_logits = static_cast<int>(pass_.logit_tokens.size());
+  if (num_logits == 0) return;
+  BetweenPhases(team, num_logits, [&](int row) { norm(output_norm_, pass_.logit_tokens[static_cast<size_t>(row)], head_in_, row); });
+  Product(team, head_, head_in_, num_logits, pass_.logits, config_.vocab_size, OutputMode::kStore);
+}
+
+}  // namespace
+
+std::unique_ptr<CausalModel> LoadLlama(std::shared_ptr<const GgufFile> file, ThreadPool& pool, WeightMode mode) {
+  return std::make_unique<LlamaModel>(std::move(file), pool, mode);
+}
+
+}  // namespace diecast
