@@ -1,7 +1,6 @@
 #include "native/addon/matcher_wrap.h"
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "native/addon/args.h"
@@ -124,7 +123,7 @@ class MatcherWrap : public Napi::ObjectWrap<MatcherWrap> {
       const auto words = mask.num_words;
       const auto row = static_cast<size_t>(ExpectInteger(info, 1, "row", 0, 1 << 20));
       const auto out = ExpectInt32Array(info, 0, "out", (row + 1) * words);
-      std::memcpy(out.data() + row * words, mask.words, words * 4);
+      mask.CopyTo(reinterpret_cast<uint32_t*>(out.data()) + row * words);
       return Napi::Number::New(info.Env(), mask.num_allowed);
     });
   }
@@ -140,7 +139,13 @@ class MatcherWrap : public Napi::ObjectWrap<MatcherWrap> {
       }
       auto out = info[1].As<Napi::Float64Array>();
       if (out.ElementLength() < ids.size()) BadArgument("out", "as long as ids");
-      const size_t accepted = TimeMatcherTokens(*matcher_, ids, out.Data());
+      uint8_t* cold = nullptr;
+      if (info.Length() > 2 && !info[2].IsUndefined()) {
+        const auto flags = ExpectBytes(info, 2, "cold");
+        if (flags.size() < ids.size()) BadArgument("cold", "as long as ids");
+        cold = flags.data();
+      }
+      const size_t accepted = TimeMatcherTokens(*matcher_, ids, out.Data(), cold);
       return Napi::Number::New(info.Env(), static_cast<double>(accepted));
     });
   }

@@ -9,6 +9,8 @@ namespace {
 
 /// States with at least this many live bytes are worth a table; narrower ones visit only a small part of the trie.
 constexpr uint32_t kDenseBytes = 24;
+/// Beyond this many single ids a bitmap is smaller and faster.
+constexpr size_t kMaxExtra = 1024;
 /// How many trailing tokens of a forced run are checked for longer alternatives. A token that could swallow more than this many
 /// others would have to be longer than any merge of canonical text.
 constexpr size_t kExtendWindow = 4;
@@ -48,13 +50,12 @@ LexemeTable& CompiledGrammar::TableOf(uint32_t rule) {
   return *tables_[rule];
 }
 
-std::shared_ptr<const MaskEntry> CompiledGrammar::Mask(ConfigStore& store, uint32_t config) {
+std::shared_ptr<const MaskEntry> CompiledGrammar::Mask(ConfigStore& store, uint32_t config, bool* computed) {
   const uint32_t cls = store.ClassOf(config);
   if (const auto& known = store.MaskOfClass(cls)) return known;
-  auto entry = vocabulary_->arena().Intern(BuildMask(store, config));
-  if (entry.use_count() == 1) {
-    store.NoteMaskBytes(entry->words.capacity() * 4 + entry->listed.capacity() * 4 + sizeof(MaskEntry));
-  }
+  *computed = true;
+  auto entry = BuildMask(store, config);
+  store.NoteMaskBytes(entry->memory_bytes);
   store.MaskOfClass(cls) = entry;
   return entry;
 }
@@ -83,12 +84,17 @@ void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t p
 }
 
 void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Member& member,
-                                      std::vector<uint32_t>* words) {
+                                      std::vector<std::shared_ptr<const TokenBitmap>>* bases,
+                                      std::vector<int32_t>* ids) {
   const uint32_t rule_index = program_.RuleIndexOf(member.state);
   const uint32_t local = member.state - program_.rules()[rule_index].first_state;
   const ConfigStore::Room room = store.RoomOf(member.state, member.count);
   LexemeTable& table = TableOf(rule_index);
-  OrInto(words, table.Inside(local, {room.to_max, room.to_min}));
+  auto inside = table.Inside(local, {room.to_max, room.to_min});
+  // Alternatives with a common prefix stand in the same lexeme state: one bitmap serves them all.
+  if (inside->count != 0 && std::find(bases->begin(), bases->end(), inside) == bases->end()) {
+    bases->push_back(std::move(inside));
+  }
   const bool counted = table.automaton().counted();
   const uint32_t follow = store.Follow(member.stack);
   const ByteSet live = store.Live(follow);
@@ -98,17 +104,21 @@ void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Mem
     Walk(store, remainders.trie, TokenTrie::kNone, follow, [&](std::span<const uint32_t> values) {
       for (const uint32_t v : values) {
         const auto& exit = remainders.exits[v];
-        if (!counted || (exit.count >= room.to_min && exit.count <= room.to_max)) SetBit(words, exit.token);
+        if (!counted || (exit.count >= room.to_min && exit.count <= room.to_max)) {
+          ids->push_back(static_cast<int32_t>(exit.token));
+        }
       }
       return true;
     });
   }
 }
 
-std::vector<uint32_t> CompiledGrammar::BuildMask(ConfigStore& store, uint32_t config) {
-  std::vector<uint32_t> words(vocabulary_->num_words(), 0);
+std::shared_ptr<const MaskEntry> CompiledGrammar::BuildMask(ConfigStore& store, uint32_t config) {
+  std::vector<std::shared_ptr<const TokenBitmap>> bases;
+  std::vector<int32_t> ids;
   if (store.complete(config)) {
-    for (const int32_t id : vocabulary_->tokenizer().eos_ids()) SetBit(&words, static_cast<uint32_t>(id));
+    const auto eos = vocabulary_->tokenizer().eos_ids();
+    ids.assign(eos.begin(), eos.end());
   }
   // A token is allowed when one member allows it, so members are taken apart: those inside of a lexeme use its table, the rest
   // walk the trie together.
@@ -118,7 +128,7 @@ std::vector<uint32_t> CompiledGrammar::BuildMask(ConfigStore& store, uint32_t co
   for (const ConfigStore::Member& m : members) {
     if (m.state == ConfigStore::kCompleteState) continue;
     if (UsesTable(m.state)) {
-      AddLexemeMember(store, m, &words);
+      AddLexemeMember(store, m, &bases, &ids);
     } else {
       walked.push_back(m);
     }
@@ -126,11 +136,35 @@ std::vector<uint32_t> CompiledGrammar::BuildMask(ConfigStore& store, uint32_t co
   if (!walked.empty()) {
     const uint32_t part = walked.size() == members.size() ? config : store.Intern(&walked);
     Walk(store, vocabulary_->trie(), TokenTrie::kNone, part, [&](std::span<const uint32_t> tokens) {
-      for (const uint32_t token : tokens) SetBit(&words, token);
+      ids.insert(ids.end(), tokens.begin(), tokens.end());
       return true;
     });
   }
-  return words;
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+
+  auto entry = std::make_shared<MaskEntry>();
+  entry->memory_bytes = sizeof(MaskEntry);
+  if (bases.size() == 1 && ids.size() <= kMaxExtra) {
+    entry->base = bases.front();
+  } else if (!bases.empty() || ids.size() > kMaxExtra) {
+    auto own = std::make_shared<TokenBitmap>();
+    own->words.assign(vocabulary_->num_words(), 0);
+    for (const auto& base : bases) {
+      for (size_t i = 0; i < own->words.size(); ++i) own->words[i] |= base->words[i];
+    }
+    for (const int32_t id : ids) SetBit(&own->words, static_cast<uint32_t>(id));
+    ids.clear();
+    own->Recount();
+    entry->memory_bytes += own->words.size() * 4 + sizeof(TokenBitmap);
+    entry->base = std::move(own);
+  }
+  if (entry->base) {
+    std::erase_if(ids, [&](int32_t id) { return TestBit(entry->base->words, static_cast<uint32_t>(id)); });
+  }
+  entry->extra.assign(ids.begin(), ids.end());
+  entry->memory_bytes += entry->extra.size() * sizeof(int32_t);
+  return entry;
 }
 
 std::string CompiledGrammar::ForcedBytes(ConfigStore& store, uint32_t config, size_t max_bytes) {

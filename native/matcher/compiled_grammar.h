@@ -27,7 +27,7 @@ class CompiledGrammar {
   const std::shared_ptr<ConfigStore>& store() const { return store_; }
   void EvictIfOverBudget();
 
-  std::shared_ptr<const MaskEntry> Mask(ConfigStore& store, uint32_t config);
+  std::shared_ptr<const MaskEntry> Mask(ConfigStore& store, uint32_t config, bool* computed);
   std::string ForcedBytes(ConfigStore& store, uint32_t config, size_t max_bytes);
   std::vector<int32_t> ForcedTokens(ConfigStore& store, uint32_t config, std::span<const int32_t> context);
 
@@ -36,11 +36,13 @@ class CompiledGrammar {
   void set_memo_budget(size_t bytes) { memo_budget_ = bytes; }
 
  private:
-  std::vector<uint32_t> BuildMask(ConfigStore& store, uint32_t config);
+  std::shared_ptr<const MaskEntry> BuildMask(ConfigStore& store, uint32_t config);
   /// Whether masks of this state come from its lexeme's table rather than from a walk of the trie.
   bool UsesTable(uint32_t state) const;
   LexemeTable& TableOf(uint32_t rule);
-  void AddLexemeMember(ConfigStore& store, const ConfigStore::Member& member, std::vector<uint32_t>* words);
+  /// Adds what a member inside of a table's lexeme allows: a bitmap to `bases`, the tokens that leave the lexeme to `ids`.
+  void AddLexemeMember(ConfigStore& store, const ConfigStore::Member& member,
+                       std::vector<std::shared_ptr<const TokenBitmap>>* bases, std::vector<int32_t>* ids);
   /// Calls visit(values) for every trie node whose path from `config` is alive; stops when visit returns false.
   /// `parent` is the trie node below which to walk (TokenTrie::kNone: everything).
   template <typename Visit>

@@ -5,7 +5,6 @@
 
 #include "native/error.h"
 #include "native/matcher/intern_table.h"
-#include "native/matcher/mask.h"
 #include "native/matcher/vocabulary.h"
 
 namespace diecast {
@@ -100,7 +99,8 @@ LexemeTable::LexemeTable(LexemeAutomaton automaton, const Vocabulary& vocabulary
 std::unique_ptr<LexemeTable::StateTable> LexemeTable::BuildState(uint32_t state) const {
   const TokenTrie& trie = vocabulary_.trie();
   auto table = std::make_unique<StateTable>();
-  table->all.assign(vocabulary_.num_words(), 0);
+  table->all = std::make_shared<TokenBitmap>();
+  table->all->words.assign(vocabulary_.num_words(), 0);
   table->allows_need = layout::kInfinityWord;
   std::map<std::pair<uint32_t, uint32_t>, std::vector<uint32_t>> groups;
   struct Level {
@@ -121,7 +121,7 @@ std::unique_ptr<LexemeTable::StateTable> LexemeTable::BuildState(uint32_t state)
     const uint32_t count = from.count + ((next & LexemeAutomaton::kInc) ? 1 : 0);
     levels[node.depth] = {to, count};
     if (const auto tokens = trie.ValuesAt(i); !tokens.empty()) {
-      for (const uint32_t token : tokens) SetBit(&table->all, token);
+      for (const uint32_t token : tokens) SetBit(&table->all->words, token);
       if (automaton_.counted()) {
         // Conditions at the token's last state imply those at the states before it: distances only shrink by what was counted.
         const Program::Distance d = automaton_.DistanceOf(to);
@@ -137,6 +137,7 @@ std::unique_ptr<LexemeTable::StateTable> LexemeTable::BuildState(uint32_t state)
     if (has_children && automaton_.Accepting(to)) table->exit_nodes.push_back({i, count});
     i = automaton_.HasEdges(to) ? i + 1 : node.subtree_end;
   }
+  table->all->Recount();
   for (auto& [key, tokens] : groups) table->groups.push_back({key.first, key.second, std::move(tokens)});
   return table;
 }
@@ -147,7 +148,7 @@ LexemeTable::StateTable& LexemeTable::TableOf(uint32_t state) {
   return *slot;
 }
 
-const std::vector<uint32_t>& LexemeTable::Inside(uint32_t state, Room room) {
+std::shared_ptr<const TokenBitmap> LexemeTable::Inside(uint32_t state, Room room) {
   const std::lock_guard<std::mutex> lock(mutex_);
   StateTable& table = TableOf(state);
   if (!automaton_.counted()) return table.all;
@@ -157,13 +158,15 @@ const std::vector<uint32_t>& LexemeTable::Inside(uint32_t state, Room room) {
   if (room.to_max == table.needs_room && room.to_min == 0) return table.all;
   auto& bitmap = table.by_room[uint64_t{room.to_max} << 32 | room.to_min];
   if (!bitmap) {
-    bitmap = std::make_unique<std::vector<uint32_t>>(vocabulary_.num_words(), 0);
+    bitmap = std::make_shared<TokenBitmap>();
+    bitmap->words.assign(vocabulary_.num_words(), 0);
     for (const Group& group : table.groups) {
       if (group.min_count > room.to_max || group.max_count < room.to_min) continue;
-      for (const uint32_t token : group.tokens) SetBit(bitmap.get(), token);
+      for (const uint32_t token : group.tokens) SetBit(&bitmap->words, token);
     }
+    bitmap->Recount();
   }
-  return *bitmap;
+  return bitmap;
 }
 
 const LexemeTable::Remainders& LexemeTable::RemaindersFrom(uint32_t state, uint8_t byte) {

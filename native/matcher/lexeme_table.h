@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "native/matcher/mask.h"
 #include "native/matcher/program.h"
 #include "native/matcher/token_trie.h"
 
@@ -53,7 +54,7 @@ inline bool operator==(const Program::Distance& a, const Program::Distance& b) {
   return a.min == b.min && a.max == b.max;
 }
 
-/// Thread-safe; what it returns stays valid while the table lives.
+/// Thread-safe; the references that it returns stay valid while the table lives.
 class LexemeTable {
  public:
   LexemeTable(LexemeAutomaton automaton, const Vocabulary& vocabulary);
@@ -67,7 +68,7 @@ class LexemeTable {
   };
 
   /// Tokens that stay inside the lexeme from `state`, those that end it exactly included, within `room`.
-  const std::vector<uint32_t>& Inside(uint32_t state, Room room);
+  std::shared_ptr<const TokenBitmap> Inside(uint32_t state, Room room);
 
   /// Tokens that leave the lexeme from `state` after at least one byte, by their remainder: the text past the lexeme's end.
   struct Remainders {
@@ -92,12 +93,12 @@ class LexemeTable {
     uint32_t count;
   };
   struct StateTable {
-    std::vector<uint32_t> all;   ///< bitmap with unlimited room
+    std::shared_ptr<TokenBitmap> all;  ///< with unlimited room
     std::vector<Group> groups;   ///< counted lexemes only
     uint32_t needs_room = 0;     ///< with at least this much room, `all` is exact
     uint32_t allows_need = 0;    ///< with at most this much need, `all` is exact
     std::vector<ExitNode> exit_nodes;
-    std::unordered_map<uint64_t, std::unique_ptr<std::vector<uint32_t>>> by_room;
+    std::unordered_map<uint64_t, std::shared_ptr<TokenBitmap>> by_room;
     std::array<std::unique_ptr<Remainders>, 256> remainders;
   };
   StateTable& TableOf(uint32_t state);

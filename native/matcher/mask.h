@@ -1,37 +1,32 @@
-// Token bitmasks: building blocks that the mask builder combines, and the finished, shared entry.
+// A computed token mask: a bitmap that a lexeme's table owns, and the few tokens besides it.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <span>
-#include <unordered_map>
 #include <vector>
 
 namespace diecast {
 
-/// A finished mask. Immutable; equal masks of one vocabulary are one object.
-struct MaskEntry {
+/// A set of token ids. Shape: ceil(vocab_size / 32) words.
+struct TokenBitmap {
   std::vector<uint32_t> words;
-  int32_t num_allowed = 0;
-  std::vector<int32_t> listed;  ///< the ids, ascending, when at most TokenMask::kMaxListed
-};
+  int32_t count = 0;
 
-/// Interns masks by content, so that thousands of configurations with the same mask hold one bitmap.
-/// Thread-safe.
-class MaskArena {
- public:
-  std::shared_ptr<const MaskEntry> Intern(std::vector<uint32_t>&& words);
-
- private:
-  std::mutex mutex_;
-  std::unordered_multimap<uint64_t, std::weak_ptr<const MaskEntry>> entries_;
-  size_t sweep_at_ = 1024;
+  void Recount() {
+    count = 0;
+    for (const uint32_t w : words) count += std::popcount(w);
+  }
 };
 
 inline void SetBit(std::vector<uint32_t>* words, uint32_t i) { (*words)[i >> 5] |= 1u << (i & 31); }
+inline bool TestBit(const std::vector<uint32_t>& words, uint32_t i) { return words[i >> 5] >> (i & 31) & 1; }
 
-/// to |= from. Same size.
-void OrInto(std::vector<uint32_t>* to, const std::vector<uint32_t>& from);
+/// Immutable. Tens of bytes for most configurations: thousands of them share one in-string bitmap.
+struct MaskEntry {
+  std::shared_ptr<const TokenBitmap> base;  ///< null when `extra` is the whole mask
+  std::vector<int32_t> extra;               ///< ascending, disjoint from the base
+  size_t memory_bytes = 0;                  ///< this entry's own
+};
 
 }  // namespace diecast

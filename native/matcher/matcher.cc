@@ -1,11 +1,28 @@
 #include "native/matcher/matcher.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "native/error.h"
 #include "native/matcher/compiled_grammar.h"
 
 namespace diecast {
+
+bool TokenMask::Allows(int32_t id) const {
+  const auto i = static_cast<uint32_t>(id);
+  if (id < 0 || i / 32 >= num_words) return false;
+  if (base != nullptr && (base[i / 32] >> (i % 32) & 1)) return true;
+  return std::binary_search(extra.begin(), extra.end(), id);
+}
+
+void TokenMask::CopyTo(uint32_t* words) const {
+  if (base != nullptr) {
+    std::copy(base, base + num_words, words);
+  } else {
+    std::fill(words, words + num_words, 0u);
+  }
+  for (const int32_t id : extra) words[id / 32] |= 1u << (id % 32);
+}
 
 std::shared_ptr<CompiledGrammar> LoadGrammar(std::shared_ptr<Vocabulary> vocabulary,
                                              std::span<const uint8_t> program) {
@@ -97,12 +114,12 @@ TokenMask Matcher::NextTokenMask() {
   m.Refresh();
   // After EOS nothing may follow: the dead configuration's mask is empty.
   const uint32_t config = m.ended ? ConfigStore::kDead : m.current();
-  auto entry = m.grammar->Mask(*m.store, config);
   TokenMask mask;
-  mask.words = entry->words.data();
-  mask.num_words = entry->words.size();
-  mask.num_allowed = entry->num_allowed;
-  mask.listed = entry->listed;
+  auto entry = m.grammar->Mask(*m.store, config, &mask.cold);
+  if (entry->base) mask.base = entry->base->words.data();
+  mask.num_words = m.grammar->vocabulary().num_words();
+  mask.extra = entry->extra;
+  mask.num_allowed = static_cast<int32_t>(entry->extra.size()) + (entry->base ? entry->base->count : 0);
   mask.owner = std::move(entry);
   return mask;
 }
@@ -146,15 +163,14 @@ int32_t Matcher::num_steps() const { return static_cast<int32_t>(impl_->history.
 
 void Matcher::Reset() { Rollback(num_steps()); }
 
-size_t TimeMatcherTokens(Matcher& matcher, std::span<const int32_t> ids, double* micros) {
+size_t TimeMatcherTokens(Matcher& matcher, std::span<const int32_t> ids, double* micros, uint8_t* cold) {
   using Clock = std::chrono::steady_clock;
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto begin = Clock::now();
     const TokenMask mask = matcher.NextTokenMask();
-    const auto id = static_cast<uint32_t>(ids[i]);
-    const bool allowed = id / 32 < mask.num_words && (mask.words[id / 32] >> (id % 32) & 1);
-    const bool accepted = allowed && matcher.AcceptToken(ids[i]);
+    const bool accepted = mask.Allows(ids[i]) && matcher.AcceptToken(ids[i]);
     micros[i] = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+    if (cold != nullptr) cold[i] = mask.cold;
     if (!accepted) return i;
   }
   return ids.size();

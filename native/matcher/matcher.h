@@ -11,18 +11,22 @@
 namespace diecast {
 
 class Tokenizer;
-class MaskArena;
 
-/// A token bitmask that lives in a shared, immutable arena: nothing is copied.
-/// Shape: ceil(vocab_size / 32) words, bit i % 32 of word i / 32 is 1 when token i is allowed.
+/// The tokens allowed next: a bitmap shared by many configurations (nothing is copied) plus a few ids besides it.
+/// Inside a string the base holds tens of thousands of tokens; between strings there is usually no base and only a list.
 struct TokenMask {
-  const uint32_t* words = nullptr;
+  /// ceil(vocab_size / 32) words, bit i % 32 of word i / 32 is 1 when token i is allowed; nullptr when `extra` is all there is.
+  const uint32_t* base = nullptr;
   size_t num_words = 0;
+  /// Ids allowed besides the base, ascending and disjoint from it.
+  std::span<const int32_t> extra;
   int32_t num_allowed = 0;
-  /// The ids themselves, ascending, when there are few (at most kMaxListed); empty otherwise.
-  std::span<const int32_t> listed;
-  static constexpr int32_t kMaxListed = 256;
-  std::shared_ptr<const void> owner;  ///< keeps words and list alive
+  bool cold = false;                  ///< computed by this call rather than found in the memo
+  std::shared_ptr<const void> owner;  ///< keeps base and extra alive
+
+  bool Allows(int32_t id) const;
+  /// Writes the whole mask as a bitmap of num_words words.
+  void CopyTo(uint32_t* words) const;
 };
 
 /// Everything about a tokenizer that grammars share: token trie, lexeme bitmaps, mask arena. One per tokenizer and process.
@@ -85,7 +89,8 @@ class Matcher {
 };
 
 /// Feeds `ids` one by one, timing mask and commit together (the MaskBench protocol); microseconds go to `micros` (as long as ids).
-/// Returns how many were accepted; the refused one, if any, is timed too.
-size_t TimeMatcherTokens(Matcher& matcher, std::span<const int32_t> ids, double* micros);
+/// `cold` (as long, may be null) becomes 1 where the mask was computed rather than found. Returns how many ids were accepted; the
+/// refused one, if any, is timed too.
+size_t TimeMatcherTokens(Matcher& matcher, std::span<const int32_t> ids, double* micros, uint8_t* cold);
 
 }  // namespace diecast

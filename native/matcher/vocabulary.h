@@ -1,4 +1,4 @@
-// What all grammars of one tokenizer share: the token trie, the lexeme tables and the mask arena.
+// What all grammars of one tokenizer share: the token trie and the lexeme tables.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "native/matcher/mask.h"
 #include "native/matcher/token_trie.h"
 #include "native/tokenizer/tokenizer.h"
 
@@ -26,7 +25,6 @@ class Vocabulary {
   int32_t vocab_size() const { return vocab_size_; }
   size_t num_words() const { return (static_cast<size_t>(vocab_size_) + 31) / 32; }
   const TokenTrie& trie() const { return trie_; }
-  MaskArena& arena() { return arena_; }
   bool IsEos(int32_t id) const;
   /// Upper bound on how often a counter can move within one token.
   uint32_t max_token_bytes() const { return trie_.max_depth(); }
@@ -38,7 +36,6 @@ class Vocabulary {
   std::shared_ptr<const Tokenizer> tokenizer_;
   int32_t vocab_size_;
   TokenTrie trie_;
-  MaskArena arena_;
   std::mutex mutex_;
   std::unordered_multimap<uint64_t, std::weak_ptr<LexemeTable>> lexemes_;
   /// Lexemes flagged as shared stay for the life of the vocabulary.

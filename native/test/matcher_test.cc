@@ -181,8 +181,16 @@ std::shared_ptr<FakeTokenizer> MakeTokenizer() {
 
 std::vector<bool> MaskBits(Matcher& m) {
   const TokenMask mask = m.NextTokenMask();
+  std::vector<uint32_t> words(mask.num_words);
+  mask.CopyTo(words.data());
   std::vector<bool> bits;
-  for (size_t i = 0; i < mask.num_words * 32; ++i) bits.push_back(mask.words[i / 32] >> (i % 32) & 1);
+  int32_t count = 0;
+  for (size_t i = 0; i < mask.num_words * 32; ++i) {
+    bits.push_back(words[i / 32] >> (i % 32) & 1);
+    CHECK(bits.back() == mask.Allows(static_cast<int32_t>(i)));
+    count += bits.back();
+  }
+  CHECK(count == mask.num_allowed);
   return bits;
 }
 
