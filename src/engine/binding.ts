@@ -1,0 +1,380 @@
+/**
+ * The whole native surface as one typed interface, and the only place that loads it.
+ *
+ * `native/addon/addon.cc` registers exactly the names in `NATIVE_CLASSES`; test/boundary/surface.test.ts compares the two. Bulk
+ * data crosses as typed arrays. Native errors arrive as `Error` with `code`; `callNative` turns them into `DiecastError`, so
+ * nothing outside `src/engine` meets a raw one.
+ */
+
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { DiecastError, ERROR_CODES, type ErrorCode } from "../errors.ts";
+
+/** Byte-level BPE tokenizer. Immutable. */
+export interface NativeTokenizer {
+  readonly vocabSize: number;
+  /** -1 when the tokenizer has none. */
+  readonly bosId: number;
+  /** The model expects BOS before raw (not chat) text. */
+  readonly addsBos: boolean;
+  readonly eosIds: Int32Array;
+  /** Jinja source, empty when the file has none. */
+  readonly chatTemplate: string;
+  /** 16 hex digits; equal fingerprints mean equal behaviour. */
+  readonly fingerprint: string;
+  /** With `parseSpecial`, the texts of special tokens become their ids. Never adds BOS. */
+  encode(text: string | Uint8Array, parseSpecial: boolean): Int32Array;
+  decode(ids: Int32Array, skipSpecial: boolean): Uint8Array;
+  tokenBytes(id: number): Uint8Array;
+  isSpecial(id: number): boolean;
+  /** -1 when no token has exactly this text. */
+  tokenId(text: string | Uint8Array): number;
+}
+
+export interface NativeTokenizerClass {
+  fromGguf(path: string): NativeTokenizer;
+  fromJson(json: Uint8Array): NativeTokenizer;
+}
+
+/** Turns ids into text that never ends inside a character. */
+export interface NativeStreamDecoder {
+  push(id: number): string;
+  flush(): string;
+}
+
+export interface NativeStreamDecoderClass {
+  new (tokenizer: NativeTokenizer, skipSpecial?: boolean): NativeStreamDecoder;
+}
+
+/** What all grammars of a tokenizer share. Padding ids (from the tokenizer's size to `vocabSize`) are never allowed. */
+export interface NativeVocabulary {
+  readonly size: number;
+}
+
+export interface NativeVocabularyClass {
+  new (tokenizer: NativeTokenizer, vocabSize?: number): NativeVocabulary;
+}
+
+/** An immutable grammar program bound to a vocabulary. */
+export interface NativeGrammar {
+  /** Bytes of the program and its memo; grows with use, up to the memo budget. */
+  readonly memoryBytes: number;
+  setMemoBudget(bytes: number): void;
+}
+
+export interface NativeGrammarClass {
+  new (vocabulary: NativeVocabulary, program: Uint8Array): NativeGrammar;
+}
+
+/** One cursor over a grammar. */
+export interface NativeMatcher {
+  readonly isComplete: boolean;
+  readonly isTerminated: boolean;
+  readonly numSteps: number;
+  acceptToken(id: number): boolean;
+  /** How many bytes were accepted; when fewer than given, nothing changed. */
+  acceptBytes(bytes: Uint8Array): number;
+  /**
+   * Writes the mask of the current state into a row of `out`.
+   *
+   * @param out Shape [rows, ceil(vocabSize / 32)], row-major; the row is overwritten completely.
+   * @returns How many tokens are allowed.
+   */
+  fillNextTokenBitmask(out: Int32Array, row: number): number;
+  /** Measures mask and commit per id in µs, with the clock on the native side; returns how many ids were accepted. */
+  timeTokens(ids: Int32Array, out: Float64Array, cold?: Uint8Array): number;
+  forcedBytes(): Uint8Array;
+  forcedTokens(context: Int32Array): Int32Array;
+  rollback(steps: number): void;
+  fork(): NativeMatcher;
+  reset(): void;
+}
+
+export interface NativeMatcherClass {
+  new (grammar: NativeGrammar): NativeMatcher;
+}
+
+export interface NativeEngineOptions {
+  readonly modelPath: string;
+  /** 0 or absent: the physical cores. */
+  readonly threads?: number;
+  /** Sequences that may run at once. */
+  readonly maxBatch?: number;
+  /** Clipped to the model's. */
+  readonly contextLength?: number;
+  /** Size of the KV pool in tokens. */
+  readonly kvTokens?: number;
+  /** Token budget of one step (decode rows and prefill chunks together). */
+  readonly stepTokens?: number;
+  /** Requests that may wait; more are refused with ENGINE_OVERLOADED. */
+  readonly maxQueue?: number;
+  /** Multiply dequantized f32 weights: exact and slow, for parity checks. */
+  readonly dequantize?: boolean;
+}
+
+/** Sampling parameters of one request; absent means the default of `native/engine/request.h`. */
+export interface NativeRequestOptions {
+  readonly maxTokens?: number;
+  readonly minTokens?: number;
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  /** Integer in [0, 2^53); absent: drawn from the system. */
+  readonly seed?: number;
+  readonly frequencyPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly repetitionPenalty?: number;
+  readonly logitBiasIds?: Int32Array;
+  readonly logitBiasValues?: Float32Array;
+  readonly stop?: readonly string[];
+  readonly ignoreEos?: boolean;
+  readonly jumpForward?: boolean;
+}
+
+export type NativeFinishReason = "stop" | "length" | "cancelled" | "error";
+
+export interface NativeFinish {
+  readonly id: number;
+  readonly reason: NativeFinishReason;
+  /** With reason "error". */
+  readonly code?: string;
+  readonly message?: string;
+  /** The stop string that ended the text, if one did. */
+  readonly matchedStop?: string;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+  readonly forcedTokens: number;
+  readonly forwardPasses: number;
+  readonly retractions: number;
+  readonly queueMs: number;
+  readonly prefillMs: number;
+  readonly decodeMs: number;
+}
+
+/**
+ * What happened since the last event: usually one step, several when JavaScript lagged (deltas of one request are then merged).
+ */
+export interface NativeStepEvent {
+  /** Records of DELTA_WORDS words, see DELTA. */
+  readonly deltas: Int32Array;
+  /** Pairs (UTF-8 byte length, 1 when forced), in the order of the deltas. */
+  readonly segments: Int32Array;
+  /** The ids of all deltas, concatenated. */
+  readonly tokens: Int32Array;
+  /** The texts of all segments, concatenated. Each segment is whole characters. */
+  readonly text: Uint8Array;
+  /** Requests that ended; their last delta is in this event or an earlier one. */
+  readonly finished: readonly NativeFinish[];
+}
+
+/** Fields of a record of `NativeStepEvent.deltas`; native/engine/outbox.h states the same numbers. */
+export const DELTA_WORDS = 4;
+export const DELTA = { requestId: 0, numTokens: 1, numForced: 2, numSegments: 3 } as const;
+
+/** Counters since load; times in µs. */
+export interface NativeEngineStats {
+  readonly steps: number;
+  readonly forwardPasses: number;
+  /** Tokens that went through the model (prompt and output). */
+  readonly forwardTokens: number;
+  readonly promptTokens: number;
+  readonly sampledTokens: number;
+  readonly forcedTokens: number;
+  readonly masks: number;
+  readonly coldMasks: number;
+  readonly maskUs: number;
+  readonly planUs: number;
+  readonly forwardUs: number;
+  readonly sampleUs: number;
+  readonly commitUs: number;
+  readonly emitUs: number;
+  readonly retractions: number;
+  readonly submitted: number;
+  readonly finished: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** Now. */
+  readonly waiting: number;
+  readonly running: number;
+  readonly kvTokens: number;
+  readonly kvFree: number;
+}
+
+/** The batching engine: one native thread. */
+export interface NativeEngine {
+  readonly modelName: string;
+  readonly architecture: string;
+  readonly vocabSize: number;
+  readonly contextLength: number;
+  readonly kvTokens: number;
+  readonly threads: number;
+  /** Must be set before the first submit. While requests run, the engine keeps the process alive; idle, it does not. */
+  setEventHandler(handler: (event: NativeStepEvent) => void): void;
+  /** `id` must not belong to a live request. Prompts that are too long fail in their finish record, not here. */
+  submit(id: number, prompt: Int32Array, grammar: NativeGrammar | null, options: NativeRequestOptions): void;
+  /** No effect when the request has ended. */
+  cancel(id: number): void;
+  stats(): NativeEngineStats;
+  /** Ends running requests with ENGINE_SHUTDOWN, delivers the last event, stops the thread. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface NativeEngineClass {
+  /** The tokenizer must be the model's: it decodes the output and knows the ids that end it. */
+  load(options: NativeEngineOptions, tokenizer: NativeTokenizer): Promise<NativeEngine>;
+}
+
+/** Metadata value; 64-bit integers that do not fit a double exactly arrive as bigint. */
+export type GgufValue = string | number | bigint | boolean | readonly GgufValue[];
+
+export interface GgufTensorInfo {
+  readonly name: string;
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly bytes: number;
+}
+
+export interface GgufInfo {
+  readonly metadata: Readonly<Record<string, GgufValue>>;
+  readonly tensors: readonly GgufTensorInfo[];
+}
+
+export interface NativeBinding {
+  readonly Tokenizer: NativeTokenizerClass;
+  readonly StreamDecoder: NativeStreamDecoderClass;
+  readonly Vocabulary: NativeVocabularyClass;
+  readonly CompiledGrammar: NativeGrammarClass;
+  readonly Matcher: NativeMatcherClass;
+  readonly Engine: NativeEngineClass;
+  ggufInfo(path: string): GgufInfo;
+  dequantize(type: string | number, bytes: Uint8Array, count: number): Float32Array;
+}
+
+/** Statics and prototype members of every native class, for the boundary test. */
+export const NATIVE_CLASSES = {
+  Tokenizer: {
+    statics: ["fromGguf", "fromJson"],
+    members: [
+      "vocabSize",
+      "bosId",
+      "addsBos",
+      "eosIds",
+      "chatTemplate",
+      "fingerprint",
+      "encode",
+      "decode",
+      "tokenBytes",
+      "isSpecial",
+      "tokenId",
+    ],
+  },
+  StreamDecoder: { statics: [], members: ["push", "flush"] },
+  Vocabulary: { statics: [], members: ["size"] },
+  CompiledGrammar: { statics: [], members: ["memoryBytes", "setMemoBudget"] },
+  Matcher: {
+    statics: [],
+    members: [
+      "isComplete",
+      "isTerminated",
+      "numSteps",
+      "acceptToken",
+      "acceptBytes",
+      "fillNextTokenBitmask",
+      "timeTokens",
+      "forcedBytes",
+      "forcedTokens",
+      "rollback",
+      "fork",
+      "reset",
+    ],
+  },
+  Engine: {
+    statics: ["load"],
+    members: [
+      "modelName",
+      "architecture",
+      "vocabSize",
+      "contextLength",
+      "kvTokens",
+      "threads",
+      "setEventHandler",
+      "submit",
+      "cancel",
+      "stats",
+      "close",
+    ],
+  },
+} as const satisfies Partial<Record<keyof NativeBinding, { statics: readonly string[]; members: readonly string[] }>>;
+export const NATIVE_FUNCTIONS = ["ggufInfo", "dequantize"] as const satisfies readonly (keyof NativeBinding)[];
+
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "CMakeLists.txt")) || !existsSync(join(folder, "package.json"))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new DiecastError("SETUP_FAILED", "the folder of the diecast package was not found");
+    folder = parent;
+  }
+  return folder;
+}
+
+/** Where the build puts the addon. */
+export function addonPath(): string {
+  return join(packageRoot(), "build", "Release", "diecast.node");
+}
+
+let loaded: NativeBinding | undefined;
+
+/** @throws {DiecastError} SETUP_FAILED when the addon was not built or does not load here. */
+export function loadBinding(): NativeBinding {
+  if (loaded !== undefined) return loaded;
+  const path = addonPath();
+  if (!existsSync(path)) {
+    throw new DiecastError("SETUP_FAILED", `the native addon ${path} is missing; run "npm run build" to build it`);
+  }
+  try {
+    loaded = createRequire(import.meta.url)(path) as NativeBinding;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const remedy = 'delete the "build" folder and run "npm run build" to build it for this system';
+    throw new DiecastError("SETUP_FAILED", `the native addon ${path} does not load: ${why}; ${remedy}`, {}, { cause });
+  }
+  return loaded;
+}
+
+function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === "string" && Object.hasOwn(ERROR_CODES, code);
+}
+
+/** The typed form of a code and message that came from native code. */
+export function nativeError(code: unknown, message: string, cause?: unknown): DiecastError {
+  const options = cause === undefined ? undefined : { cause };
+  return new DiecastError(isErrorCode(code) ? code : "NATIVE_FAILURE", message, {}, options);
+}
+
+function rewrap(error: unknown): unknown {
+  if (DiecastError.is(error) || !(error instanceof Error)) return error;
+  return nativeError((error as { code?: unknown }).code, error.message, error);
+}
+
+/** Runs a call into the addon; native errors leave it as `DiecastError`. */
+export function callNative<T>(body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw rewrap(error);
+  }
+}
+
+/** The same for a call that returns a promise. */
+export async function callNativeAsync<T>(body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    throw rewrap(error);
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * A request to the engine and the generation that answers it.
+ *
+ * A `Generation` is both a stream of deltas and a promise of the result. Deltas that nobody has read yet are merged into one, so
+ * a slow reader costs memory in proportion to the text, never to the number of tokens. Leaving the stream early (`break`) cancels.
+ */
+
+import type { DiecastError } from "../errors.ts";
+import type { Grammar } from "./grammar-cache.ts";
+
+export interface GenerateRequest {
+  /** Text is encoded with special tokens parsed and BOS added where the model expects it; ids are used as they are. */
+  readonly prompt: string | Int32Array;
+  /** From `Engine.compile`; absent: free text. */
+  readonly grammar?: Grammar | undefined;
+  /** Tokens to come at most, forced ones included. Default and cap: what the context leaves. */
+  readonly maxTokens?: number | undefined;
+  /** EOS is not sampled before this many tokens. Default 0. */
+  readonly minTokens?: number | undefined;
+  /** Default 1; 0 is greedy. */
+  readonly temperature?: number | undefined;
+  /** Default -1 (off). */
+  readonly topK?: number | undefined;
+  /** In (0, 1]. Default 1. */
+  readonly topP?: number | undefined;
+  /** In [0, 1]. Default 0. */
+  readonly minP?: number | undefined;
+  /** Integer in [0, 2^53). Equal seeds and requests give equal draws. Default: random. */
+  readonly seed?: number | undefined;
+  /** In [-2, 2]. Default 0. */
+  readonly frequencyPenalty?: number | undefined;
+  /** In [-2, 2]. Default 0. */
+  readonly presencePenalty?: number | undefined;
+  /** In (0, 2]. Default 1. */
+  readonly repetitionPenalty?: number | undefined;
+  /** Added to the logits, by token id. */
+  readonly logitBias?: Readonly<Record<number, number>> | undefined;
+  /** Texts that end the generation; not part of its text. */
+  readonly stop?: readonly string[] | undefined;
+  /** Go on after EOS until `maxTokens`. */
+  readonly ignoreEos?: boolean | undefined;
+  /** Append text that the grammar forces without sampling. Default true. */
+  readonly jumpForward?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TextSegment {
+  readonly text: string;
+  /** The grammar left no choice, and the text was appended without sampling. */
+  readonly forced: boolean;
+}
+
+export interface GenerationDelta {
+  readonly text: string;
+  readonly segments: readonly TextSegment[];
+  readonly numTokens: number;
+}
+
+/** "stop": the grammar was complete, EOS, or a stop string. "length": out of tokens, perhaps inside a value. */
+export type FinishReason = "stop" | "length" | "cancelled";
+
+export interface GenerationUsage {
+  readonly promptTokens: number;
+  /** Sampled and forced tokens. */
+  readonly completionTokens: number;
+  readonly forcedTokens: number;
+  /** Prompt tokens whose keys and values were already there. */
+  readonly cachedTokens: number;
+}
+
+export interface GenerationTimings {
+  /** From submission to the first step. */
+  readonly queueMs: number;
+  /** What compiling the grammar took; 0 when it came from the cache, absent without a grammar. */
+  readonly compileMs?: number;
+  /** From the first step to the first token. */
+  readonly prefillMs: number;
+  /** From the first token to the last. */
+  readonly decodeMs: number;
+  /** Steps that this request took part in. */
+  readonly forwardPasses: number;
+}
+
+export interface GenerationResult {
+  readonly text: string;
+  /** The output's ids; an EOS that ended it is not among them. */
+  readonly tokens: Int32Array;
+  readonly finishReason: FinishReason;
+  /** The stop string that ended the text, if one did. */
+  readonly matchedStop?: string;
+  readonly usage: GenerationUsage;
+  readonly timings: GenerationTimings;
+}
+
+interface Waiter {
+  resolve(result: IteratorResult<GenerationDelta, undefined>): void;
+  reject(error: unknown): void;
+}
+
+/** One running or finished request. Iterate for deltas (once), await `result` for the whole. */
+export class Generation implements AsyncIterable<GenerationDelta> {
+  readonly id: number;
+  /** Rejects with a DiecastError when the request failed; resolves with "cancelled" when it was cancelled. */
+  readonly result: Promise<GenerationResult>;
+  readonly #cancel: () => void;
+  readonly #settle: { resolve(result: GenerationResult): void; reject(error: DiecastError): void };
+  #segments: TextSegment[] = [];
+  #numTokens = 0;
+  #end: { readonly error?: DiecastError } | undefined;
+  #waiter: Waiter | undefined;
+  #iterated = false;
+
+  /** @internal Made by `Engine.generate`. */
+  constructor(id: number, cancel: () => void) {
+    this.id = id;
+    this.#cancel = cancel;
+    let settle: Generation["#settle"] | undefined;
+    this.result = new Promise((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+    this.#settle = settle as NonNullable<typeof settle>;
+    // A caller that only iterates meets the error there; without this it would also be reported as unhandled.
+    this.result.catch(() => {});
+  }
+
+  /** Ends the request soon; no effect when it has ended. */
+  cancel(): void {
+    if (this.#end === undefined) this.#cancel();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<GenerationDelta, undefined> {
+    if (this.#iterated) throw new TypeError("a generation can be iterated only once");
+    this.#iterated = true;
+    return {
+      next: () => this.#next(),
+      return: async () => {
+        this.cancel();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  /** @internal */
+  push(segments: readonly TextSegment[], numTokens: number): void {
+    for (const segment of segments) {
+      const last = this.#segments.at(-1);
+      if (last !== undefined && last.forced === segment.forced) {
+        this.#segments[this.#segments.length - 1] = { text: last.text + segment.text, forced: last.forced };
+      } else if (segment.text !== "") {
+        this.#segments.push(segment);
+      }
+    }
+    this.#numTokens += numTokens;
+    this.#wake();
+  }
+
+  /** @internal */
+  finish(result: GenerationResult): void {
+    this.#end = {};
+    this.#settle.resolve(result);
+    this.#wake();
+  }
+
+  /** @internal */
+  fail(error: DiecastError): void {
+    this.#end = { error };
+    this.#settle.reject(error);
+    this.#wake();
+  }
+
+  #next(): Promise<IteratorResult<GenerationDelta, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+      this.#wake();
+    });
+  }
+
+  #wake(): void {
+    const waiter = this.#waiter;
+    if (waiter === undefined) return;
+    if (this.#segments.length > 0 || this.#numTokens > 0) {
+      const segments = this.#segments;
+      const delta = { text: segments.map((s) => s.text).join(""), segments, numTokens: this.#numTokens };
+      this.#segments = [];
+      this.#numTokens = 0;
+      this.#waiter = undefined;
+      waiter.resolve({ done: false, value: delta });
+    } else if (this.#end !== undefined) {
+      this.#waiter = undefined;
+      if (this.#end.error !== undefined) waiter.reject(this.#end.error);
+      else waiter.resolve({ done: true, value: undefined });
+    }
+  }
+}
