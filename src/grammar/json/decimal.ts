@@ -1,0 +1,78 @@
+/**
+ * Exact comparison and divisibility of numbers given as JSON spellings.
+ *
+ * A number is 0.DIGITS × 10^exponent with no zero at either end of DIGITS, so equality is equality of fields and nothing is ever scaled to a common
+ * exponent: `1e400` and `5e-324` compare without big integers. Only `isMultipleOf` scales, within a bound.
+ */
+
+import { DiecastError } from "../../errors.ts";
+
+export interface Decimal {
+  /** -1, 0 or 1. */
+  readonly sign: number;
+  /** Empty for zero. */
+  readonly digits: string;
+  readonly exponent: number;
+}
+
+/** Past this many decimal places `isMultipleOf` refuses instead of computing with astronomically large integers. */
+const MAX_SCALE = 5000;
+const LEXEME = /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/;
+
+/** @throws {DiecastError} GRAMMAR_TOO_LARGE when the exponent has no exact double. */
+export function decimalOf(lexeme: string): Decimal {
+  const match = LEXEME.exec(lexeme);
+  if (match === null) throw new DiecastError("INTERNAL", `not a JSON number: ${lexeme}`);
+  const [, minus, whole = "", fraction = "", power = "0"] = match;
+  const all = whole + fraction;
+  const first = all.search(/[1-9]/);
+  if (first < 0) return { sign: 0, digits: "", exponent: 0 };
+  const exponent = Number(power) + whole.length - first;
+  if (!Number.isSafeInteger(exponent)) {
+    throw new DiecastError("GRAMMAR_TOO_LARGE", `the exponent of ${lexeme.slice(0, 60)} is out of range`);
+  }
+  let end = all.length;
+  while (all.charCodeAt(end - 1) === 0x30) end--;
+  return { sign: minus === "-" ? -1 : 1, digits: all.slice(first, end), exponent };
+}
+
+/** Negative, zero or positive, as `a - b`. */
+export function compareDecimals(a: Decimal, b: Decimal): number {
+  if (a.sign !== b.sign) return a.sign - b.sign;
+  if (a.exponent !== b.exponent) return a.exponent > b.exponent ? a.sign : -a.sign;
+  if (a.digits === b.digits) return 0;
+  return a.digits > b.digits ? a.sign : -a.sign;
+}
+
+export function isIntegral(value: Decimal): boolean {
+  return value.digits.length <= value.exponent || value.sign === 0;
+}
+
+/** One text per number: equal for `1`, `1.0` and `10e-1`. */
+export function decimalKey(value: Decimal): string {
+  return value.sign === 0 ? "0" : `${value.sign < 0 ? "-" : ""}${value.digits}e${value.exponent}`;
+}
+
+/** The plain integer spelling of an integral number of at most `maxDigits` digits, else undefined. */
+export function integerLexeme(value: Decimal, maxDigits = 400): string | undefined {
+  if (value.sign === 0) return "0";
+  if (!isIntegral(value) || value.exponent > maxDigits) return undefined;
+  return (value.sign < 0 ? "-" : "") + value.digits.padEnd(value.exponent, "0");
+}
+
+/** @throws {DiecastError} GRAMMAR_TOO_LARGE when the two are too far apart in size to divide exactly. */
+export function isMultipleOf(value: Decimal, divisor: Decimal): boolean {
+  if (value.sign === 0) return true;
+  const valueScale = value.exponent - value.digits.length;
+  const divisorScale = divisor.exponent - divisor.digits.length;
+  const scale = Math.min(valueScale, divisorScale);
+  const widest = Math.max(valueScale, divisorScale) - scale;
+  if (widest > MAX_SCALE) {
+    throw new DiecastError("GRAMMAR_TOO_LARGE", "multipleOf spans too many decimal places to be checked", {
+      given: widest,
+      limit: MAX_SCALE,
+    });
+  }
+  const scaled = BigInt(value.digits) * 10n ** BigInt(valueScale - scale);
+  return scaled % (BigInt(divisor.digits) * 10n ** BigInt(divisorScale - scale)) === 0n;
+}
