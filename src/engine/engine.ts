@@ -8,6 +8,7 @@
 import { basename } from "node:path";
 
 import { DiecastError } from "../errors.ts";
+import { optionsKey } from "../grammar/options.ts";
 import {
   callNative,
   callNativeAsync,
@@ -285,15 +286,16 @@ function concat(arrays: readonly Int32Array[]): Int32Array {
 }
 
 function grammarKey(source: GrammarSource): string {
+  const options = optionsKey(source.options ?? {});
   switch (source.type) {
     case "json_object":
-      return "json_object";
+      return `json_object ${options}`;
     case "regex":
-      return `regex ${source.pattern}`;
+      return `regex ${options} ${source.pattern}`;
     case "json_schema": {
       // Text and value are different inputs: only text has a key order that JavaScript does not rearrange.
-      if (typeof source.schema === "string") return `json_schema text ${source.schema}`;
-      return `json_schema value ${JSON.stringify(source.schema)}`;
+      if (typeof source.schema === "string") return `json_schema text ${options} ${source.schema}`;
+      return `json_schema value ${options} ${JSON.stringify(source.schema)}`;
     }
   }
 }

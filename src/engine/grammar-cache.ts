@@ -5,15 +5,16 @@
 
 import { performance } from "node:perf_hooks";
 
+import type { CompileOptions } from "../grammar/options.ts";
 import type { NativeGrammar } from "./binding.ts";
 
 /** What a grammar is made from. */
 export type GrammarSource =
   /** A JSON Schema as JSON text (keeps key order and number forms) or as a value. */
-  | { readonly type: "json_schema"; readonly schema: unknown }
+  | { readonly type: "json_schema"; readonly schema: unknown; readonly options?: CompileOptions }
   /** Any JSON object. */
-  | { readonly type: "json_object" }
-  | { readonly type: "regex"; readonly pattern: string };
+  | { readonly type: "json_object"; readonly options?: CompileOptions }
+  | { readonly type: "regex"; readonly pattern: string; readonly options?: CompileOptions };
 
 /** A grammar ready for requests of one engine. Immutable, shared. */
 export interface Grammar {

@@ -1,0 +1,196 @@
+/**
+ * The wire: what clients send and what the service answers, as types. Imports nothing, so clients and server share it.
+ *
+ * Names and shapes are OpenAI's where it has them. Our additions to its bodies are `timings`, `forced_tokens`, `stop_reason`, and in errors
+ * `pointer`, `schema_pointer`, `offset`, `given`, `limit` and `unit`; clients that do not know them lose nothing.
+ */
+
+/** How JSON is spaced; see the server's `whitespace` option. */
+export type Whitespace = "flexible" | "compact" | "spaced";
+
+/** `{"error": …}`: the body of every answer with a status of 400 and more, and an event inside a stream that failed. */
+export interface ErrorBody {
+  readonly error: ErrorObject;
+}
+
+export interface ErrorObject {
+  readonly message: string;
+  readonly type: "invalid_request_error" | "rate_limit_error" | "overloaded_error" | "server_error";
+  /** The field at fault, e.g. `messages[0].content` or `response_format.json_schema.schema`. */
+  readonly param: string | null;
+  /** Stable; branch on this. */
+  readonly code: string;
+  /** JSON Pointer into the request body. */
+  readonly pointer?: string;
+  /** JSON Pointer into the schema, when the schema is at fault. */
+  readonly schema_pointer?: string;
+  /** Byte of the body (malformed JSON) or character of the pattern (malformed regular expression) at fault. */
+  readonly offset?: number;
+  readonly given?: number;
+  readonly limit?: number;
+  readonly unit?: string;
+}
+
+export interface ChatTextPart {
+  readonly type: "text";
+  readonly text: string;
+}
+
+export interface ChatMessageParam {
+  readonly role: "system" | "developer" | "user" | "assistant";
+  readonly content: string | readonly ChatTextPart[];
+  readonly name?: string;
+}
+
+export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
+
+export type ResponseFormat =
+  | { readonly type: "text" }
+  | { readonly type: "json_object"; readonly schema?: JsonSchema }
+  | {
+      readonly type: "json_schema";
+      readonly json_schema: {
+        readonly name?: string;
+        readonly description?: string;
+        readonly schema: JsonSchema;
+        readonly strict?: boolean | null;
+      };
+    }
+  | { readonly type: "json_schema"; readonly name?: string; readonly schema: JsonSchema; readonly strict?: boolean };
+
+/** Fields of sampling and output that both generating routes take. */
+export interface SamplingParams {
+  readonly temperature?: number | null;
+  readonly top_p?: number | null;
+  readonly top_k?: number | null;
+  readonly min_p?: number | null;
+  readonly frequency_penalty?: number | null;
+  readonly presence_penalty?: number | null;
+  readonly repetition_penalty?: number | null;
+  readonly seed?: number | null;
+  readonly max_tokens?: number | null;
+  /** Append text that the schema forces without sampling. Default true. */
+  readonly jump_forward?: boolean | null;
+  readonly whitespace?: Whitespace | null;
+  readonly stream?: boolean | null;
+}
+
+export interface ChatCompletionRequest extends SamplingParams {
+  readonly model?: string;
+  readonly messages: readonly ChatMessageParam[];
+  readonly response_format?: ResponseFormat | null;
+  readonly max_completion_tokens?: number | null;
+  readonly min_tokens?: number | null;
+  readonly ignore_eos?: boolean | null;
+  readonly stop?: string | readonly string[] | null;
+  readonly n?: number | null;
+  readonly logit_bias?: Readonly<Record<string, number>> | null;
+  readonly stream_options?: { readonly include_usage?: boolean } | null;
+  readonly user?: string;
+}
+
+export interface Usage {
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  readonly total_tokens: number;
+  readonly prompt_tokens_details: { readonly cached_tokens: number };
+  /** Tokens of the completion that the schema forced and that were never sampled. */
+  readonly completion_tokens_details: { readonly forced_tokens: number };
+}
+
+/** Milliseconds, and steps of the model. With `n` > 1: the longest of the choices; the passes of all. */
+export interface Timings {
+  readonly queue_ms: number;
+  /** Absent without a schema, 0 when it had been compiled before. */
+  readonly compile_ms?: number;
+  readonly prefill_ms: number;
+  readonly decode_ms: number;
+  readonly forward_passes: number;
+}
+
+/**
+ * `stop`: complete; of a JSON format, the content is a valid value. `length`: cut off, by the token limit or (JSON formats only) by a stop
+ * string inside the value.
+ */
+export type WireFinishReason = "stop" | "length";
+
+export interface ChatCompletion {
+  readonly id: string;
+  readonly object: "chat.completion";
+  /** Unix seconds. */
+  readonly created: number;
+  readonly model: string;
+  readonly choices: readonly {
+    readonly index: number;
+    readonly message: { readonly role: "assistant"; readonly content: string; readonly refusal: null };
+    readonly logprobs: null;
+    readonly finish_reason: WireFinishReason;
+    /** The stop string that ended the text, if one did. */
+    readonly stop_reason?: string;
+  }[];
+  readonly usage: Usage;
+  readonly timings: Timings;
+}
+
+export interface ChatCompletionChunk {
+  readonly id: string;
+  readonly object: "chat.completion.chunk";
+  readonly created: number;
+  readonly model: string;
+  readonly choices: readonly {
+    readonly index: number;
+    readonly delta: { readonly role?: "assistant"; readonly content?: string };
+    readonly logprobs: null;
+    readonly finish_reason: WireFinishReason | null;
+    readonly stop_reason?: string;
+  }[];
+  /** With `stream_options.include_usage`: null in all chunks but the last, which has no choices. */
+  readonly usage?: Usage | null;
+  readonly timings?: Timings;
+}
+
+export interface ExtractRequest extends SamplingParams {
+  /** The value's type. Key order is the order of generation. */
+  readonly schema: JsonSchema;
+  /** The text to extract from. */
+  readonly input: string;
+  /** What to look for, in words. */
+  readonly instructions?: string | null;
+  readonly model?: string;
+}
+
+export interface ExtractResponse<Value = unknown> {
+  readonly value: Value;
+  readonly usage: Usage;
+  readonly timings: Timings;
+}
+
+/** Events of a streamed extraction; the SSE event's name is `type`. A stream ends with `result` or with an `error` event (ErrorBody). */
+export type ExtractEvent<Value = unknown> =
+  | {
+      readonly type: "delta";
+      readonly text: string;
+      readonly segments: readonly { readonly text: string; readonly forced: boolean }[];
+    }
+  | ({ readonly type: "result" } & ExtractResponse<Value>);
+
+export interface ModelObject {
+  readonly id: string;
+  readonly object: "model";
+  readonly created: number;
+  readonly owned_by: string;
+  /** Longest prompt and completion together, in tokens. */
+  readonly context_length: number;
+}
+
+export interface ModelList {
+  readonly object: "list";
+  readonly data: readonly ModelObject[];
+}
+
+export interface Health {
+  readonly status: "ok" | "draining";
+  readonly model: string;
+  readonly requests: { readonly running: number; readonly waiting: number };
+  readonly uptime_s: number;
+}

@@ -1,0 +1,70 @@
+/**
+ * What can be configured about the service, with the defaults in one place. Every limit here shows up, with its value, in the error of whoever meets it.
+ */
+
+import type { Whitespace } from "../protocol.ts";
+
+export interface ServerLimits {
+  /** Bytes of a request body. Default 32 MiB. */
+  readonly maxBodyBytes: number;
+  /** Nested arrays and objects in a body, the schema included. Default 512. */
+  readonly maxBodyDepth: number;
+  /** Generating requests at once, running and waiting; more get 503. Default 1024. */
+  readonly maxRequests: number;
+  /** `n` of a chat completion. Default 16. */
+  readonly maxChoices: number;
+  /** Stop strings of a request. Default 16. */
+  readonly maxStops: number;
+  /** `max_tokens` of an extraction that names none. Default 2048. */
+  readonly extractTokens: number;
+  /** Milliseconds that compiling one schema may take. Compiling occupies the event loop, so this bounds every stall. Default 1000. */
+  readonly maxCompileMs: number;
+  /** Milliseconds that running requests get to finish when the server closes. Default 30,000. */
+  readonly drainMs: number;
+}
+
+export const DEFAULT_LIMITS: ServerLimits = {
+  maxBodyBytes: 32 << 20,
+  maxBodyDepth: 512,
+  maxRequests: 1024,
+  maxChoices: 16,
+  maxStops: 16,
+  extractTokens: 2048,
+  maxCompileMs: 1000,
+  drainMs: 30_000,
+};
+
+/** pino's options as far as a server needs them. */
+export interface LogOptions {
+  readonly level: string;
+}
+
+export interface AppOptions {
+  readonly limits?: Partial<ServerLimits>;
+  /** Spacing of generated JSON unless the request says otherwise. Default `spaced`. */
+  readonly whitespace?: Whitespace;
+  /** Objects whose schema does not mention `additionalProperties` hold only the declared properties. Default true. */
+  readonly closedObjects?: boolean;
+  /** Further names under which the model answers. */
+  readonly modelAliases?: readonly string[];
+  /** Default: no log. Prompts and generated text are never logged. */
+  readonly log?: false | LogOptions;
+}
+
+export interface ResolvedAppOptions {
+  readonly limits: ServerLimits;
+  readonly whitespace: Whitespace;
+  readonly closedObjects: boolean;
+  readonly modelAliases: readonly string[];
+  readonly log: false | LogOptions;
+}
+
+export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
+  return {
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    whitespace: options.whitespace ?? "spaced",
+    closedObjects: options.closedObjects ?? true,
+    modelAliases: options.modelAliases ?? [],
+    log: options.log ?? false,
+  };
+}
