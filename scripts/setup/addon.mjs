@@ -104,8 +104,11 @@ export async function buildAddon(root) {
   if (result.code !== 0 || !existsSync(addonPath(root))) {
     throw new SetupError(
       "the native engine does not build",
-      `The whole output is in build/build.log. Needed: a C++20 compiler (g++ 11, clang 14 or newer).\n${REMEDY}`,
-      result.tail,
+      "The whole output is in build/build.log. Needed: a C++20 compiler (g++ 11, clang 14 or newer); CXX=name chooses one.",
+      result.tail
+        .split("\n")
+        .filter((line) => !parseBuildLine(line))
+        .join("\n"),
     );
   }
   writeStamp(stampPath(root), hash);

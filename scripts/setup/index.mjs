@@ -10,7 +10,6 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { addonIsCurrent, buildAddon } from "./addon.mjs";
 import { withFileLock } from "./file-lock.mjs";
 import { installPackages, packagesAreCurrent } from "./packages.mjs";
-import { formatBytes, startProgress } from "./progress.mjs";
 import { SetupError, say } from "./terminal.mjs";
 import { compileTypeScript, distIsCurrent } from "./typescript.mjs";
 
@@ -52,20 +51,11 @@ export async function setUp(steps) {
  * @returns {Promise<string>} the path of a GGUF file
  */
 export async function fetchModel() {
-  const store = await import(pathToFileURL(join(ROOT, "dist", "engine", "model-store", "index.js")).href);
-  let progress;
+  const cli = await import(pathToFileURL(join(ROOT, "dist", "cli", "fetch-model.js")).href);
   try {
-    return await store.resolveModel(store.defaultModelRef(), {
-      onProgress: async ({ done, total, phase }) => {
-        if (phase === "wait") return say("another process is fetching the model; waiting for it");
-        progress ??= startProgress("fetching the model", formatBytes);
-        (await progress).update(done, total);
-      },
-    });
+    return await cli.fetchModelWithProgress();
   } catch (error) {
     if (error?.code === undefined) throw error;
     throw new SetupError(error.message, "DIECAST_MODEL=path/to/model.gguf uses a file that you have.");
-  } finally {
-    (await progress)?.stop();
   }
 }

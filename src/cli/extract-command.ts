@@ -1,0 +1,124 @@
+/** `diecast extract`: documents in, one JSON value each out. Several documents run in one batch and are printed in order. */
+import type { Command } from "commander";
+import type { Engine, GenerationTimings, GenerationUsage, Grammar } from "../engine/engine.ts";
+import { extractionMessages } from "../engine/extraction-prompt.ts";
+import { DiecastError } from "../errors.ts";
+import type { CompileOptions } from "../grammar/options.ts";
+import { UsageError } from "./exit-codes.ts";
+import { abortOnInterrupt, type EngineFlags, openEngine, parseCount } from "./model-session.ts";
+import { type CommonOptions, printJson, printLine } from "./output.ts";
+import { readText } from "./schema-file.ts";
+
+/**
+ * How values are written, as the HTTP service does by default: one space after separators, and nothing in an object that its
+ * schema does not name.
+ */
+export const EXTRACTION_GRAMMAR: CompileOptions = { whitespace: "spaced", openObjects: "closed" };
+
+interface ExtractFlags extends CommonOptions, EngineFlags {
+  readonly schema: string;
+  readonly maxTokens: string;
+  readonly instruction?: string;
+  readonly jumpForward: boolean;
+}
+
+interface Extraction {
+  readonly file: string;
+  readonly value: unknown;
+  readonly usage: GenerationUsage;
+  readonly timings: GenerationTimings;
+}
+
+async function extractOne(
+  engine: Engine,
+  grammar: Grammar,
+  file: string,
+  text: string,
+  flags: ExtractFlags,
+  signal: AbortSignal,
+): Promise<Extraction> {
+  const maxTokens = parseCount(flags.maxTokens, "--max-tokens", 1, 1 << 20);
+  const prompt = engine.encodeChat(extractionMessages(text, flags.instruction));
+  const generation = engine.generate({
+    prompt,
+    grammar,
+    maxTokens,
+    temperature: 0,
+    jumpForward: flags.jumpForward,
+    signal,
+  });
+  const { text: json, finishReason, usage, timings } = await generation.result;
+  if (finishReason === "cancelled") throw new DiecastError("REQUEST_CANCELLED", "interrupted");
+  if (finishReason === "length") {
+    throw new DiecastError(
+      "LENGTH_LIMIT",
+      `${file}: the value was not complete after ${usage.completionTokens} tokens; --max-tokens or the model's context ends it`,
+      { given: usage.completionTokens, limit: maxTokens, unit: "tokens" },
+    );
+  }
+  return { file, value: JSON.parse(json), usage, timings };
+}
+
+async function extract(files: readonly string[], flags: ExtractFlags): Promise<void> {
+  const names = files.length > 0 ? files : ["-"];
+  if (names.length === 1 && names[0] === "-" && process.stdin.isTTY) {
+    throw new UsageError("name a document, or pipe one into standard input");
+  }
+  if (names.filter((name) => name === "-").length > 1) throw new UsageError("standard input can be read only once");
+  parseCount(flags.maxTokens, "--max-tokens", 1, 1 << 20);
+  const schema = await readText(flags.schema);
+  const texts = await Promise.all(names.map(readText));
+  const engine = await openEngine(flags);
+  const { signal, release } = abortOnInterrupt();
+  try {
+    const grammar = await engine.compile({ type: "json_schema", schema, options: EXTRACTION_GRAMMAR });
+    const running = names.map((name, index) => extractOne(engine, grammar, name, texts[index] ?? "", flags, signal));
+    // The first failure is thrown below, in order; the others must not count as unhandled meanwhile.
+    for (const extraction of running) extraction.catch(() => {});
+    const results: Extraction[] = [];
+    for (const extraction of running) {
+      const result = await extraction;
+      results.push(result);
+      if (!flags.json) printValue(result.value, names.length);
+    }
+    if (flags.json) printJson(names.length === 1 ? withoutFile(results) : { results });
+  } finally {
+    release();
+    await engine.close();
+  }
+}
+
+function withoutFile([first]: readonly Extraction[]): unknown {
+  if (!first) return {};
+  const { file: _file, ...rest } = first;
+  return rest;
+}
+
+/** One value for a person is indented; for a program, and of several, each is one line. */
+function printValue(value: unknown, count: number): void {
+  printLine(JSON.stringify(value, null, count === 1 && process.stdout.isTTY ? 2 : undefined));
+}
+
+export function addExtractCommand(program: Command): void {
+  program
+    .command("extract")
+    .description("read documents and print one JSON value of the schema for each")
+    .argument("[files...]", "documents; - is standard input, which is also the default")
+    .requiredOption("--schema <file>", "JSON Schema of the values")
+    .option("--model <model>", "known name, path, pypi: or hf: reference")
+    .option("--instruction <text>", "what to look for, in words")
+    .option("--max-tokens <count>", "longest value, in tokens", "1024")
+    .option("--threads <count>", "processor threads (default: the physical cores)")
+    .option("--context <tokens>", "longest prompt and value together (default: the model's)")
+    .option("--no-jump-forward", "sample even text that the schema forces")
+    .option("--json", "print { value, usage, timings } as one JSON document")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ diecast extract --schema invoice.json mail.txt
+  $ diecast extract --schema invoice.json mails/*.txt > values.jsonl
+  $ cat mail.txt | diecast extract --schema invoice.json --json -`,
+    )
+    .action((files: string[], flags: ExtractFlags) => extract(files, flags));
+}

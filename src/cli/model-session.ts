@@ -1,0 +1,45 @@
+/** What every verb that runs a model does first: find or fetch the file, showing progress, and load the engine. */
+import { Engine } from "../engine/engine.ts";
+import { defaultModelRef, modelDisplayName } from "../engine/model-store/index.ts";
+import { DiecastError } from "../errors.ts";
+import { UsageError } from "./exit-codes.ts";
+import { fetchModelWithProgress } from "./fetch-model.ts";
+
+/** Options of verbs that load a model. */
+export interface EngineFlags {
+  readonly model?: string;
+  readonly threads?: string;
+  readonly context?: string;
+}
+
+/** A whole number from the command line. */
+export function parseCount(text: string, flag: string, min: number, max: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < min || value > max) {
+    throw new UsageError(`${flag} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`);
+  }
+  return value;
+}
+
+/** Loads the engine that `flags` ask for. */
+export async function openEngine(flags: EngineFlags, maxBatch?: number): Promise<Engine> {
+  const ref = flags.model ?? defaultModelRef();
+  const threads = flags.threads === undefined ? undefined : parseCount(flags.threads, "--threads", 1, 1024);
+  const contextLength = flags.context === undefined ? undefined : parseCount(flags.context, "--context", 16, 1 << 24);
+  const modelPath = await fetchModelWithProgress(ref);
+  return Engine.load({
+    modelPath,
+    modelId: modelDisplayName(ref),
+    ...(threads === undefined ? {} : { threads }),
+    ...(contextLength === undefined ? {} : { contextLength }),
+    ...(maxBatch === undefined ? {} : { maxBatch }),
+  });
+}
+
+/** Aborts on the first Ctrl-C; the second one ends the process as usual. */
+export function abortOnInterrupt(): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const onInterrupt = () => controller.abort(new DiecastError("REQUEST_CANCELLED", "interrupted"));
+  process.once("SIGINT", onInterrupt);
+  return { signal: controller.signal, release: () => process.off("SIGINT", onInterrupt) };
+}

@@ -1,0 +1,31 @@
+/** `diecast schema check`: says whether a schema can be enforced, what it compiles to, and what in it is doubtful. */
+import type { Command } from "commander";
+import { type CompiledSchema, compileJsonSchema } from "../grammar/index.ts";
+import { EXTRACTION_GRAMMAR } from "./extract-command.ts";
+import { type CommonOptions, formatCount, printJson, printLine } from "./output.ts";
+import { readText } from "./schema-file.ts";
+
+function describe(file: string, { stats, warnings }: CompiledSchema): string[] {
+  const size = `${formatCount(stats.numRules)} rules, ${formatCount(stats.numStates)} states, ${formatCount(stats.bytes)} bytes`;
+  return [
+    `${file} can be enforced: ${size}, compiled in ${stats.compileMs.toFixed(1)} ms`,
+    ...warnings.map(({ pointer, message }) => `warning: ${pointer}: ${message}`),
+  ];
+}
+
+async function check(file: string, { json }: CommonOptions): Promise<void> {
+  const compiled = compileJsonSchema(await readText(file), { ...EXTRACTION_GRAMMAR, report: true });
+  if (json) printJson({ valid: true, stats: compiled.stats, warnings: compiled.warnings, keywords: compiled.keywords });
+  else for (const line of describe(file, compiled)) printLine(line);
+}
+
+export function addSchemaCommand(program: Command): void {
+  const schema = program.command("schema").description("work with JSON Schemas");
+  schema
+    .command("check")
+    .description("compile a schema; exit status 3 and the place when it can't be enforced")
+    .argument("<file>", "JSON Schema; - is standard input")
+    .option("--json", "print one JSON document: size, warnings, and what became of each keyword")
+    .addHelpText("after", "\nExample:\n  $ diecast schema check invoice.json\n")
+    .action((file: string, options: CommonOptions) => check(file, options));
+}

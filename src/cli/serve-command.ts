@@ -1,0 +1,75 @@
+/** `diecast serve`: the HTTP service in the foreground; Ctrl-C or SIGTERM lets running requests finish. */
+import type { Command } from "commander";
+import type { Engine } from "../engine/engine.ts";
+import { startServer } from "../server/index.ts";
+import { type EngineFlags, openEngine, parseCount } from "./model-session.ts";
+import { type CommonOptions, formatCount, printJson, printLine, remark } from "./output.ts";
+
+interface ServeFlags extends CommonOptions, EngineFlags {
+  readonly host: string;
+  readonly port: string;
+  readonly batch: string;
+  readonly log?: string;
+}
+
+/** Resolves when the process is asked to end. */
+function untilStopped(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve(signal));
+  });
+}
+
+/** What people want to know when the service is up. */
+function banner(engine: Engine, url: string): string[] {
+  const { modelId, contextLength, device } = engine;
+  const memoryMb = process.memoryUsage.rss() / 1e6;
+  return [
+    `model    ${modelId}, context ${formatCount(contextLength)} tokens`,
+    `device   ${device}`,
+    `memory   ${memoryMb.toFixed(0)} MB`,
+    `service  ${url}`,
+    `         POST ${url}/v1/chat/completions   OpenAI's API, with response_format`,
+    `         POST ${url}/v1/extract            { schema, input } → { value }`,
+    `         GET  ${url}/v1/models, ${url}/health`,
+  ];
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const port = parseCount(flags.port, "--port", 0, 65_535);
+  const batch = parseCount(flags.batch, "--batch", 1, 1024);
+  const engine = await openEngine(flags, batch);
+  try {
+    const server = await startServer({ engine, host: flags.host, port });
+    const stopped = untilStopped();
+    if (flags.json) printJson({ model: engine.modelId, device: engine.device, url: server.url });
+    else for (const line of banner(engine, server.url)) printLine(line);
+    const signal = await stopped;
+    remark(`diecast: ${signal}, finishing running requests`);
+    await server.close();
+  } finally {
+    await engine.close();
+  }
+}
+
+export function addServeCommand(program: Command): void {
+  program
+    .command("serve")
+    .description("start the HTTP service")
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--port <number>", "port; 0 takes a free one", "30000")
+    .option("--model <model>", "known name, path, pypi: or hf: reference")
+    .option("--threads <count>", "processor threads (default: the physical cores)")
+    .option("--context <tokens>", "longest prompt and value together (default: the model's)")
+    .option("--batch <count>", "requests that run at once", "16")
+    .option("--json", "print model, device and URL as one JSON document")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ diecast serve
+  $ diecast serve --port 8080 --model ./model.gguf
+  $ curl -s http://127.0.0.1:30000/v1/extract -H 'content-type: application/json' \\
+      -d '{"input":"Ada, 36 years","schema":{"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer"}}}}'`,
+    )
+    .action((flags: ServeFlags) => serve(flags));
+}
