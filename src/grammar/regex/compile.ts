@@ -1,0 +1,96 @@
+/**
+ * From a pattern's text to the automaton of the strings it accepts, over code points.
+ *
+ * `maxLength` and counted repeats of a single class (`^[a-z]{1,64}$`) are the same thing; such patterns are recognized and returned as a class and length
+ * limits, so that they take a counter instead of a chain of states.
+ */
+
+import { type CharSet, SCALAR_VALUES } from "../../fsm/char-set.ts";
+import { DEFAULT_FUEL, determinize } from "../../fsm/determinize.ts";
+import { DEFAULT_FSM_LIMITS, type Dfa, everything, type FsmLimits } from "../../fsm/dfa.ts";
+import { LINE_ENDS, WORD } from "./char-classes.ts";
+import { checkExpansion, lowerSearch, lowerWhole, stripEnd, stripStart } from "./lower.ts";
+import { parsePattern, type RegexSyntaxLimits } from "./parse.ts";
+import type { RegexNode } from "./regex-node.ts";
+
+export interface RegexOptions {
+  /** "search" (JSON Schema's `pattern`): anywhere in the string. "whole": the string from end to end. */
+  readonly match?: "search" | "whole";
+  readonly ignoreCase?: boolean;
+  readonly limits?: FsmLimits;
+  readonly syntaxLimits?: RegexSyntaxLimits;
+  /** Elementary steps of determinization. */
+  readonly fuel?: number;
+}
+
+export interface CompiledPattern {
+  /** Without the limits of `length` below. Canonical. */
+  readonly content: Dfa;
+  /** Limits on the number of code points that the pattern imposes besides `content`; `max` may be Infinity. */
+  readonly length: { readonly min: number; readonly max: number } | undefined;
+}
+
+/** Repeats shorter than this are cheaper as states than as a counter. */
+const MIN_COUNTED_REPEAT = 2;
+
+/** @throws {DiecastError} REGEX_INVALID, REGEX_UNSUPPORTED (both with `offset`) or GRAMMAR_TOO_LARGE. */
+export function compilePattern(source: string, options: RegexOptions = {}): CompiledPattern {
+  const node = parse(source, options);
+  const counted = countedClass(node, options.match ?? "search");
+  if (counted !== undefined) return counted;
+  return { content: compileNode(node, options), length: undefined };
+}
+
+/** The automaton alone, counted repeats expanded. */
+export function compileRegex(source: string, options: RegexOptions = {}): Dfa {
+  return compileNode(parse(source, options), options);
+}
+
+function parse(source: string, options: RegexOptions): RegexNode {
+  return parsePattern(source, {
+    ignoreCase: options.ignoreCase ?? false,
+    ...(options.syntaxLimits && { limits: options.syntaxLimits }),
+  });
+}
+
+function compileNode(node: RegexNode, options: RegexOptions): Dfa {
+  checkExpansion(node);
+  const nfa = options.match === "whole" ? lowerWhole(node) : lowerSearch(node);
+  return determinize(nfa, {
+    limits: options.limits ?? DEFAULT_FSM_LIMITS,
+    universe: SCALAR_VALUES,
+    wordSet: WORD,
+    lineEndSet: LINE_ENDS,
+    fuel: options.fuel ?? DEFAULT_FUEL,
+  });
+}
+
+/** Recognizes a single repeated class between anchors. */
+function countedClass(node: RegexNode, match: "search" | "whole"): CompiledPattern | undefined {
+  let inner = node;
+  if (match === "search") {
+    const start = stripStart(node);
+    const end = stripEnd(start.rest);
+    if (!start.anchored || !end.anchored) return undefined;
+    inner = end.rest;
+  }
+  for (;;) {
+    if (inner.kind !== "sequence") break;
+    const items = inner.items.filter((item) => item.kind !== "sequence" || item.items.length > 0);
+    if (items.length !== 1) return undefined;
+    inner = items[0]!;
+  }
+  if (inner.kind !== "repeat" || inner.item.kind !== "set" || inner.item.set.length === 0) return undefined;
+  const { min, max } = inner;
+  if (Math.max(min, max === Number.POSITIVE_INFINITY ? 0 : max) < MIN_COUNTED_REPEAT) return undefined;
+  return { content: repeatedSet(inner.item.set), length: { min, max } };
+}
+
+/** Any number of symbols of `set`. */
+export function repeatedSet(set: CharSet): Dfa {
+  if (set.length === SCALAR_VALUES.length && set.every((value, i) => value === SCALAR_VALUES[i])) {
+    return everything(SCALAR_VALUES);
+  }
+  const star: RegexNode = { kind: "repeat", item: { kind: "set", set }, min: 0, max: Number.POSITIVE_INFINITY };
+  return determinize(lowerWhole(star), { limits: DEFAULT_FSM_LIMITS });
+}

@@ -1,0 +1,310 @@
+/**
+ * A pattern's text to the regex IR.
+ *
+ * `@eslint-community/regexpp` gives the tree: it knows all of ES2025 and splits astral literals, `\1(a)` and `[\w-a]` as the engine does, where regexp-tree is
+ * known to err. regexp-tree is the second opinion (see second-opinion.ts), the engine itself the judge in the differential tests.
+ *
+ * Dialects are tried in this order: `u`, as JSON Schema asks; `v`, for class operations that `u` cannot express; then the Annex B syntax of old patterns
+ * (`\-`, `\_`, a lone `{`), still read over code points. Length and nesting are bounded before any parser sees the text: regexpp recurses.
+ */
+
+import { type AST, RegExpParser, RegExpSyntaxError } from "@eslint-community/regexpp";
+import { DiecastError } from "../../errors.ts";
+import {
+  type CharSet,
+  complementSet,
+  intersectSets,
+  SCALAR_VALUES,
+  setOfRanges,
+  singleton,
+  subtractSet,
+  unionOf,
+} from "../../fsm/char-set.ts";
+import { CONDITION } from "../../fsm/nfa.ts";
+import { ignoringCase } from "./case-folding.ts";
+import { ANY_BUT_LINE_ENDS, DIGITS, propertySet, SPACE, WORD } from "./char-classes.ts";
+import { choiceOf, EMPTY_NODE, type RegexNode, sequenceOf, textNode } from "./regex-node.ts";
+
+export interface RegexSyntaxLimits {
+  readonly maxLength: number;
+  readonly maxDepth: number;
+}
+
+export const DEFAULT_SYNTAX_LIMITS: RegexSyntaxLimits = { maxLength: 100_000, maxDepth: 250 };
+
+export interface ParseOptions {
+  readonly ignoreCase?: boolean;
+  readonly limits?: RegexSyntaxLimits;
+}
+
+const parser = new RegExpParser({ ecmaVersion: 2025 });
+
+/** @throws {DiecastError} REGEX_INVALID, REGEX_UNSUPPORTED or GRAMMAR_TOO_LARGE, with the offset. */
+export function parsePattern(source: string, options: ParseOptions = {}): RegexNode {
+  checkSize(source, options.limits ?? DEFAULT_SYNTAX_LIMITS);
+  let firstError: unknown;
+  for (const dialect of ["u", "v", ""] as const) {
+    let pattern: AST.Pattern;
+    try {
+      pattern = parser.parsePattern(source, 0, undefined, {
+        unicode: dialect === "u",
+        unicodeSets: dialect === "v",
+      });
+    } catch (error) {
+      firstError ??= error;
+      continue;
+    }
+    if (dialect === "") refuseCodeUnits(source);
+    return new Translator(options.ignoreCase ?? false).alternatives(pattern.alternatives);
+  }
+  if (!(firstError instanceof RegExpSyntaxError)) throw firstError;
+  const detail = { offset: firstError.index };
+  throw new DiecastError("REGEX_INVALID", `not a regular expression: ${reasonOf(firstError)}`, detail, {
+    cause: firstError,
+  });
+}
+
+/** The parser's message without its echo of the pattern. */
+function reasonOf(error: RegExpSyntaxError): string {
+  const colon = error.message.lastIndexOf(": ");
+  return colon === -1 ? error.message : error.message.slice(colon + 2);
+}
+
+function checkSize(source: string, limits: RegexSyntaxLimits): void {
+  if (source.length > limits.maxLength) {
+    throw new DiecastError("GRAMMAR_TOO_LARGE", "the pattern is too long", {
+      given: source.length,
+      limit: limits.maxLength,
+      unit: "bytes",
+    });
+  }
+  let depth = 0;
+  for (let i = 0; i < source.length; i++) {
+    const c = source[i];
+    if (c === "\\") i++;
+    else if (c === "(" || c === "[") depth++;
+    else if (c === ")" || c === "]") depth = Math.max(0, depth - 1);
+    if (depth > limits.maxDepth) {
+      throw new DiecastError("GRAMMAR_TOO_LARGE", "the pattern is nested too deeply", {
+        offset: i,
+        given: depth,
+        limit: limits.maxDepth,
+        unit: "levels",
+      });
+    }
+  }
+}
+
+/** Without `u`, characters beyond U+FFFF are two units each to the engine; no meaning over code points is surely the intended one. */
+function refuseCodeUnits(source: string): void {
+  const at = source.search(/[\ud800-\udfff]|\\[pPu]\{|\\u[dD][89a-fA-F]/);
+  if (at === -1) return;
+  throw new DiecastError(
+    "REGEX_UNSUPPORTED",
+    "the pattern is valid only without the u flag, where this part does not mean what it says",
+    { offset: at },
+  );
+}
+
+/** What a class matches: single characters, and under `v` also longer texts. */
+interface ClassContents {
+  readonly set: CharSet;
+  readonly texts: readonly string[];
+}
+
+class Translator {
+  private ignoreCase: boolean;
+  private dotAll = false;
+  private multiline = false;
+
+  constructor(ignoreCase: boolean) {
+    this.ignoreCase = ignoreCase;
+  }
+
+  /** Recursion is bounded by the limit of nesting. */
+  alternatives(alternatives: readonly AST.Alternative[]): RegexNode {
+    return choiceOf(alternatives.map((a) => sequenceOf(a.elements.map((e) => this.element(e)))));
+  }
+
+  private element(node: AST.Element): RegexNode {
+    switch (node.type) {
+      case "Character":
+        return this.set(singleton(node.value));
+      case "CharacterSet":
+        if (node.kind === "any") return { kind: "set", set: this.dotAll ? SCALAR_VALUES : ANY_BUT_LINE_ENDS };
+        return this.set(this.escapeSet(node), true);
+      case "CharacterClass":
+        return this.classNode(this.characterClass(node));
+      case "ExpressionCharacterClass":
+        return this.classNode(this.expressionClass(node));
+      case "CapturingGroup":
+        return this.alternatives(node.alternatives);
+      case "Group":
+        return this.group(node);
+      case "Quantifier": {
+        const item = this.element(node.element);
+        if (node.max === 0) return EMPTY_NODE;
+        return { kind: "repeat", item, min: node.min, max: node.max };
+      }
+      case "Assertion":
+        return this.assertion(node);
+      case "Backreference":
+        throw new DiecastError("REGEX_UNSUPPORTED", `back-reference ${node.raw}: not a regular language`, {
+          offset: node.start,
+        });
+    }
+  }
+
+  private group(node: AST.Group): RegexNode {
+    if (node.modifiers === null) return this.alternatives(node.alternatives);
+    const before = [this.ignoreCase, this.dotAll, this.multiline] as const;
+    for (const [flags, value] of [
+      [node.modifiers.add, true],
+      [node.modifiers.remove, false],
+    ] as const) {
+      if (flags?.ignoreCase) this.ignoreCase = value;
+      if (flags?.dotAll) this.dotAll = value;
+      if (flags?.multiline) this.multiline = value;
+    }
+    const body = this.alternatives(node.alternatives);
+    [this.ignoreCase, this.dotAll, this.multiline] = before;
+    return body;
+  }
+
+  private assertion(node: AST.Assertion): RegexNode {
+    switch (node.kind) {
+      case "start":
+        return { kind: "condition", condition: this.multiline ? CONDITION.lineStart : CONDITION.textStart };
+      case "end":
+        return { kind: "condition", condition: this.multiline ? CONDITION.lineEnd : CONDITION.textEnd };
+      case "word":
+        if (this.ignoreCase) {
+          throw new DiecastError("REGEX_UNSUPPORTED", "word boundaries that ignore case are not supported", {
+            offset: node.start,
+          });
+        }
+        return {
+          kind: "condition",
+          condition: node.negate ? CONDITION.notWordBoundary : CONDITION.wordBoundary,
+        };
+      case "lookahead":
+      case "lookbehind": {
+        const body = this.alternatives(node.alternatives);
+        return { kind: "look", ahead: node.kind === "lookahead", negative: node.negate, body };
+      }
+    }
+  }
+
+  private set(set: CharSet, closed = false): RegexNode {
+    const scalars = intersectSets(set, SCALAR_VALUES);
+    return { kind: "set", set: this.ignoreCase && !closed ? ignoringCase(scalars) : scalars };
+  }
+
+  private escapeSet(node: AST.EscapeCharacterSet | AST.UnicodePropertyCharacterSet): CharSet {
+    let set: CharSet;
+    switch (node.kind) {
+      case "digit":
+        set = DIGITS;
+        break;
+      case "space":
+        set = SPACE;
+        break;
+      case "word":
+        set = this.ignoreCase ? ignoringCase(WORD) : WORD;
+        break;
+      case "property": {
+        const expression = node.value === null ? node.key : `${node.key}=${node.value}`;
+        const found = node.strings ? undefined : propertySet(expression);
+        if (found === undefined) {
+          throw new DiecastError("REGEX_UNSUPPORTED", `this JavaScript engine has no set for ${node.raw}`, {
+            offset: node.start,
+          });
+        }
+        set = this.ignoreCase ? ignoringCase(found) : found;
+      }
+    }
+    return node.negate ? complementSet(set) : set;
+  }
+
+  private classNode({ set, texts }: ClassContents): RegexNode {
+    const single: RegexNode = { kind: "set", set };
+    if (texts.length === 0) return single;
+    return choiceOf([...texts.map((text) => this.text(text)), single]);
+  }
+
+  private text(text: string): RegexNode {
+    if (!this.ignoreCase) return textNode(text);
+    return sequenceOf(Array.from(text, (c) => this.set(singleton(c.codePointAt(0)!))));
+  }
+
+  private characterClass(node: AST.CharacterClass): ClassContents {
+    const sets: CharSet[] = [];
+    const texts: string[] = [];
+    for (const element of node.elements) {
+      const contents = this.classElement(element);
+      sets.push(contents.set);
+      texts.push(...contents.texts);
+    }
+    return this.finishClass({ set: unionOf(sets.length === 0 ? [[]] : sets), texts }, node.negate);
+  }
+
+  private finishClass(contents: ClassContents, negate: boolean): ClassContents {
+    return negate ? { set: complementSet(contents.set), texts: [] } : contents;
+  }
+
+  private classElement(element: AST.CharacterClassElement): ClassContents {
+    switch (element.type) {
+      case "Character":
+        return { set: this.closed(singleton(element.value)), texts: [] };
+      case "CharacterClassRange":
+        return { set: this.closed(setOfRanges([[element.min.value, element.max.value]])), texts: [] };
+      case "CharacterSet":
+        return { set: this.escapeSet(element), texts: [] };
+      case "CharacterClass":
+        return this.characterClass(element);
+      case "ExpressionCharacterClass":
+        return this.expressionClass(element);
+      case "ClassStringDisjunction":
+        return this.stringAlternatives(element);
+    }
+  }
+
+  private stringAlternatives(node: AST.ClassStringDisjunction): ClassContents {
+    const singles: CharSet[] = [[]];
+    const texts: string[] = [];
+    for (const { elements } of node.alternatives) {
+      if (elements.length === 1) singles.push(this.closed(singleton(elements[0]!.value)));
+      else texts.push(String.fromCodePoint(...elements.map((c) => c.value)));
+    }
+    return { set: unionOf(singles), texts };
+  }
+
+  private closed(set: CharSet): CharSet {
+    const scalars = intersectSets(set, SCALAR_VALUES);
+    return this.ignoreCase ? ignoringCase(scalars) : scalars;
+  }
+
+  private expressionClass(node: AST.ExpressionCharacterClass): ClassContents {
+    return this.finishClass(this.classExpression(node.expression), node.negate);
+  }
+
+  private classExpression(node: AST.ClassIntersection | AST.ClassSubtraction): ClassContents {
+    const left =
+      node.left.type === "ClassIntersection" || node.left.type === "ClassSubtraction"
+        ? this.classExpression(node.left)
+        : this.classElement(node.left);
+    const right = this.classElement(node.right);
+    if (this.ignoreCase && (left.texts.length > 0 || right.texts.length > 0)) {
+      throw new DiecastError("REGEX_UNSUPPORTED", "class operations on strings that ignore case are not supported", {
+        offset: node.start,
+      });
+    }
+    if (node.type === "ClassIntersection") {
+      return {
+        set: intersectSets(left.set, right.set),
+        texts: left.texts.filter((text) => right.texts.includes(text)),
+      };
+    }
+    return { set: subtractSet(left.set, right.set), texts: left.texts.filter((text) => !right.texts.includes(text)) };
+  }
+}
