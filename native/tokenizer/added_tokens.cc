@@ -78,8 +78,8 @@ AddedTokenMatcher::Longest AddedTokenMatcher::LongestAt(std::string_view text, s
   return longest;
 }
 
-bool AddedTokenMatcher::Find(std::string_view text, size_t from, bool parse_special,
-                             Match* match) const {
+bool AddedTokenMatcher::Find(std::string_view text, size_t from, size_t previous_end,
+                             bool parse_special, Match* match) const {
   if (tokens_.empty()) return false;
   for (size_t pos = from; pos < text.size();) {
     if (!starts_[static_cast<uint8_t>(text[pos])]) {
@@ -99,15 +99,15 @@ bool AddedTokenMatcher::Find(std::string_view text, size_t from, bool parse_spec
     }
     size_t start = pos;
     size_t end = longest.end;
-    while (token.strip_left && start > from) {
+    while (token.strip_left && start > previous_end) {
       const size_t previous = PreviousChar(text, start);
-      if (previous < from || !HasClass(text, previous, kWhiteSpace)) break;
+      if (previous < previous_end || !HasClass(text, previous, kWhiteSpace)) break;
       start = previous;
     }
     while (token.strip_right && end < text.size() && HasClass(text, end, kWhiteSpace)) {
       end += DecodeUtf8(text, end).length;
     }
-    *match = {start, end, token.id};
+    *match = {start, end, longest.end, token.id};
     return true;
   }
   return false;

@@ -32,12 +32,16 @@ class AddedTokenMatcher {
   struct Match {
     size_t start;
     size_t end;
+    size_t content_end;  ///< where the search goes on: `end` without the white space that
+                         ///< strip_right took in
     int32_t id;
   };
-  /// The next match at or after `from`. Text before `from` belongs to earlier matches; it is
-  /// context for single_word only. Cost: O(text x longest content) at worst, a table lookup per
-  /// byte where no content begins.
-  bool Find(std::string_view text, size_t from, bool parse_special, Match* match) const;
+  /// The next match whose content starts at or after `from`; strip_left reaches back to
+  /// `previous_end`, the `end` of the match before. Where that match took in white space that is
+  /// itself a token, this one may start before `previous_end`. Cost: O(text x longest content) at
+  /// worst, a table lookup per byte where no content begins.
+  bool Find(std::string_view text, size_t from, size_t previous_end, bool parse_special,
+            Match* match) const;
 
  private:
   struct Node {

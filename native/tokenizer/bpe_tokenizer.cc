@@ -164,8 +164,8 @@ class BpeTokenizer final : public Tokenizer {
   static void ForEachPiece(const AddedTokenMatcher& added, std::string_view text,
                            bool parse_special, std::vector<int32_t>* ids, Plain&& plain) {
     size_t position = 0;
-    AddedTokenMatcher::Match match;
-    while (added.Find(text, position, parse_special, &match)) {
+    AddedTokenMatcher::Match match{};
+    while (added.Find(text, match.content_end, position, parse_special, &match)) {
       if (position < match.start) plain(text.substr(position, match.start - position));
       ids->push_back(match.id);
       position = match.end;
