@@ -15,7 +15,7 @@ export interface ServerLimits {
   readonly maxChoices: number;
   /** Stop strings of a request. Default 16. */
   readonly maxStops: number;
-  /** `max_tokens` of an extraction that names none. Default 2048. */
+  /** `max_tokens` of an extraction that names none. Default 1024. */
   readonly extractTokens: number;
   /** Milliseconds that compiling one schema may take. Compiling occupies the event loop, so this bounds every stall. Default 1000. */
   readonly maxCompileMs: number;
@@ -29,7 +29,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxRequests: 1024,
   maxChoices: 16,
   maxStops: 16,
-  extractTokens: 2048,
+  extractTokens: 1024,
   maxCompileMs: 1000,
   drainMs: 30_000,
 };

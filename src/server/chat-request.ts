@@ -1,0 +1,111 @@
+/**
+ * The body of a chat completion, checked field by field.
+ */
+
+import type { ChatMessage } from "../engine/engine.ts";
+import { DiecastError } from "../errors.ts";
+import type { JsonValue } from "../grammar/json/value.ts";
+import type { Whitespace } from "../protocol.ts";
+import { FieldReader, fieldName, invalidField } from "./field-reader.ts";
+import type { OutputFormat } from "./grammar-gate.ts";
+import { readResponseFormat } from "./response-format.ts";
+import { readLogitBias, readMaxTokens, readSampling, readStops, readWhitespace, type Sampling } from "./sampling.ts";
+import type { ServerLimits } from "./server-options.ts";
+import { refuseUnsupported } from "./unsupported-fields.ts";
+
+export interface ChatRequest {
+  readonly model: string | undefined;
+  readonly messages: readonly ChatMessage[];
+  readonly format: OutputFormat | undefined;
+  readonly whitespace: Whitespace | undefined;
+  readonly sampling: Sampling;
+  readonly numChoices: number;
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+}
+
+/** @throws {DiecastError} REQUEST_INVALID, REQUEST_UNSUPPORTED with the pointer of the field. */
+export function readChatRequest(value: JsonValue | undefined, limits: ServerLimits): ChatRequest {
+  const body = new FieldReader(value);
+  refuseUnsupported(body);
+  const sampling = readSampling(body);
+  const stream = body.boolean("stream") ?? false;
+  return {
+    model: body.string("model"),
+    messages: readMessages(body),
+    format: readResponseFormat(body),
+    whitespace: readWhitespace(body),
+    sampling: {
+      ...sampling,
+      // `max_tokens` is the older name of the same field.
+      maxTokens: readMaxTokens(body, "max_completion_tokens") ?? sampling.maxTokens,
+      minTokens: body.integer("min_tokens", { min: 0, max: 2 ** 31 - 1 }),
+      ignoreEos: body.boolean("ignore_eos"),
+      stop: readStops(body, limits.maxStops),
+      logitBias: readLogitBias(body),
+    },
+    numChoices: body.integer("n", { min: 1, max: limits.maxChoices }) ?? 1,
+    stream,
+    includeUsage: body.object("stream_options")?.boolean("include_usage") ?? false,
+  };
+}
+
+function readMessages(body: FieldReader): ChatMessage[] {
+  const items = body.array("messages");
+  const pointer = body.pointerOf("messages");
+  if (items === undefined || items.length === 0) {
+    throw new DiecastError("REQUEST_INVALID", "messages must be an array with at least one message", { pointer });
+  }
+  return items.map((item, i) => readMessage(new FieldReader(item, `${pointer}/${i}`)));
+}
+
+function readMessage(message: FieldReader): ChatMessage {
+  const role = message.requiredString("role");
+  const pointer = message.pointerOf("role");
+  switch (role) {
+    case "system":
+    case "user":
+    case "assistant":
+    case "developer":
+      break;
+    case "tool":
+    case "function":
+      throw new DiecastError("REQUEST_UNSUPPORTED", `messages of role "${role}" are not supported`, { pointer });
+    default:
+      throw new DiecastError(
+        "REQUEST_INVALID",
+        `${fieldName(pointer)} must be one of "system", "developer", "user", "assistant"`,
+        { pointer },
+      );
+  }
+  for (const field of ["tool_calls", "function_call", "audio"]) {
+    const value = message.value(field);
+    if (value === undefined || (value.kind === "array" && value.items.length === 0)) continue;
+    const at = message.pointerOf(field);
+    throw new DiecastError("REQUEST_UNSUPPORTED", `${fieldName(at)} is not supported`, { pointer: at });
+  }
+  const name = message.string("name");
+  return {
+    // Chat templates know the developer's message under its older name.
+    role: role === "developer" ? "system" : role,
+    content: readContent(message),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+function readContent(message: FieldReader): string {
+  const value = message.value("content");
+  const pointer = message.pointerOf("content");
+  if (value?.kind === "string") return value.value;
+  if (value?.kind !== "array") throw invalidField(pointer, "a string or an array of text parts", value);
+  return value.items.map((item, i) => readPart(new FieldReader(item, `${pointer}/${i}`))).join("");
+}
+
+function readPart(part: FieldReader): string {
+  const type = part.requiredString("type");
+  if (type === "text") return part.requiredString("text");
+  const pointer = part.pointerOf("type");
+  throw new DiecastError("REQUEST_UNSUPPORTED", `${fieldName(pointer)} must be "text"; other parts are not supported`, {
+    pointer,
+  });
+}

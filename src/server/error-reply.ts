@@ -1,0 +1,137 @@
+/**
+ * The one place where an error becomes an answer: OpenAI's shape, whatever went wrong and wherever.
+ *
+ * Our own errors say what they mean; the HTTP framework's are translated by their codes; anything else is a bug, answered as INTERNAL without its
+ * text and logged with it. Clients retry 5xx by themselves, so errors that a retry cannot cure say `x-should-retry: false`.
+ */
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+
+import { DiecastError, type ErrorCode, type ErrorDetail } from "../errors.ts";
+import type { ErrorBody, ErrorObject } from "../protocol.ts";
+import { fieldName } from "./field-reader.ts";
+import type { ServerLimits } from "./server-options.ts";
+
+/** An error about a schema or pattern that came in a request: its pointer starts at the schema, not at the body. */
+export class SchemaFault extends DiecastError {
+  /** JSON Pointer of the schema in the body. */
+  readonly schemaAt: string;
+
+  constructor(cause: DiecastError, schemaAt: string) {
+    super(cause.code, cause.message, cause.detail, { cause });
+    this.schemaAt = schemaAt;
+  }
+}
+
+export interface ErrorReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: ErrorBody;
+}
+
+const RETRY_AFTER_SECONDS = 1;
+
+function errorType(status: number): ErrorObject["type"] {
+  if (status === 429) return "rate_limit_error";
+  if (status === 503) return "overloaded_error";
+  return status < 500 ? "invalid_request_error" : "server_error";
+}
+
+/** Status, headers and body that tell a client about `error`. */
+export function errorReply(error: unknown, limits: ServerLimits): ErrorReply {
+  const known = DiecastError.is(error) ? error : translate(error, limits);
+  const { status, detail } = known;
+  const { pointer, schemaPointer, param } = places(known);
+  const body: ErrorBody = {
+    error: {
+      message: known.message,
+      type: errorType(status),
+      param,
+      code: known.code,
+      ...(pointer === undefined ? {} : { pointer }),
+      ...(schemaPointer === undefined ? {} : { schema_pointer: schemaPointer }),
+      ...numbersOf(detail),
+    },
+  };
+  return { status, headers: retryHeaders(status), body };
+}
+
+function places(error: DiecastError): { pointer?: string; schemaPointer?: string; param: string | null } {
+  const { pointer } = error.detail;
+  if (error instanceof SchemaFault) {
+    const param = fieldName(error.schemaAt);
+    return { pointer: error.schemaAt + (pointer ?? ""), schemaPointer: pointer ?? "", param };
+  }
+  if (pointer === undefined) return { param: null };
+  return { pointer, param: pointer === "" ? null : fieldName(pointer) };
+}
+
+function numbersOf({ offset, given, limit, unit }: ErrorDetail): Partial<ErrorObject> {
+  return {
+    ...(offset === undefined ? {} : { offset }),
+    ...(given === undefined ? {} : { given }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(unit === undefined ? {} : { unit }),
+  };
+}
+
+function retryHeaders(status: number): Record<string, string> {
+  if (status === 503 || status === 429) {
+    return { "retry-after": String(RETRY_AFTER_SECONDS), "retry-after-ms": String(RETRY_AFTER_SECONDS * 1000) };
+  }
+  return { "x-should-retry": "false" };
+}
+
+function translate(error: unknown, limits: ServerLimits): DiecastError {
+  const { code, statusCode, message } = (error ?? {}) as { code?: unknown; statusCode?: unknown; message?: unknown };
+  const options = { cause: error };
+  switch (code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE": {
+      const limit = limits.maxBodyBytes;
+      const detail = { limit, unit: "bytes" } as const;
+      return new DiecastError("REQUEST_TOO_LARGE", `the body is larger than ${limit} bytes`, detail, options);
+    }
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+    case "FST_ERR_CTP_INVALID_CONTENT_TYPE":
+      return new DiecastError(
+        "MEDIA_TYPE_UNSUPPORTED",
+        "the body's content-type must be application/json",
+        {},
+        options,
+      );
+    default:
+      break;
+  }
+  if (typeof statusCode === "number" && statusCode >= 400 && statusCode < 500) {
+    return new DiecastError("REQUEST_INVALID", String(message), {}, options);
+  }
+  return new DiecastError("INTERNAL", "an internal error occurred; the server's log has the details", {}, options);
+}
+
+/** Installs the answers for failed handlers and unknown routes. */
+export function addErrorReplies(app: FastifyInstance, limits: ServerLimits): void {
+  app.setErrorHandler((error: unknown, request, reply) => sendError(error, request, reply, limits));
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0] ?? "";
+    const error = new DiecastError("ROUTE_UNKNOWN", `there is nothing at ${request.method} ${path}`);
+    return sendError(error, request, reply, limits);
+  });
+}
+
+export function sendError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  limits: ServerLimits,
+): FastifyReply {
+  const { status, headers, body } = errorReply(error, limits);
+  logError(error, request, status, body.error.code);
+  return reply.code(status).headers(headers).type("application/json; charset=utf-8").send(JSON.stringify(body));
+}
+
+/** What is the caller's fault is logged by code and place only: messages may quote a schema. */
+export function logError(error: unknown, request: FastifyRequest, status: number, code: ErrorCode | string): void {
+  if (status >= 500 && status !== 503) request.log.error({ err: error, code }, "request failed");
+  else
+    request.log.info({ code, pointer: DiecastError.is(error) ? error.detail.pointer : undefined }, "request refused");
+}

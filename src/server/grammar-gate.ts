@@ -1,0 +1,89 @@
+/**
+ * From a request's schema to a compiled grammar.
+ *
+ * Compiling runs on the event loop. So misses compile one at a time with a turn of the loop between them: deltas, new requests and
+ * health checks are served after each, and `maxCompileMs` bounds every stall. A compilation whose client left while it waited is skipped.
+ * Schemas that were compiled lately do not queue behind those that were not.
+ */
+
+import { createHash } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+import type { EngineHandle, Grammar, GrammarSource } from "../engine/engine.ts";
+import { DiecastError } from "../errors.ts";
+import type { Whitespace } from "../protocol.ts";
+import { SchemaFault } from "./error-reply.ts";
+import type { ResolvedAppOptions } from "./server-options.ts";
+
+/** What the output must be, and where the request says so. */
+export interface OutputFormat {
+  readonly type: "json_object" | "json_schema" | "regex";
+  /** Schema as JSON text in the request's key order, or the pattern. */
+  readonly text: string;
+  /** JSON Pointer of the schema or pattern in the body. */
+  readonly pointer: string;
+}
+
+/** How many compiled schemas are remembered; the engine's cache holds about as many. */
+const MAX_REMEMBERED = 1000;
+
+export class GrammarGate {
+  readonly #engine: EngineHandle;
+  readonly #options: ResolvedAppOptions;
+  readonly #compiled = new Set<string>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(engine: EngineHandle, options: ResolvedAppOptions) {
+    this.#engine = engine;
+    this.#options = options;
+  }
+
+  /** @throws {DiecastError} SchemaFault for what is wrong with the schema. */
+  async compile(format: OutputFormat, whitespace: Whitespace | undefined, signal: AbortSignal): Promise<Grammar> {
+    const digest = createHash("sha256").update(`${format.type} ${whitespace} ${format.text}`).digest("base64");
+    if (this.#compiled.has(digest)) return this.#compile(format, whitespace);
+    const mine = this.#last.then(async () => {
+      await nextTurn();
+      signal.throwIfAborted();
+      return this.#compile(format, whitespace);
+    });
+    this.#last = mine.catch(() => {});
+    const grammar = await mine;
+    this.#remember(digest);
+    return grammar;
+  }
+
+  #remember(digest: string): void {
+    this.#compiled.add(digest);
+    for (const oldest of this.#compiled) {
+      if (this.#compiled.size <= MAX_REMEMBERED) return;
+      this.#compiled.delete(oldest);
+    }
+  }
+
+  async #compile(format: OutputFormat, whitespace: Whitespace | undefined): Promise<Grammar> {
+    try {
+      return await this.#engine.compile(this.#source(format, whitespace));
+    } catch (error) {
+      if (DiecastError.is(error) && error.status < 500) throw new SchemaFault(error, format.pointer);
+      throw error;
+    }
+  }
+
+  #source({ type, text }: OutputFormat, whitespace = this.#options.whitespace): GrammarSource {
+    const { limits, closedObjects } = this.#options;
+    const options = {
+      whitespace,
+      openObjects: closedObjects ? "closed" : "spec",
+      limits: { maxMs: limits.maxCompileMs },
+    } as const;
+    switch (type) {
+      case "json_object":
+        return { type, options };
+      case "json_schema":
+        return { type, schema: text, options };
+      case "regex":
+        return { type, pattern: text, options };
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * `response_format` in the forms that clients send it.
+ *
+ * OpenAI nests the schema (`json_schema: {name, schema, strict}`), llama.cpp and the Responses API put it beside `type`, and some clients send
+ * `json_object` with a schema. `strict` changes nothing: output always follows the schema, and optional properties are allowed.
+ */
+
+import { DiecastError } from "../errors.ts";
+import type { JsonValue } from "../grammar/json/value.ts";
+import { type FieldReader, invalidField } from "./field-reader.ts";
+import type { OutputFormat } from "./grammar-gate.ts";
+import { jsonText } from "./schema-text.ts";
+
+const TYPES = ["text", "json_object", "json_schema", "regex"];
+
+/** Undefined means free text. @throws {DiecastError} REQUEST_INVALID, REQUEST_UNSUPPORTED. */
+export function readResponseFormat(body: FieldReader): OutputFormat | undefined {
+  const format = body.object("response_format");
+  if (format === undefined) return undefined;
+  const type = format.requiredString("type");
+  switch (type) {
+    case "text":
+      return undefined;
+    case "json_object": {
+      const schema = format.value("schema");
+      const saysNothing = schema === undefined || (schema.kind === "object" && schema.members.size === 0);
+      if (saysNothing) return { type: "json_object", text: "", pointer: format.pointer };
+      return schemaFormat(schema, format.pointerOf("schema"));
+    }
+    case "json_schema": {
+      const nested = format.object("json_schema");
+      const holder = nested ?? format;
+      holder.string("name");
+      holder.string("description");
+      holder.boolean("strict");
+      const schema = holder.value("schema");
+      if (schema !== undefined) return schemaFormat(schema, holder.pointerOf("schema"));
+      const at = nested === undefined ? `${format.pointer}/json_schema` : nested.pointerOf("schema");
+      throw invalidField(at, nested === undefined ? "an object with a schema" : "a JSON Schema", undefined);
+    }
+    case "regex":
+      return { type: "regex", text: format.requiredString("pattern"), pointer: format.pointerOf("pattern") };
+    default:
+      throw new DiecastError(
+        "REQUEST_UNSUPPORTED",
+        `response_format.type must be one of ${TYPES.map((t) => `"${t}"`).join(", ")}`,
+        { pointer: format.pointerOf("type") },
+      );
+  }
+}
+
+export function schemaFormat(schema: JsonValue, pointer: string): OutputFormat {
+  return { type: "json_schema", text: jsonText(schema), pointer };
+}
+
+/** The `schema` field of a request that must have one. */
+export function readSchema(body: FieldReader): OutputFormat {
+  const schema = body.value("schema");
+  if (schema === undefined) throw invalidField(body.pointerOf("schema"), "a JSON Schema", undefined);
+  return schemaFormat(schema, body.pointerOf("schema"));
+}

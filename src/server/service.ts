@@ -1,0 +1,146 @@
+/**
+ * What the routes share: the engine, the options, who is in progress, and how a checked request becomes running generations.
+ */
+
+import type { ChatMessage, EngineHandle, Generation, GenerationResult, Grammar } from "../engine/engine.ts";
+import { DiecastError } from "../errors.ts";
+import type { Timings, Usage, Whitespace, WireFinishReason } from "../protocol.ts";
+import { Admission } from "./admission.ts";
+import { GrammarGate, type OutputFormat } from "./grammar-gate.ts";
+import { type Sampling, seedOfChoice } from "./sampling.ts";
+import type { ResolvedAppOptions } from "./server-options.ts";
+
+/** A checked request, whichever route it came by. */
+export interface GenerationPlan {
+  readonly messages: readonly ChatMessage[];
+  /** JSON Pointer of the prompt in the body. */
+  readonly promptPointer: string;
+  readonly format: OutputFormat | undefined;
+  readonly whitespace: Whitespace | undefined;
+  readonly sampling: Sampling;
+  readonly numChoices: number;
+}
+
+/** No vocabulary has a token as long as this, so a longer text need not be encoded to know that it is too long. */
+const MAX_TOKEN_BYTES = 512;
+const MAX_SHOWN_NAME = 100;
+
+export class Service {
+  readonly engine: EngineHandle;
+  readonly options: ResolvedAppOptions;
+  readonly admission: Admission;
+  readonly #gate: GrammarGate;
+
+  constructor(engine: EngineHandle, options: ResolvedAppOptions) {
+    this.engine = engine;
+    this.options = options;
+    this.admission = new Admission(options.limits.maxRequests);
+    this.#gate = new GrammarGate(engine, options);
+  }
+
+  /** @throws {DiecastError} MODEL_UNKNOWN. No name means the model that is there. */
+  checkModel(name: string | undefined): void {
+    if (name === undefined || this.knowsModel(name)) return;
+    throw unknownModel(name, this.engine.modelId, "/model");
+  }
+
+  knowsModel(name: string): boolean {
+    return name === this.engine.modelId || this.options.modelAliases.includes(name);
+  }
+
+  /**
+   * Starts the choices of a request, in one batch.
+   *
+   * @throws {DiecastError} PROMPT_TOO_LONG, what is wrong with the schema, ENGINE_OVERLOADED.
+   */
+  async start(plan: GenerationPlan, signal: AbortSignal): Promise<Generation[]> {
+    const prompt = this.#encode(plan);
+    const grammar = await this.#grammar(plan, signal);
+    signal.throwIfAborted();
+    const generations: Generation[] = [];
+    try {
+      for (let index = 0; index < plan.numChoices; index++) {
+        const seed = seedOfChoice(plan.sampling.seed, index);
+        generations.push(this.engine.generate({ ...plan.sampling, prompt, grammar, seed, signal }));
+      }
+    } catch (error) {
+      for (const generation of generations) generation.cancel();
+      throw error;
+    }
+    return generations;
+  }
+
+  #grammar({ format, whitespace }: GenerationPlan, signal: AbortSignal): Promise<Grammar> | undefined {
+    return format === undefined ? undefined : this.#gate.compile(format, whitespace, signal);
+  }
+
+  #encode({ messages, promptPointer: pointer }: GenerationPlan): Int32Array {
+    const limit = this.engine.contextLength;
+    const bytes = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content, "utf8"), 0);
+    if (bytes > limit * MAX_TOKEN_BYTES) {
+      throw new DiecastError("PROMPT_TOO_LONG", `the prompt has ${bytes} bytes; the context holds ${limit} tokens`, {
+        pointer,
+        given: Math.ceil(bytes / MAX_TOKEN_BYTES),
+        limit,
+        unit: "tokens",
+      });
+    }
+    const prompt = this.engine.encodeChat(messages);
+    if (prompt.length < limit) return prompt;
+    throw new DiecastError(
+      "PROMPT_TOO_LONG",
+      `the prompt has ${prompt.length} tokens; the context holds ${limit}, the answer included`,
+      { pointer, given: prompt.length, limit, unit: "tokens" },
+    );
+  }
+}
+
+export function unknownModel(name: string, served: string, pointer?: string): DiecastError {
+  const shown = JSON.stringify(name.length > MAX_SHOWN_NAME ? `${name.slice(0, MAX_SHOWN_NAME)}…` : name);
+  return new DiecastError(
+    "MODEL_UNKNOWN",
+    `model ${shown} is not served here; this server has ${JSON.stringify(served)}`,
+    pointer === undefined ? {} : { pointer },
+  );
+}
+
+/** A result that is an answer. @throws The signal's reason when the generation was cancelled. */
+export async function resultOf(generation: Generation, signal: AbortSignal): Promise<GenerationResult> {
+  const result = await generation.result;
+  if (result.finishReason !== "cancelled") return result;
+  signal.throwIfAborted();
+  throw new DiecastError("REQUEST_CANCELLED", "the request was cancelled");
+}
+
+/** "stop" of a JSON format always means a whole value, so one that a stop string cut is reported as "length". */
+export function wireFinishReason(result: GenerationResult, format: OutputFormat | undefined): WireFinishReason {
+  if (result.finishReason !== "stop") return "length";
+  return result.matchedStop !== undefined && format !== undefined ? "length" : "stop";
+}
+
+/** Of all choices: the prompt counts once. */
+export function wireUsage(results: readonly GenerationResult[]): Usage {
+  const total = (pick: (result: GenerationResult) => number): number => results.reduce((sum, r) => sum + pick(r), 0);
+  const promptTokens = results[0]?.usage.promptTokens ?? 0;
+  const completionTokens = total((r) => r.usage.completionTokens);
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: { cached_tokens: results[0]?.usage.cachedTokens ?? 0 },
+    completion_tokens_details: { forced_tokens: total((r) => r.usage.forcedTokens) },
+  };
+}
+
+export function wireTimings(results: readonly GenerationResult[]): Timings {
+  const longest = (pick: (result: GenerationResult) => number): number =>
+    Math.round(Math.max(0, ...results.map(pick)) * 1000) / 1000;
+  const compiles = results.some((r) => r.timings.compileMs !== undefined);
+  return {
+    queue_ms: longest((r) => r.timings.queueMs),
+    ...(compiles ? { compile_ms: longest((r) => r.timings.compileMs ?? 0) } : {}),
+    prefill_ms: longest((r) => r.timings.prefillMs),
+    decode_ms: longest((r) => r.timings.decodeMs),
+    forward_passes: results.reduce((sum, r) => sum + r.timings.forwardPasses, 0),
+  };
+}

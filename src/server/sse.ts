@@ -1,0 +1,77 @@
+/**
+ * Server-sent events over a response, at the reader's pace.
+ *
+ * The head goes out with the first event, so a request that fails before it produced anything still gets a plain error answer with its status.
+ * `send` waits while the socket's buffer is full; meanwhile unread deltas merge in the generation, so a slow reader costs one copy of the text.
+ */
+
+import { once } from "node:events";
+
+import type { FastifyReply } from "fastify";
+
+const HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache, no-transform",
+  connection: "keep-alive",
+  "x-accel-buffering": "no",
+} as const;
+
+export class EventStream {
+  readonly #reply: FastifyReply;
+  readonly #signal: AbortSignal;
+  #started = false;
+  #drained: Promise<void> | undefined;
+
+  /** @param signal Aborts when the client is gone; `send` then rejects. */
+  constructor(reply: FastifyReply, signal: AbortSignal) {
+    this.#reply = reply;
+    this.#signal = signal;
+  }
+
+  /** The head was sent: errors can only be events now. */
+  get started(): boolean {
+    return this.#started;
+  }
+
+  /** @param data JSON text or another single line. */
+  async send(data: string, event?: string): Promise<void> {
+    this.#signal.throwIfAborted();
+    const { raw } = this.#reply;
+    if (!this.#started) this.#start();
+    const name = event === undefined ? "" : `event: ${event}\n`;
+    if (!raw.write(`${name}data: ${data}\n\n`)) this.#drained ??= this.#drain();
+    await this.#drained;
+  }
+
+  /** One waiter for all choices that write to this stream. */
+  async #drain(): Promise<void> {
+    try {
+      await once(this.#reply.raw, "drain", { signal: this.#signal });
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw error;
+    } finally {
+      this.#drained = undefined;
+    }
+  }
+
+  /** The last event of a stream that failed; does not wait for the reader. */
+  fail(data: string): void {
+    if (!this.#reply.raw.destroyed) this.#reply.raw.write(`event: error\ndata: ${data}\n\n`);
+  }
+
+  end(): void {
+    if (!this.#reply.raw.destroyed) this.#reply.raw.end();
+  }
+
+  #start(): void {
+    this.#started = true;
+    this.#reply.hijack();
+    const { raw } = this.#reply;
+    for (const [name, value] of Object.entries(this.#reply.getHeaders())) {
+      if (value !== undefined) raw.setHeader(name, value);
+    }
+    raw.writeHead(200, HEADERS);
+    raw.socket?.setNoDelay(true);
+  }
+}
