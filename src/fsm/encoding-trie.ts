@@ -32,6 +32,8 @@ export class TrieBuilder {
   readonly alphabet: Alphabet;
   private readonly nodes = new SequenceTable();
   private readonly last: number;
+  /** Results of `tail`, which wide sets ask for again and again. */
+  private readonly tails = new Map<number, TrieRef>();
 
   constructor(alphabet: Alphabet) {
     this.alphabet = alphabet;
@@ -90,16 +92,19 @@ export class TrieBuilder {
     return this.node(edges);
   }
 
-  /** `levels` arbitrary digits, then `ref`. */
+  /** `levels` arbitrary digits, then `ref`. One radix always goes with the same digit bytes. */
   tail(ref: TrieRef, radix: number, levels: number, bytes: DigitBytes, minDigit = 0): TrieRef {
-    if (ref === NOWHERE) return NOWHERE;
-    let tail = ref;
-    for (let level = levels; level > 0; level--) {
+    if (ref === NOWHERE || levels === 0) return ref;
+    const key = ((ref * 8 + levels) * 128 + radix) * 64 + minDigit;
+    let tail = this.tails.get(key);
+    if (tail === undefined) {
+      const below = this.tail(ref, radix, levels - 1, bytes);
       const edges: [number, TrieRef][] = [];
-      for (let digit = level === 1 ? minDigit : 0; digit < radix; digit++) {
-        for (const byte of bytes(digit)) edges.push([byte, tail]);
+      for (let digit = minDigit; digit < radix; digit++) {
+        for (const byte of bytes(digit)) edges.push([byte, below]);
       }
       tail = this.node(edges);
+      this.tails.set(key, tail);
     }
     return tail;
   }

@@ -1,0 +1,292 @@
+/**
+ * Number lexemes with exact decimal bounds.
+ *
+ * Bounds are decimal texts of any size and are never rounded: a number is compared with a bound digit by digit, by an automaton that knows how the digits so far
+ * compare and how many there are. Without bounds or `multipleOf` a number takes every form that JSON has. With them it is written as a plain decimal, without an
+ * exponent, and an integer always without fraction and exponent, and without a sign on zero: the value decides, and one spelling is enough.
+ */
+
+import { DiecastError } from "../../errors.ts";
+import { alphabetOf } from "../../fsm/alphabet.ts";
+import { type CharSet, SCALAR_VALUES, singleton } from "../../fsm/char-set.ts";
+import { Dfa, emptyLanguage } from "../../fsm/dfa.ts";
+import { intersect } from "../../fsm/dfa-algebra.ts";
+import { addEncodedStates } from "../../fsm/encode-dfa.ts";
+import { utf8Trie } from "../../fsm/encoding-trie.ts";
+import { Lexeme, lexemeTable } from "../../fsm/lexeme.ts";
+import { minimize } from "../../fsm/minimize.ts";
+import { Rule } from "../../fsm/rule.ts";
+import { compileRegex } from "../regex/compile.ts";
+import { type PlainDecimal, parsePlainDecimal } from "./plain-decimal.ts";
+
+export interface NumberBound {
+  /** A JSON number's text, exponent allowed. */
+  readonly value: string;
+  readonly exclusive?: boolean | undefined;
+}
+
+export interface NumberSpec {
+  readonly integer?: boolean | undefined;
+  readonly minimum?: NumberBound | undefined;
+  readonly maximum?: NumberBound | undefined;
+  /** Positive; a JSON number's text. */
+  readonly multipleOf?: string | undefined;
+}
+
+/** States that `multipleOf` may take: its residues times its decimal places. */
+const MAX_RESIDUE_STATES = 50_000;
+const MAX_CACHED = 512;
+const LIMITS = { maxStates: 400_000 };
+
+const DIGIT_SETS: readonly CharSet[] = Array.from({ length: 10 }, (_, d) => singleton(0x30 + d));
+const { alphabet: NUMBER_ALPHABET, classesOf } = alphabetOf([
+  ...DIGIT_SETS,
+  singleton(".".charCodeAt(0)),
+  singleton("-".charCodeAt(0)),
+]);
+// Invariant: each of the twelve sets is one class.
+const DIGIT = DIGIT_SETS.map((_, d) => classesOf[d]![0]!);
+const POINT = classesOf[10]![0]!;
+const MINUS = classesOf[11]![0]!;
+
+const cache = new Map<string, Lexeme>();
+
+/**
+ * The lexeme of numbers that meet `spec`; empty (`isEmpty`) when none does.
+ *
+ * @throws {DiecastError} GRAMMAR_TOO_LARGE for bounds of thousands of digits, SCHEMA_UNSUPPORTED for a `multipleOf` with too many residues.
+ */
+export function numberLexeme(spec: NumberSpec = {}): Lexeme {
+  const bound = (b: NumberBound | undefined): string => (b === undefined ? "" : `${b.value}${b.exclusive ? "x" : ""}`);
+  const key = [spec.integer ? "i" : "n", bound(spec.minimum), bound(spec.maximum), spec.multipleOf ?? ""].join(" ");
+  let lexeme = cache.get(key);
+  if (lexeme === undefined) {
+    const isFree = spec.minimum === undefined && spec.maximum === undefined && spec.multipleOf === undefined;
+    lexeme = encode(spec.integer ? "integer" : "number", numberDfa(spec), isFree);
+    if (cache.size >= MAX_CACHED) cache.delete(cache.keys().next().value!);
+    cache.set(key, lexeme);
+  }
+  return lexeme;
+}
+
+/** The automaton over characters, for combining with others. */
+export function numberDfa(spec: NumberSpec): Dfa {
+  const { minimum, maximum, multipleOf, integer } = spec;
+  if (minimum === undefined && maximum === undefined && multipleOf === undefined) {
+    return integer ? ANY_INTEGER() : ANY_NUMBER();
+  }
+  const lo = minimum && { ...parsePlainDecimal(minimum.value), exclusive: minimum.exclusive ?? false };
+  const hi = maximum && { ...parsePlainDecimal(maximum.value), exclusive: maximum.exclusive ?? false };
+  const magnitudes = integer ? MAGNITUDE_INTEGER() : MAGNITUDE_DECIMAL();
+  const multiples = multipleOf === undefined ? magnitudes : intersect(magnitudes, multiplesOf(multipleOf), LIMITS);
+  const positive = between(multiples, lo, hi);
+  const negative = between(integer ? intersect(multiples, POSITIVE_INTEGER()) : multiples, negate(hi), negate(lo));
+  return withSign(positive, negative);
+}
+
+interface Bound extends PlainDecimal {
+  readonly exclusive: boolean;
+}
+
+const once = <T>(make: () => T): (() => T) => {
+  let value: T | undefined;
+  return () => {
+    value ??= make();
+    return value;
+  };
+};
+const whole = (pattern: string): Dfa => compileRegex(pattern, { match: "whole" });
+const ANY_INTEGER = once(() => whole("0|-?[1-9][0-9]*"));
+const ANY_NUMBER = once(() => whole("-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"));
+const MAGNITUDE_INTEGER = once(() => whole("0|[1-9][0-9]*"));
+const POSITIVE_INTEGER = once(() => whole("[1-9][0-9]*"));
+const MAGNITUDE_DECIMAL = once(() => whole("(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?"));
+
+function negate(bound: Bound | undefined): Bound | undefined {
+  return bound && { ...bound, sign: -bound.sign };
+}
+
+/** Of magnitudes (texts without a sign), those from `lo` to `hi`. */
+function between(magnitudes: Dfa, lo: Bound | undefined, hi: Bound | undefined): Dfa {
+  let result = magnitudes;
+  if (lo !== undefined && (lo.sign > 0 || (lo.sign === 0 && lo.exclusive))) {
+    result = intersect(
+      result,
+      compared(lo, (order) => order > 0 || (order === 0 && !lo.exclusive)),
+      LIMITS,
+    );
+  }
+  if (hi !== undefined) {
+    if (hi.sign < 0) return emptyLanguage(SCALAR_VALUES);
+    result = intersect(
+      result,
+      compared(hi, (order) => order < 0 || (order === 0 && !hi.exclusive)),
+      LIMITS,
+    );
+  }
+  return result;
+}
+
+/** Collects transitions of an automaton over NUMBER_ALPHABET whose states are numbered as they come. */
+class Table {
+  readonly accepting: number[] = [];
+  private readonly next: number[] = [];
+
+  addState(accepting: boolean): number {
+    for (let c = 0; c < NUMBER_ALPHABET.numClasses; c++) this.next.push(-1);
+    return this.accepting.push(accepting ? 1 : 0) - 1;
+  }
+
+  connect(from: number, symbolClass: number, to: number): void {
+    this.next[from * NUMBER_ALPHABET.numClasses + symbolClass] = to;
+  }
+
+  connectDigits(from: number, to: (digit: number) => number): void {
+    DIGIT.forEach((symbolClass, digit) => {
+      this.connect(from, symbolClass, to(digit));
+    });
+  }
+
+  finish(): Dfa {
+    return new Dfa(NUMBER_ALPHABET, Uint8Array.from(this.accepting), Int32Array.from(this.next));
+  }
+}
+
+/** Plain decimals without sign or leading zeros whose order to |bound| (-1, 0, 1) passes `verdict`. */
+function compared(bound: PlainDecimal, verdict: (order: number) => boolean): Dfa {
+  const { whole: digits, fraction } = bound;
+  const table = new Table();
+  // Integer parts: how many digits so far (up to the bound's), and how they compare to the bound's first ones.
+  const integerState: number[][] = [];
+  for (let i = 0; i <= digits.length; i++) {
+    integerState.push(
+      [-1, 0, 1].map((order) => {
+        if (i < digits.length) return table.addState(i > 0 && verdict(-1));
+        return table.addState(verdict(order !== 0 ? order : fraction === "" ? 0 : -1));
+      }),
+    );
+  }
+  const longer = table.addState(verdict(1));
+  // Fractions: decided, or equal to the bound so far.
+  const less = table.addState(verdict(-1));
+  const greater = table.addState(verdict(1));
+  const equal = Array.from({ length: fraction.length + 1 }, (_, j) =>
+    table.addState(verdict(j < fraction.length ? -1 : 0)),
+  );
+  // Invariant: i and j stay within the tables made above.
+  for (let i = 0; i <= digits.length; i++) {
+    for (const order of [-1, 0, 1]) {
+      const from = integerState[i]![order + 1]!;
+      table.connectDigits(from, (digit) => {
+        if (i === digits.length) return longer;
+        const after = order !== 0 ? order : Math.sign(digit - Number(digits[i]));
+        return integerState[i + 1]![after + 1]!;
+      });
+      if (i === 0) continue;
+      const decided = i < digits.length ? -1 : order;
+      table.connect(from, POINT, decided < 0 ? less : decided > 0 ? greater : equal[0]!);
+    }
+  }
+  table.connectDigits(longer, () => longer);
+  table.connect(longer, POINT, greater);
+  table.connectDigits(less, () => less);
+  table.connectDigits(greater, () => greater);
+  equal.forEach((from, j) => {
+    table.connectDigits(from, (digit) => {
+      const order = Math.sign(digit - Number(fraction[j] ?? "0"));
+      if (order !== 0) return order < 0 ? less : greater;
+      return equal[Math.min(j + 1, fraction.length)]!;
+    });
+  });
+  // State 0 is the start: no digits yet, so equal so far. It must be the one with order 0.
+  return swapStart(table.finish(), integerState[0]![1]!);
+}
+
+/** The same automaton with `start` as state 0. */
+function swapStart(dfa: Dfa, start: number): Dfa {
+  const k = dfa.alphabet.numClasses;
+  const accepting = dfa.accepting.slice();
+  const next = dfa.next.map((t) => (t === 0 ? start : t === start ? 0 : t));
+  accepting[0] = dfa.accepting[start]!;
+  accepting[start] = dfa.accepting[0]!;
+  const first = next.slice(0, k);
+  next.copyWithin(0, start * k, (start + 1) * k);
+  next.set(first, start * k);
+  return minimize(new Dfa(dfa.alphabet, accepting, next));
+}
+
+/** Plain decimals without sign that are multiples of `divisor`. */
+function multiplesOf(divisor: string): Dfa {
+  const { sign, whole: digits, fraction } = parsePlainDecimal(divisor);
+  if (sign <= 0) throw new DiecastError("SCHEMA_INVALID", `multipleOf must be greater than 0, not ${divisor}`);
+  const modulus = BigInt(digits + fraction);
+  const places = fraction.length;
+  const size = modulus * BigInt(places + 2);
+  if (size > BigInt(MAX_RESIDUE_STATES)) {
+    throw new DiecastError("SCHEMA_UNSUPPORTED", `multipleOf ${divisor} has too many residues to be enforced exactly`, {
+      given: Number(size),
+      limit: MAX_RESIDUE_STATES,
+      unit: "states",
+    });
+  }
+  const m = Number(modulus);
+  const table = new Table();
+  // The number times 10^places, modulo m, is divisible when the digits read, followed by the places still missing, are.
+  const scale = Array.from({ length: places + 1 }, (_, missing) => Number(10n ** BigInt(missing) % modulus));
+  const accepts = (residue: number, missing: number): boolean => (residue * scale[missing]!) % m === 0;
+  const rows: number[][] = [];
+  // Row 0 reads the integer part, row j + 1 has read j decimal places.
+  for (let row = 0; row <= places + 1; row++) {
+    const missing = row === 0 ? places : places - (row - 1);
+    rows.push(Array.from({ length: m }, (_, residue) => table.addState(accepts(residue, missing))));
+  }
+  for (let row = 0; row <= places + 1; row++) {
+    for (let residue = 0; residue < m; residue++) {
+      const from = rows[row]![residue]!;
+      if (row === places + 1) {
+        // All places are read: what follows must be zeros.
+        table.connect(from, DIGIT[0]!, from);
+        continue;
+      }
+      const nextRow = row === 0 ? 0 : row + 1;
+      table.connectDigits(from, (digit) => rows[nextRow]![(residue * 10 + digit) % m]!);
+      if (row === 0) table.connect(from, POINT, rows[1]![residue]!);
+    }
+  }
+  return minimize(table.finish());
+}
+
+/** Texts of `positive`, and of `negative` behind a minus sign. */
+function withSign(positive: Dfa, negative: Dfa): Dfa {
+  const table = [positive, negative].map((dfa) => onNumberAlphabet(dfa));
+  const k = NUMBER_ALPHABET.numClasses;
+  const accepting = [positive.accepting[0]!, ...positive.accepting, ...negative.accepting];
+  const next: number[] = [];
+  const offsets = [1, 1 + positive.numStates];
+  for (let c = 0; c < k; c++) {
+    const target = table[0]![c]!;
+    next.push(c === MINUS ? offsets[1]! : target === -1 ? -1 : target + offsets[0]!);
+  }
+  table.forEach((rows, i) => {
+    for (const target of rows) next.push(target === -1 ? -1 : target + offsets[i]!);
+  });
+  // An empty side has a start that accepts nothing; minimization trims it.
+  return minimize(new Dfa(NUMBER_ALPHABET, Uint8Array.from(accepting), Int32Array.from(next)));
+}
+
+/** The transitions of `dfa`, which tells no more apart than NUMBER_ALPHABET does. */
+function onNumberAlphabet(dfa: Dfa): Int32Array {
+  const sets = NUMBER_ALPHABET.classSets();
+  const old = sets.map((set) => dfa.alphabet.classOf(set[0]!));
+  const k = NUMBER_ALPHABET.numClasses;
+  return Int32Array.from({ length: dfa.numStates * k }, (_, i) => dfa.target(Math.floor(i / k), old[i % k]!));
+}
+
+function encode(name: string, dfa: Dfa, shared: boolean): Lexeme {
+  const rule = new Rule({ name });
+  const states = addEncodedStates(rule, dfa, utf8Trie(dfa.alphabet), false);
+  states.forEach((state, s) => {
+    rule.setAccepting(state, dfa.accepting[s] === 1);
+  });
+  return new Lexeme(name, lexemeTable(rule), { shared });
+}
