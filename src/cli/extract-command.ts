@@ -6,7 +6,7 @@ import { DiecastError } from "../errors.ts";
 import type { CompileOptions } from "../grammar/options.ts";
 import { UsageError } from "./exit-codes.ts";
 import { abortOnInterrupt, type EngineFlags, openEngine, parseCount } from "./model-session.ts";
-import { type CommonOptions, printJson, printLine } from "./output.ts";
+import { type CommonOptions, printLine } from "./output.ts";
 import { readText } from "./schema-file.ts";
 
 /**
@@ -24,7 +24,8 @@ interface ExtractFlags extends CommonOptions, EngineFlags {
 
 interface Extraction {
   readonly file: string;
-  readonly value: unknown;
+  /** The value as it was generated, in one line: parsing and printing it again would round its numbers. */
+  readonly json: string;
   readonly usage: GenerationUsage;
   readonly timings: GenerationTimings;
 }
@@ -56,7 +57,7 @@ async function extractOne(
       { given: usage.completionTokens, limit: maxTokens, unit: "tokens" },
     );
   }
-  return { file, value: JSON.parse(json), usage, timings };
+  return { file, json, usage, timings };
 }
 
 async function extract(files: readonly string[], flags: ExtractFlags): Promise<void> {
@@ -79,24 +80,29 @@ async function extract(files: readonly string[], flags: ExtractFlags): Promise<v
     for (const extraction of running) {
       const result = await extraction;
       results.push(result);
-      if (!flags.json) printValue(result.value, names.length);
+      if (!flags.json) printValue(result.json, names.length);
     }
-    if (flags.json) printJson(names.length === 1 ? withoutFile(results) : { results });
+    if (flags.json)
+      printLine(names.length === 1 ? results.map((result) => members(result)).join() : manyDocument(results));
   } finally {
     release();
     await engine.close();
   }
 }
 
-function withoutFile([first]: readonly Extraction[]): unknown {
-  if (!first) return {};
-  const { file: _file, ...rest } = first;
-  return rest;
+/** A result as a JSON object, with the file's name in front if there are several. */
+function members({ json, usage, timings }: Extraction, file?: string): string {
+  const name = typeof file === "string" ? `"file":${JSON.stringify(file)},` : "";
+  return `{${name}"value":${json},"usage":${JSON.stringify(usage)},"timings":${JSON.stringify(timings)}}`;
+}
+
+function manyDocument(results: readonly Extraction[]): string {
+  return `{"results":[${results.map((result) => members(result, result.file)).join(",")}]}`;
 }
 
 /** One value for a person is indented; for a program, and of several, each is one line. */
-function printValue(value: unknown, count: number): void {
-  printLine(JSON.stringify(value, null, count === 1 && process.stdout.isTTY ? 2 : undefined));
+function printValue(json: string, count: number): void {
+  printLine(count === 1 && process.stdout.isTTY ? JSON.stringify(JSON.parse(json), null, 2) : json);
 }
 
 export function addExtractCommand(program: Command): void {
