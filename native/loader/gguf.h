@@ -91,6 +91,7 @@ class GgufFile {
   /// type. Integer getters accept every integer type whose value fits.
   virtual bool Has(std::string_view key) const = 0;
   virtual std::optional<uint64_t> GetUint(std::string_view key) const = 0;
+  virtual std::optional<int64_t> GetInt(std::string_view key) const = 0;
   virtual std::optional<double> GetFloat(std::string_view key) const = 0;  ///< accepts integers too
   virtual std::optional<bool> GetBool(std::string_view key) const = 0;
   virtual std::optional<std::string_view> GetString(std::string_view key) const = 0;

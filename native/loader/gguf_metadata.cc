@@ -232,6 +232,18 @@ void GgufMetadata::WrongType(const Entry& entry, const char* expected) {
             std::string("expected ") + expected + " but found " + actual);
 }
 
+int64_t GgufMetadata::LoadInt(const Entry& entry, GgufValueType type, uint64_t offset) const {
+  int64_t result = 0;
+  VisitNumber(bytes_, type, offset, [&](auto value) {
+    if (value > 0 &&
+        static_cast<uint64_t>(value) > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+      DamagedAt("metadata " + std::string(entry.key), offset, "exceeds 64-bit signed integers");
+    }
+    result = static_cast<int64_t>(value);
+  });
+  return result;
+}
+
 const GgufMetadata::Entry* GgufMetadata::FindArray(std::string_view key) const {
   const Entry* entry = Find(key);
   if (entry != nullptr && entry->info.type != GgufValueType::kArray) WrongType(*entry, "an array");
@@ -251,6 +263,13 @@ std::optional<uint64_t> GgufMetadata::GetUint(std::string_view key) const {
     result = static_cast<uint64_t>(value);
   });
   return result;
+}
+
+std::optional<int64_t> GgufMetadata::GetInt(std::string_view key) const {
+  const Entry* entry = Find(key);
+  if (entry == nullptr) return std::nullopt;
+  if (!IsInteger(entry->info.type)) WrongType(*entry, "an integer");
+  return LoadInt(*entry, entry->info.type, entry->offset);
 }
 
 std::optional<double> GgufMetadata::GetFloat(std::string_view key) const {
@@ -300,13 +319,7 @@ std::vector<int64_t> GgufMetadata::GetIntArray(std::string_view key) const {
   result.reserve(entry->info.length);
   for (uint64_t i = 0; i < entry->info.length; ++i) {
     const uint64_t offset = entry->offset + i * ScalarBytes(element);
-    VisitNumber(bytes_, element, offset, [&](auto value) {
-      if (value > 0 && static_cast<uint64_t>(value) >
-                           static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-        DamagedAt("metadata " + std::string(key), offset, "exceeds 64-bit signed integers");
-      }
-      result.push_back(static_cast<int64_t>(value));
-    });
+    result.push_back(LoadInt(*entry, element, offset));
   }
   return result;
 }

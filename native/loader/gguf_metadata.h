@@ -20,6 +20,7 @@ class GgufMetadata {
 
   bool Has(std::string_view key) const { return index_.contains(key); }
   std::optional<uint64_t> GetUint(std::string_view key) const;
+  std::optional<int64_t> GetInt(std::string_view key) const;
   std::optional<double> GetFloat(std::string_view key) const;
   std::optional<bool> GetBool(std::string_view key) const;
   std::optional<std::string_view> GetString(std::string_view key) const;
@@ -41,6 +42,8 @@ class GgufMetadata {
 
   const Entry* Find(std::string_view key) const;
   [[noreturn]] static void WrongType(const Entry& entry, const char* expected);
+  /// Requires: `type` is an integer type.
+  int64_t LoadInt(const Entry& entry, GgufValueType type, uint64_t offset) const;
   /// The entry when it is an array, nullptr when missing.
   const Entry* FindArray(std::string_view key) const;
 

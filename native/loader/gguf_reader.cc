@@ -100,6 +100,9 @@ class GgufReader final : public GgufFile {
   std::optional<uint64_t> GetUint(std::string_view key) const override {
     return metadata_.GetUint(key);
   }
+  std::optional<int64_t> GetInt(std::string_view key) const override {
+    return metadata_.GetInt(key);
+  }
   std::optional<double> GetFloat(std::string_view key) const override {
     return metadata_.GetFloat(key);
   }

@@ -215,7 +215,10 @@ export interface NativeEngine {
   readonly threads: number;
   /** Must be set before the first submit. While requests run, the engine keeps the process alive; idle, it does not. */
   setEventHandler(handler: (event: NativeStepEvent) => void): void;
-  /** `id` must not belong to a live request. Prompts that are too long fail in their finish record, not here. */
+  /**
+   * `id` must not belong to a live request. What can be seen to be wrong throws here (INVALID_ARGUMENT, PROMPT_TOO_LONG,
+   * ENGINE_OVERLOADED, ENGINE_SHUTDOWN); what goes wrong later is in the finish record.
+   */
   submit(id: number, prompt: Int32Array, grammar: NativeGrammar | null, options: NativeRequestOptions): void;
   /** No effect when the request has ended. */
   cancel(id: number): void;
@@ -229,8 +232,8 @@ export interface NativeEngineClass {
   load(options: NativeEngineOptions, tokenizer: NativeTokenizer): Promise<NativeEngine>;
 }
 
-/** Metadata value; 64-bit integers that do not fit a double exactly arrive as bigint. */
-export type GgufValue = string | number | bigint | boolean | readonly GgufValue[];
+/** 64-bit integers that do not fit a double exactly arrive as bigint; arrays are described, not copied. */
+export type GgufValue = string | number | bigint | boolean | { readonly type: string; readonly length: number };
 
 export interface GgufTensorInfo {
   readonly name: string;
