@@ -11,7 +11,7 @@ export async function fetchModelWithProgress(ref: string = defaultModelRef()): P
     return await resolveModel(ref, {
       onProgress: (progress) => {
         if (progress.phase === "wait") {
-          remark("diecast: another process is fetching the model; waiting for it");
+          remark("diecast another process is fetching the model; waiting for it");
           return;
         }
         if (progress.phase !== phase) {
@@ -22,7 +22,7 @@ export async function fetchModelWithProgress(ref: string = defaultModelRef()): P
             unpack: "unpacking the model",
             verify: "verifying the model",
           };
-          if (phase === "download") remark(`diecast: fetching the model ${ref}`);
+          if (phase === "download") remark(`diecast fetching the model ${ref}`);
           bar = startProgress(labels[progress.phase], formatBytes);
         }
         void bar?.then((current) => current.update(progress.done, progress.total));

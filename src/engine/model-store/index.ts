@@ -67,6 +67,7 @@ async function fetchTo(
 ): Promise<void> {
   const partPath = `${path}.part`;
   await mkdir(dirname(path), { recursive: true });
+  options.onProgress?.({ phase: "download", done: 0, total: 0 });
   const sha256 =
     ref.kind === "pypi"
       ? await fetchFromPypi(ref, partPath, `${path}.fetch`, options)
