@@ -72,6 +72,5 @@ export class EventStream {
       if (value !== undefined) raw.setHeader(name, value);
     }
     raw.writeHead(200, HEADERS);
-    raw.socket?.setNoDelay(true);
   }
 }
