@@ -77,12 +77,17 @@ test("names what is wrong when the file does not exist", async () => {
   await expect(resolveModel("hf:org/name/other.gguf")).rejects.toMatchObject({ code: "MODEL_FETCH_FAILED" });
 });
 
-test("keeps what arrived when it is aborted", async () => {
+test("keeps what arrived when it is aborted, and goes on from there", async () => {
   hub.cuts.push(1_000_000);
   const controller = new AbortController();
-  const run = resolveModel(MODEL, { signal: controller.signal, onProgress: () => controller.abort() });
+  const abortLate = ({ done }: { done: number }) => done > 500_000 && controller.abort();
+  const run = resolveModel(MODEL, { signal: controller.signal, onProgress: abortLate });
   await expect(run).rejects.toMatchObject({ code: "REQUEST_CANCELLED" });
-  expect((await stat(`${partPath()}.version`)).isFile()).toBe(true);
+  const { size } = await stat(partPath());
+  expect(size).toBeGreaterThan(0);
+  const path = await resolveModel(MODEL);
+  expect((await readFile(path)).equals(content)).toBe(true);
+  expect(hub.starts.at(-1)).toBe(size);
 });
 
 test("takes the only GGUF file of a repository, and asks which of several", async () => {
