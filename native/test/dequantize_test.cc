@@ -1,4 +1,5 @@
-// Dequantize gives bit for bit what the Python package `gguf` gives (test/fixtures/gguf/make_dequant.py wrote the fixture).
+// Dequantize gives bit for bit what the Python package `gguf` gives
+// (test/fixtures/gguf/make_dequant.py wrote the fixture).
 #include <cstring>
 #include <fstream>
 #include <iterator>
