@@ -13,6 +13,7 @@ const char* ErrorCodeName(ErrorCode code) {
     case ErrorCode::kPromptTooLong: return "PROMPT_TOO_LONG";
     case ErrorCode::kOutOfMemory: return "OUT_OF_MEMORY";
     case ErrorCode::kShutdown: return "ENGINE_SHUTDOWN";
+    case ErrorCode::kOverloaded: return "ENGINE_OVERLOADED";
   }
   return "NATIVE_FAILURE";
 }

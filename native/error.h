@@ -18,6 +18,7 @@ enum class ErrorCode : uint8_t {
   kPromptTooLong,     ///< prompt tokens exceed the context
   kOutOfMemory,       ///< an allocation or the KV pool ran out
   kShutdown,          ///< the engine was stopped
+  kOverloaded,        ///< too many requests wait
 };
 
 /// The code's name as it appears in JavaScript, e.g. "MODEL_INVALID".

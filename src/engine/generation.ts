@@ -97,13 +97,18 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
+interface Settle {
+  resolve(result: GenerationResult): void;
+  reject(error: DiecastError): void;
+}
+
 /** One running or finished request. Iterate for deltas (once), await `result` for the whole. */
 export class Generation implements AsyncIterable<GenerationDelta> {
   readonly id: number;
   /** Rejects with a DiecastError when the request failed; resolves with "cancelled" when it was cancelled. */
   readonly result: Promise<GenerationResult>;
   readonly #cancel: () => void;
-  readonly #settle: { resolve(result: GenerationResult): void; reject(error: DiecastError): void };
+  readonly #settle: Settle;
   #segments: TextSegment[] = [];
   #numTokens = 0;
   #end: { readonly error?: DiecastError } | undefined;
@@ -114,11 +119,11 @@ export class Generation implements AsyncIterable<GenerationDelta> {
   constructor(id: number, cancel: () => void) {
     this.id = id;
     this.#cancel = cancel;
-    let settle: Generation["#settle"] | undefined;
+    let settle: Settle | undefined;
     this.result = new Promise((resolve, reject) => {
       settle = { resolve, reject };
     });
-    this.#settle = settle as NonNullable<typeof settle>;
+    this.#settle = settle as unknown as Settle;
     // A caller that only iterates meets the error there; without this it would also be reported as unhandled.
     this.result.catch(() => {});
   }

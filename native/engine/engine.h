@@ -1,0 +1,133 @@
+// The batching engine: one thread that drains commands, plans a step, runs the model, samples, commits and reports.
+//
+// Requests fail alone. Whatever throws while a request is prepared, masked, sampled or committed ends that request with its reason;
+// a failing forward pass ends those that took part. The thread itself only ends when it is told to.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+#include "native/engine/outbox.h"
+#include "native/engine/request.h"
+#include "native/engine/sampler.h"
+#include "native/engine/scheduler.h"
+#include "native/models/model.h"
+#include "native/tokenizer/tokenizer.h"
+
+namespace diecast {
+
+struct EngineOptions {
+  int32_t max_batch = 16;
+  int32_t context_length = 0;  ///< 0: the model's; clipped to it
+  int32_t kv_tokens = 0;       ///< 0: what max_batch contexts need, at most kDefaultKvBytes
+  int32_t step_tokens = 256;
+  int32_t max_queue = 4096;  ///< requests waiting or running
+
+  static constexpr int64_t kDefaultKvBytes = int64_t{512} << 20;
+};
+
+/// Counters since the start; times in µs.
+struct EngineStats {
+  int64_t steps = 0;
+  int64_t forward_passes = 0;
+  int64_t forward_tokens = 0;
+  int64_t prompt_tokens = 0;
+  int64_t sampled_tokens = 0;
+  int64_t forced_tokens = 0;
+  int64_t masks = 0;
+  int64_t cold_masks = 0;
+  double mask_us = 0;
+  double plan_us = 0;
+  double forward_us = 0;
+  double sample_us = 0;
+  double commit_us = 0;
+  double emit_us = 0;
+  int64_t retractions = 0;
+  int64_t submitted = 0;
+  int64_t finished = 0;
+  int64_t failed = 0;
+  int64_t cancelled = 0;
+  int64_t waiting = 0;  ///< now, commands not yet drained included
+  int64_t running = 0;  ///< now
+  int64_t kv_tokens = 0;
+  int64_t kv_free = 0;
+};
+
+/// Thread-safe.
+class Engine {
+ public:
+  /// `on_events` is called on the engine's thread when there is something to take and the owner was not told yet; it must not block.
+  /// Throws Error{kInvalidArgument, kOutOfMemory}. Owner: `keep_alive` lives as long as the model (its pool, its file).
+  Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokenizer> tokenizer, const EngineOptions& options,
+         std::function<void()> on_events, std::shared_ptr<void> keep_alive = nullptr);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Throws Error: kInvalidArgument, kPromptTooLong, kOverloaded, kShutdown. What goes wrong later is in the finish record.
+  void Submit(Request request);
+  void Cancel(int32_t id);
+  StepEvents TakeEvents() { return outbox_.Take(); }
+  EngineStats stats() const;
+  /// Ends every request with kShutdown and the thread after the step in progress. Idempotent; returns when the thread has ended.
+  void Stop();
+
+  const ModelConfig& model_config() const { return model_->config(); }
+  int32_t context_length() const { return context_length_; }
+  int32_t kv_tokens() const { return pool_->num_slots(); }
+
+ private:
+  struct Command {
+    std::unique_ptr<Sequence> submit;  ///< null: cancel `id`
+    int32_t id;
+  };
+  void Loop();
+  /// Waits for work when there is none. False when the engine has to stop.
+  bool DrainCommands();
+  void Step();
+  bool BeginSequence(Sequence& sequence);
+  void ComputeMasks(StepPlan* plan);
+  bool Forward(const StepPlan& plan);
+  int32_t SampleRow(Sequence& sequence, std::span<float> logits);
+  void CommitRow(Sequence& sequence, int32_t id);
+  void End(std::unique_ptr<Sequence> sequence, FinishReason reason);
+  void Fail(std::unique_ptr<Sequence> sequence, ErrorCode code, const std::string& message);
+  void Report(const Sequence& sequence, FinishRecord record);
+  void Emit();
+  int32_t ClippedMaxTokens(const Request& request) const;
+
+  const std::shared_ptr<void> keep_alive_;  // first, so that it goes last
+  const std::unique_ptr<CausalModel> model_;
+  const std::shared_ptr<const Tokenizer> tokenizer_;
+  const EngineOptions options_;
+  int32_t context_length_;
+  std::unique_ptr<KvPool> pool_;
+  const std::function<void()> on_events_;
+  Outbox outbox_;
+
+  mutable std::mutex mutex_;  // guards what follows up to live_
+  std::condition_variable wake_;
+  std::vector<Command> commands_;
+  bool stopping_ = false;
+  std::unordered_set<int32_t> live_;  // submitted and not yet ended
+  EngineStats published_;
+
+  // The engine thread's only.
+  EngineStats stats_;
+  std::unique_ptr<Scheduler> scheduler_;
+  Sampler sampler_;
+  std::vector<float> logits_;
+  std::vector<std::unique_ptr<Sequence>> ended_;
+
+  std::mutex join_mutex_;
+  std::thread thread_;  // last, so that it starts when all else is there
+};
+
+}  // namespace diecast

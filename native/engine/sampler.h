@@ -1,0 +1,65 @@
+// Draws a token from a row of logits: penalties, logit bias, mask, temperature, top-k, top-p, min-p, seeded draw.
+//
+// The draw depends on the seed and on the token's position in the output, never on what else is in the batch, on earlier draws
+// or on whether tokens before it were forced. So a retracted request goes on with the same text, and forcing what the grammar
+// leaves no choice about does not shift later draws.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "native/engine/request.h"
+#include "native/matcher/matcher.h"
+
+namespace diecast {
+
+/// How often a sequence holds each token; kept only for requests with penalties.
+class TokenCounts {
+ public:
+  void Add(int32_t id, bool is_output) { num_outputs_[id] += is_output ? 1 : 0; }
+  /// Repetition penalty sees prompt and output, frequency and presence only the output.
+  void Penalize(std::span<float> logits, const SamplingParams& params) const;
+
+ private:
+  std::unordered_map<int32_t, int32_t> num_outputs_;  // 0 for tokens of the prompt only
+};
+
+/// Uniform in [0, 1), a pure function of its arguments.
+double UniformDraw(uint64_t seed, uint64_t position);
+
+/// Not thread-safe: holds scratch of the vocabulary's size.
+class Sampler {
+ public:
+  /// Ids at and past `num_tokens` (padding rows of the head) are never drawn.
+  explicit Sampler(int32_t num_tokens) : num_tokens_(num_tokens) {}
+
+  struct Input {
+    std::span<float> logits;             ///< one row; overwritten by penalties and bias
+    const SamplingParams& params;
+    const TokenCounts* counts = nullptr;  ///< null: no penalties
+    const TokenMask* mask = nullptr;      ///< null: every token is allowed
+    std::span<const int32_t> banned = {}; ///< never drawn, e.g. EOS before min_tokens
+    uint64_t position = 0;                ///< index of the token in the output
+  };
+  /// The id, or -1 when no allowed token has a finite logit. Ties go to the lower id.
+  int32_t Sample(const Input& input);
+
+ private:
+  struct Candidate {
+    float weight;
+    int32_t id;
+  };
+  int32_t Greedy(std::span<const float> logits, const TokenMask* mask) const;
+  void Collect(std::span<const float> logits, const TokenMask* mask);
+  void KeepTop(size_t count);
+  void KeepTopP(float top_p);
+
+  int32_t num_tokens_;
+  std::vector<float> logits_;  // of the allowed tokens; becomes weights
+  std::vector<int32_t> ids_;   // their ids, ascending
+  std::vector<Candidate> candidates_;
+};
+
+}  // namespace diecast

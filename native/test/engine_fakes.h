@@ -1,0 +1,241 @@
+// Test doubles of the engine's neighbours: a tokenizer over given texts, a model whose logits are a hash of the whole context as read
+// back from the KV pool (so a wrong slot, a stale slot or a wrong length changes the output), and one-rule grammar programs.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "native/engine/engine.h"
+#include "native/error.h"
+#include "native/matcher/program_layout.h"
+#include "native/models/model.h"
+#include "native/test/check.h"
+#include "native/tokenizer/tokenizer.h"
+
+namespace diecast::test {
+
+/// Every byte a token of its own (ids 0 to 255), then the given longer texts, then EOS. Encoding takes the longest match.
+class FakeTokenizer final : public Tokenizer {
+ public:
+  explicit FakeTokenizer(std::vector<std::string> longer = {}) {
+    for (int b = 0; b < 256; b++) texts_.emplace_back(1, static_cast<char>(b));
+    for (auto& text : longer) texts_.push_back(std::move(text));
+    eos_ = {static_cast<int32_t>(texts_.size())};
+    texts_.emplace_back("<eos>");
+  }
+  int32_t vocab_size() const override { return static_cast<int32_t>(texts_.size()); }
+  std::string_view TokenBytes(int32_t id) const override { return texts_.at(static_cast<size_t>(id)); }
+  bool IsSpecial(int32_t id) const override { return id == eos_[0]; }
+  int32_t TokenId(std::string_view bytes) const override {
+    const auto it = std::find(texts_.begin(), texts_.end(), bytes);
+    return it == texts_.end() ? -1 : static_cast<int32_t>(it - texts_.begin());
+  }
+  std::vector<int32_t> Encode(std::string_view text, bool) const override {
+    std::vector<int32_t> ids;
+    while (!text.empty()) {
+      auto best = static_cast<int32_t>(static_cast<uint8_t>(text[0]));
+      size_t length = 1;
+      for (int32_t id = 256; id < eos_[0]; id++) {
+        const auto& t = texts_[static_cast<size_t>(id)];
+        if (t.size() > length && text.starts_with(t)) {
+          best = id;
+          length = t.size();
+        }
+      }
+      ids.push_back(best);
+      text.remove_prefix(length);
+    }
+    return ids;
+  }
+  std::string Decode(std::span<const int32_t> ids, bool skip_special) const override {
+    std::string text;
+    for (const int32_t id : ids) {
+      if (!skip_special || !IsSpecial(id)) text += TokenBytes(id);
+    }
+    return text;
+  }
+  int32_t bos_id() const override { return -1; }
+  bool adds_bos() const override { return false; }
+  std::span<const int32_t> eos_ids() const override { return eos_; }
+  std::string_view chat_template() const override { return {}; }
+  uint64_t fingerprint() const override { return 7; }
+
+ private:
+  std::vector<std::string> texts_;
+  std::vector<int32_t> eos_;
+};
+
+/// Keeps a token per slot; freed slots are poisoned.
+class FakeKvPool final : public KvPool {
+ public:
+  static constexpr int32_t kPoison = -1;
+  explicit FakeKvPool(int32_t num_slots) : tokens(static_cast<size_t>(num_slots), kPoison) {
+    free_.resize(static_cast<size_t>(num_slots));
+    std::iota(free_.rbegin(), free_.rend(), 0);
+  }
+  int32_t num_slots() const override { return static_cast<int32_t>(tokens.size()); }
+  int32_t num_free() const override { return static_cast<int32_t>(free_.size()); }
+  bool Allocate(int32_t count, std::vector<int32_t>* out) override {
+    if (count > num_free()) return false;
+    for (int32_t i = 0; i < count; i++) {
+      out->push_back(free_.back());
+      free_.pop_back();
+      CHECK(used_.insert(out->back()).second);
+    }
+    return true;
+  }
+  void Free(std::span<const int32_t> slots) override {
+    for (const int32_t slot : slots) {
+      CHECK(used_.erase(slot) == 1);
+      tokens[static_cast<size_t>(slot)] = kPoison;
+      free_.push_back(slot);
+    }
+  }
+  std::vector<int32_t> tokens;
+
+ private:
+  std::vector<int32_t> free_;
+  std::set<int32_t> used_;
+};
+
+inline uint64_t HashStep(uint64_t h, uint64_t x) {
+  h = (h ^ x) * 0xff51afd7ed558ccdu;
+  return h ^ (h >> 32);
+}
+
+class FakeModel final : public CausalModel {
+ public:
+  struct Row {
+    int32_t num_tokens;
+    int32_t num_logits;
+  };
+  explicit FakeModel(int32_t vocab_size, int32_t context_length = 512) {
+    config_.vocab_size = vocab_size;
+    config_.context_length = context_length;
+    config_.num_layers = config_.num_kv_heads = config_.head_dim = 1;
+  }
+  const ModelConfig& config() const override { return config_; }
+  std::unique_ptr<KvPool> CreateKvPool(int32_t num_slots) const override {
+    return std::make_unique<FakeKvPool>(num_slots);
+  }
+  void Forward(std::span<const StepRow> rows, KvPool& kv, std::span<float> logits) override {
+    auto& pool = static_cast<FakeKvPool&>(kv);
+    std::vector<Row> step;
+    size_t at = 0;
+    for (const StepRow& row : rows) {
+      const auto context = static_cast<size_t>(row.context_length);
+      CHECK(!row.tokens.empty() && row.kv_slots.size() == context + row.tokens.size());
+      for (size_t i = 0; i < row.tokens.size(); i++) {
+        pool.tokens[static_cast<size_t>(row.kv_slots[context + i])] = row.tokens[i];
+      }
+      uint64_t h = 1;
+      for (const int32_t slot : row.kv_slots) {
+        const int32_t token = pool.tokens[static_cast<size_t>(slot)];
+        CHECK(token != FakeKvPool::kPoison);
+        h = HashStep(h, static_cast<uint64_t>(token));
+      }
+      for (int32_t i = 0; i < row.num_logits; i++) {
+        CHECK(row.num_logits == 1);
+        for (int32_t v = 0; v < config_.vocab_size; v++) {
+          const double unit = static_cast<double>(HashStep(h, static_cast<uint64_t>(v) + 1) >> 40) * 0x1.0p-24;
+          logits[at++] = static_cast<float>(unit * 8) + (bias != nullptr ? bias(v) : 0.0f);
+        }
+      }
+      step.push_back({static_cast<int32_t>(row.tokens.size()), row.num_logits});
+    }
+    CHECK(at == logits.size());
+    if (on_step != nullptr) on_step(rows);
+    const std::lock_guard lock(mutex_);
+    steps_.push_back(std::move(step));
+  }
+  std::vector<std::vector<Row>> steps() const {
+    const std::lock_guard lock(mutex_);
+    return steps_;
+  }
+
+  std::function<float(int32_t)> bias;                       ///< added to the logit of an id; set before use
+  std::function<void(std::span<const StepRow>)> on_step;    ///< may throw or wait; set before use
+
+ private:
+  ModelConfig config_;
+  mutable std::mutex mutex_;
+  std::vector<std::vector<Row>> steps_;
+};
+
+/// A state of a one-rule grammar; the first is the start.
+struct StateSpec {
+  bool accepting = false;
+  struct ByteEdge {
+    char lo, hi;
+    uint32_t target;
+  };
+  std::vector<ByteEdge> bytes;
+  struct LiteralEdge {
+    std::string text;
+    uint32_t target;
+  };
+  std::vector<LiteralEdge> literals;
+};
+
+inline std::shared_ptr<CompiledGrammar> MakeGrammar(std::shared_ptr<Vocabulary> vocabulary,
+                                                    const std::vector<StateSpec>& states) {
+  using namespace layout;
+  std::vector<uint32_t> state_words, bytes, literals;
+  std::string pool;
+  const auto mark = [&](bool accepting) {
+    state_words.insert(state_words.end(), {static_cast<uint32_t>(bytes.size() / 2), 0u,
+                                           static_cast<uint32_t>(literals.size() / 3), accepting ? 1u : 0u});
+  };
+  for (const StateSpec& s : states) {
+    mark(s.accepting);
+    for (const auto& e : s.bytes) {
+      bytes.insert(bytes.end(), {static_cast<uint8_t>(e.lo) | static_cast<uint32_t>(static_cast<uint8_t>(e.hi)) << 8, e.target});
+    }
+    for (const auto& e : s.literals) {
+      literals.insert(literals.end(), {static_cast<uint32_t>(pool.size()), static_cast<uint32_t>(e.text.size()), e.target});
+      pool += e.text;
+    }
+  }
+  mark(false);
+  std::vector<uint32_t> words(kHeaderWords, 0);
+  const auto section = [&](const std::vector<uint32_t>& data) {
+    const auto offset = static_cast<uint32_t>(words.size());
+    words.insert(words.end(), data.begin(), data.end());
+    return offset;
+  };
+  const auto num_states = static_cast<uint32_t>(states.size());
+  words[kHeaderMagic] = kProgramMagic;
+  words[kHeaderVersion] = kProgramVersion;
+  words[kHeaderRootRule] = 0;
+  words[kHeaderNumRules] = 1;
+  words[kHeaderRules] = section({0, 0, num_states, 0, 0, kInfinityWord, 0, 0});
+  words[kHeaderNumStates] = num_states;
+  words[kHeaderStates] = section(state_words);
+  words[kHeaderNumByteEdges] = static_cast<uint32_t>(bytes.size() / 2);
+  words[kHeaderByteEdges] = section(bytes);
+  words[kHeaderCallEdges] = section({});
+  words[kHeaderNumLiteralEdges] = static_cast<uint32_t>(literals.size() / 3);
+  words[kHeaderLiteralEdges] = section(literals);
+  words[kHeaderDistances] = section({});
+  words[kHeaderPoolBytes] = static_cast<uint32_t>(pool.size());
+  words[kHeaderPool] = static_cast<uint32_t>(words.size());
+  pool.resize((pool.size() + 3) / 4 * 4);
+  words.resize(words.size() + pool.size() / 4);
+  std::copy(pool.begin(), pool.end(), reinterpret_cast<char*>(words.data() + words[kHeaderPool]));
+  words[kHeaderTotalWords] = static_cast<uint32_t>(words.size());
+  const auto* raw = reinterpret_cast<const uint8_t*>(words.data());
+  return LoadGrammar(std::move(vocabulary), {raw, words.size() * 4});
+}
+
+}  // namespace diecast::test
