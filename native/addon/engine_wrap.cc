@@ -18,6 +18,7 @@
 #include "native/addon/matcher_wrap.h"
 #include "native/addon/promise_worker.h"
 #include "native/addon/tokenizer_wrap.h"
+#include "native/backend/cpu/cpu_features.h"
 #include "native/backend/cpu/thread_pool.h"
 #include "native/engine/engine.h"
 #include "native/loader/gguf.h"
@@ -234,6 +235,7 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
                            InstanceAccessor<&EngineWrap::ContextLength>("contextLength"),
                            InstanceAccessor<&EngineWrap::KvTokens>("kvTokens"),
                            InstanceAccessor<&EngineWrap::Threads>("threads"),
+                           InstanceAccessor<&EngineWrap::Device>("device"),
                            InstanceMethod<&EngineWrap::SetEventHandler>("setEventHandler"),
                            InstanceMethod<&EngineWrap::Submit>("submit"),
                            InstanceMethod<&EngineWrap::Cancel>("cancel"),
@@ -373,6 +375,10 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   }
   Napi::Value KvTokens(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), state_->kv_tokens); }
   Napi::Value Threads(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), state_->threads); }
+  /// The processor and the level of its kernels, for people.
+  Napi::Value Device(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), CpuName() + " (" + CpuLevelName(ChooseCpuLevel()) + ")");
+  }
 
   EngineState& OpenState() {
     if (state_->closing) throw Error(ErrorCode::kShutdown, "the engine is closed");

@@ -213,6 +213,8 @@ export interface NativeEngine {
   readonly contextLength: number;
   readonly kvTokens: number;
   readonly threads: number;
+  /** The processor and the level of its kernels, for people. */
+  readonly device: string;
   /** Must be set before the first submit. While requests run, the engine keeps the process alive; idle, it does not. */
   setEventHandler(handler: (event: NativeStepEvent) => void): void;
   /**
@@ -305,6 +307,7 @@ export const NATIVE_CLASSES = {
       "contextLength",
       "kvTokens",
       "threads",
+      "device",
       "setEventHandler",
       "submit",
       "cancel",

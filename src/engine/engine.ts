@@ -84,6 +84,8 @@ const MAX_REQUEST_ID = 0x7fffffff;
 export class Engine implements EngineHandle {
   readonly modelId: string;
   readonly contextLength: number;
+  /** The processor, the level of its kernels and the threads, for people. */
+  readonly device: string;
   readonly tokenizer: NativeTokenizer;
   readonly vocabulary: NativeVocabulary;
   readonly #binding: NativeBinding;
@@ -106,6 +108,7 @@ export class Engine implements EngineHandle {
     this.vocabulary = new binding.Vocabulary(tokenizer, native.vocabSize);
     this.modelId = options.modelId ?? basename(options.modelPath).replace(/\.gguf$/i, "");
     this.contextLength = native.contextLength;
+    this.device = `${native.device}, ${native.threads} threads`;
     this.#grammars = new GrammarCache(options.grammarCache);
     native.setEventHandler((event) => this.#onStep(event));
   }
