@@ -63,16 +63,28 @@ export function integerLexeme(value: Decimal, maxDigits = 400): string | undefin
 /** @throws {DiecastError} GRAMMAR_TOO_LARGE when the two are too far apart in size to divide exactly. */
 export function isMultipleOf(value: Decimal, divisor: Decimal): boolean {
   if (value.sign === 0) return true;
-  const valueScale = value.exponent - value.digits.length;
-  const divisorScale = divisor.exponent - divisor.digits.length;
-  const scale = Math.min(valueScale, divisorScale);
-  const widest = Math.max(valueScale, divisorScale) - scale;
-  if (widest > MAX_SCALE) {
+  const scale = Math.min(value.exponent - value.digits.length, divisor.exponent - divisor.digits.length);
+  return scaled(value, scale) % scaled(divisor, scale) === 0n;
+}
+
+/** The spelling of the least positive number that both divide; both are positive. */
+export function leastCommonMultiple(a: Decimal, b: Decimal): string {
+  const scale = Math.min(a.exponent - a.digits.length, b.exponent - b.digits.length);
+  const x = scaled(a, scale);
+  const y = scaled(b, scale);
+  let [u, v] = [x, y];
+  while (v !== 0n) [u, v] = [v, u % v];
+  return `${(x / u) * y}e${scale}`;
+}
+
+/** value × 10^-scale, which must be integral. */
+function scaled(value: Decimal, scale: number): bigint {
+  const zeros = value.exponent - value.digits.length - scale;
+  if (zeros > MAX_SCALE) {
     throw new DiecastError("GRAMMAR_TOO_LARGE", "multipleOf spans too many decimal places to be checked", {
-      given: widest,
+      given: zeros,
       limit: MAX_SCALE,
     });
   }
-  const scaled = BigInt(value.digits) * 10n ** BigInt(valueScale - scale);
-  return scaled % (BigInt(divisor.digits) * 10n ** BigInt(divisorScale - scale)) === 0n;
+  return BigInt(value.digits) * 10n ** BigInt(zeros);
 }

@@ -1,0 +1,107 @@
+/**
+ * Compiles a JSON Schema to a grammar program: parse, read, expand, lower, build.
+ *
+ * Pure data in, pure data out, so that it runs in a worker thread as well as here. Every stage is in a file of its own: `document.ts` (nodes and
+ * references), `expand.ts` (typed normal form), `lower*.ts` (frames and lexemes), `../../fsm/program-builder.ts` (trimming and encoding).
+ */
+
+import { DiecastError } from "../../errors.ts";
+import { ProgramBuilder, type ProgramStats } from "../../fsm/program-builder.ts";
+import { Budget } from "../budget.ts";
+import { fromJs } from "../json/from-js.ts";
+import { parseJson } from "../json/parse.ts";
+import { isJsonValue, type JsonValue } from "../json/value.ts";
+import { gapLexeme } from "../lexeme/whitespace.ts";
+import { type CompileOptions, resolveOptions } from "../options.ts";
+import { SchemaDocument } from "./document.ts";
+import { Emptiness } from "./emptiness.ts";
+import { Evaluator } from "./evaluate.ts";
+import { Expander } from "./expand.ts";
+import { Gaps } from "./gaps.ts";
+import { Lowering } from "./lower.ts";
+import { type KeywordReport, reportKeywords, type SchemaWarning, schemaWarnings } from "./report.ts";
+import { StringLanguages } from "./string-language.ts";
+
+export interface CompiledStats extends ProgramStats {
+  readonly compileMs: number;
+  /** Schema positions read. */
+  readonly numSchemas: number;
+}
+
+export interface CompiledSchema {
+  /** See src/fsm/program-layout.ts. */
+  readonly program: Uint8Array;
+  readonly stats: CompiledStats;
+  /** What became of each keyword; empty unless `options.report` is set. */
+  readonly keywords: readonly KeywordReport[];
+  /** Empty unless `options.report` is set. */
+  readonly warnings: readonly SchemaWarning[];
+}
+
+/**
+ * @param schema JSON text, a parsed node, or a JavaScript value.
+ * @throws {DiecastError} JSON_INVALID, SCHEMA_INVALID, SCHEMA_UNSUPPORTED, SCHEMA_UNSATISFIABLE, REGEX_*, GRAMMAR_TOO_LARGE; with a pointer wherever
+ *   there is a place to name.
+ */
+export function compileJsonSchema(schema: unknown, options: CompileOptions = {}): CompiledSchema {
+  const resolved = resolveOptions(options);
+  const { limits } = resolved;
+  const budget = new Budget(limits);
+  const value = readSchema(schema, limits);
+  const document = new SchemaDocument(value, budget);
+  const strings = new StringLanguages(budget);
+  const evaluator = new Evaluator(document, strings, budget);
+  const emptiness = new Emptiness(strings, evaluator);
+  const expander = new Expander({ document, evaluator, emptiness, budget });
+  emptiness.expander = expander;
+  const builder = new ProgramBuilder();
+  const gaps = new Gaps(resolved.whitespace, () => builder.addLexeme(gapLexeme(resolved.maxWhitespace)));
+  const lowering = new Lowering({
+    document,
+    expander,
+    evaluator,
+    strings,
+    builder,
+    gaps,
+    budget,
+    openObjects: resolved.openObjects,
+    numbers: resolved.numbers,
+  });
+  const root = lowering.lower([document.literalOf(document.root)]);
+  const { program, stats } = finish(builder, root);
+  if (stats.numStates > limits.maxStates) {
+    throw new DiecastError(
+      "GRAMMAR_TOO_LARGE",
+      `the grammar needs ${stats.numStates} states; the limit is ${limits.maxStates}`,
+      {
+        given: stats.numStates,
+        limit: limits.maxStates,
+        unit: "states",
+      },
+    );
+  }
+  const nodes = resolved.report ? document.nodes : [];
+  return {
+    program,
+    stats: { ...stats, compileMs: budget.elapsedMs, numSchemas: document.numNodes },
+    keywords: reportKeywords(nodes),
+    warnings: schemaWarnings(nodes),
+  };
+}
+
+function readSchema(schema: unknown, limits: Parameters<typeof parseJson>[1]): JsonValue {
+  if (typeof schema === "string") return parseJson(schema, limits);
+  return isJsonValue(schema) ? schema : fromJs(schema, limits);
+}
+
+function finish(
+  builder: ProgramBuilder,
+  root: Parameters<ProgramBuilder["finish"]>[0],
+): ReturnType<ProgramBuilder["finish"]> {
+  try {
+    return builder.finish(root);
+  } catch (error) {
+    if (!DiecastError.is(error) || error.code !== "SCHEMA_UNSATISFIABLE") throw error;
+    throw new DiecastError("SCHEMA_UNSATISFIABLE", "no value satisfies the schema", { pointer: "" }, { cause: error });
+  }
+}

@@ -1,0 +1,520 @@
+/**
+ * Expands a conjunction of schemas into alternatives of the typed normal form.
+ *
+ * Per JSON type the conjunction is brought into disjunctive normal form, depth first over a list of goals: `anyOf`, `oneOf`, `if`, dependencies and
+ * negations fork; everything else narrows the spec. Working type by type keeps the forks few, because most branches of an `anyOf` say nothing about
+ * the type at hand and either vanish or satisfy it at once (`#truth`).
+ *
+ * `oneOf` = ∪ᵢ (Sᵢ ∧ ⋀ ¬Sⱼ) over the j that are not provably disjoint from i. `enum` and `const` never fork: their values are checked
+ * one by one against the whole conjunction.
+ *
+ * Cost: exponential in the worst case, bounded by the budget. Results are memoised by conjunction and type.
+ * Errors: GRAMMAR_TOO_LARGE when the budget is spent. Keywords that cannot be enforced travel as `Alternative.refusal`.
+ */
+
+import type { DiecastError } from "../../errors.ts";
+import type { Budget } from "../budget.ts";
+import { compareDecimals, decimalOf, isIntegral } from "../json/decimal.ts";
+import { valueKey } from "../json/print.ts";
+import type { JsonValue } from "../json/value.ts";
+import { FALSE_LITERAL, type Literal, type SchemaDocument, TRUE_LITERAL } from "./document.ts";
+import type { Emptiness } from "./emptiness.ts";
+import type { Evaluator } from "./evaluate.ts";
+import { type Goal, literalGoal, type NegationContext, negate, unsupported } from "./goals.ts";
+import { ALL_TYPES, type Constraint, type JsonType, type SchemaNode, TYPE, typeOf } from "./schema-node.ts";
+import {
+  type Alternative,
+  cloneSpec,
+  emptySpec,
+  type MemberLayer,
+  type NumberSpec,
+  specKey,
+  type TypedSpec,
+} from "./typed.ts";
+
+/** One conjunct of the normal form under construction. */
+interface Branch {
+  /** Last goal first. */
+  readonly goals: Goal[];
+  /** Goals that fork without declaring anything new: worked on when nothing else is left, so that more is known then. */
+  readonly later: Goal[];
+  readonly seen: Set<Literal>;
+  readonly spec: TypedSpec;
+  values: readonly JsonValue[] | undefined;
+  refusal: DiecastError | undefined;
+}
+
+export interface ExpanderContext {
+  readonly document: SchemaDocument;
+  readonly evaluator: Evaluator;
+  readonly emptiness: Emptiness;
+  readonly budget: Budget;
+}
+
+const FORKING_TYPES: readonly JsonType[] = ["number", "string", "array", "object"];
+const NULL_VALUE: JsonValue = { kind: "null", at: -1 };
+const BOOLEAN_VALUES: readonly JsonValue[] = [
+  { kind: "boolean", at: -1, value: true },
+  { kind: "boolean", at: -1, value: false },
+];
+
+export class Expander {
+  readonly #context: ExpanderContext;
+  readonly #memo = new Map<string, readonly Alternative[]>();
+  readonly #layers = new Map<Constraint, MemberLayer>();
+  readonly #disjoint = new Map<string, boolean>();
+
+  constructor(context: ExpanderContext) {
+    this.#context = context;
+  }
+
+  /** The alternatives of a conjunction, over all types. None: nothing satisfies it (the converse need not hold). */
+  expand(literals: readonly Literal[]): Alternative[] {
+    const { document } = this.#context;
+    let types = ALL_TYPES;
+    let values: readonly JsonValue[] | undefined;
+    for (const literal of literals) {
+      if (literal === FALSE_LITERAL) return [];
+      if ((literal & 1) === 1) continue;
+      const node = document.nodeOf(literal);
+      types &= node.types;
+      values ??= node.constraints.find((constraint) => constraint.kind === "values")?.values;
+    }
+    if (values !== undefined) return this.#valueAlternatives(values, literals);
+    const alternatives = this.#valueAlternatives([NULL_VALUE, ...BOOLEAN_VALUES], literals, types);
+    for (const type of FORKING_TYPES) {
+      if ((types & TYPE[type]) !== 0) alternatives.push(...this.expandType(literals, type));
+    }
+    return alternatives;
+  }
+
+  /** The alternatives of a conjunction for one of the types that have infinitely many values. */
+  expandType(literals: readonly Literal[], type: JsonType): readonly Alternative[] {
+    const key = `${type}:${literals.join()}`;
+    const known = this.#memo.get(key);
+    if (known !== undefined) return known;
+    const alternatives: Alternative[] = [];
+    const indexes = new Map<string, number>();
+    const first: Branch = {
+      goals: literals.map(literalGoal).reverse(),
+      later: [],
+      seen: new Set(),
+      spec: emptySpec(type as TypedSpec["type"]),
+      values: undefined,
+      refusal: undefined,
+    };
+    const branches = [first];
+    for (let branch = branches.pop(); branch !== undefined; branch = branches.pop()) {
+      if (!this.#work(branch, TYPE[type], branches)) continue;
+      if (branch.values !== undefined) {
+        const values = branch.values.filter((value) => typeOf(value) === TYPE[type]);
+        for (const found of this.#valueAlternatives(values, literals)) push(found);
+        continue;
+      }
+      if (branch.spec.type === "array" && branch.spec.unique !== undefined && branch.spec.maxItems > 1) {
+        branch.refusal ??= unsupported(branch.spec.unique, "uniqueItems", "it is not enforced yet");
+      }
+      if (branch.refusal !== undefined || !this.#context.emptiness.isEmptySpec(branch.spec)) {
+        push({ spec: branch.spec, refusal: branch.refusal });
+      }
+    }
+    function push(alternative: Alternative): void {
+      const { spec } = alternative;
+      const specText = spec.type === "value" ? `v ${valueKey(spec.value)}` : specKey(spec);
+      const known = indexes.get(specText);
+      // Equal specs differ in the refusal at most, and the one without covers the other.
+      if (known !== undefined) {
+        if (alternative.refusal === undefined) alternatives[known] = alternative;
+        return;
+      }
+      indexes.set(specText, alternatives.length);
+      alternatives.push(alternative);
+    }
+    this.#memo.set(key, alternatives);
+    return alternatives;
+  }
+
+  /** Whether no value of the type satisfies both; false also when that cannot be told. */
+  areDisjoint(a: Literal, b: Literal, type: JsonType): boolean {
+    const key = `${type}:${Math.min(a, b)},${Math.max(a, b)}`;
+    const known = this.#disjoint.get(key);
+    if (known !== undefined) return known;
+    // Until it is known better, assume the safe answer: recursion through sub-values may ask again.
+    this.#disjoint.set(key, false);
+    const disjoint = this.expandType([a, b], type).length === 0;
+    this.#disjoint.set(key, disjoint);
+    return disjoint;
+  }
+
+  layerOf(constraint: Constraint): MemberLayer {
+    const known = this.#layers.get(constraint);
+    if (known !== undefined) return known;
+    if (constraint.kind !== "members") throw new TypeError("only `members` constraints have a layer");
+    const { document } = this.#context;
+    const layer: MemberLayer = {
+      properties: new Map([...constraint.properties].map(([name, of]) => [name, document.literalOf(of)])),
+      patterns: constraint.patterns.map(({ source, of }) => ({
+        source,
+        literal: document.literalOf(of),
+        node: of.parent ?? of,
+      })),
+      rest: constraint.rest === undefined ? TRUE_LITERAL : document.literalOf(constraint.rest),
+      isExplicit: constraint.rest !== undefined || constraint.patterns.length > 0,
+    };
+    this.#layers.set(constraint, layer);
+    return layer;
+  }
+
+  #valueAlternatives(values: readonly JsonValue[], literals: readonly Literal[], types = ALL_TYPES): Alternative[] {
+    const { evaluator, budget } = this.#context;
+    const found: Alternative[] = [];
+    for (const value of values) {
+      budget.spend();
+      if ((typeOf(value) & types) === 0) continue;
+      if (literals.every((literal) => evaluator.satisfies(literal, value))) {
+        found.push({ spec: { type: "value", value }, refusal: undefined });
+      }
+    }
+    return found;
+  }
+
+  /** Works off all goals of a branch; forks go to `branches`. Returns false if the branch died. */
+  #work(branch: Branch, type: number, branches: Branch[]): boolean {
+    for (;;) {
+      let goal = branch.goals.pop();
+      if (goal === undefined) {
+        goal = branch.later.pop();
+        if (goal === undefined) return true;
+        if (goal.kind === "constraint") {
+          if (!this.#workDependency(branch, goal.node, goal.constraint, type, branches)) return false;
+          continue;
+        }
+        if (goal.kind === "literal") {
+          if (!this.#workNegation(branch, goal.literal, type, branches)) return false;
+          continue;
+        }
+      }
+      this.#context.budget.spend();
+      const alive =
+        goal.kind === "literal"
+          ? this.#workLiteral(branch, goal.literal, type)
+          : goal.kind === "constraint"
+            ? this.#workConstraint(branch, goal.node, goal.constraint, type, branches)
+            : this.#narrow(branch, goal);
+      if (!alive) return false;
+    }
+  }
+
+  #workLiteral(branch: Branch, literal: Literal, type: number): boolean {
+    if (literal === TRUE_LITERAL || branch.seen.has(literal)) return true;
+    if (literal === FALSE_LITERAL || branch.seen.has(literal ^ 1)) return false;
+    branch.seen.add(literal);
+    const node = this.#context.document.nodeOf(literal);
+    this.#context.document.checkEndless(node);
+    if ((literal & 1) === 1) {
+      branch.later.push(literalGoal(literal));
+      return true;
+    }
+    if ((node.types & type) === 0) return false;
+    for (let i = node.constraints.length - 1; i >= 0; i--) {
+      const constraint = node.constraints[i]!; // Invariant: i is in range.
+      if ((constraint.on & type) !== 0) branch.goals.push({ kind: "constraint", node, constraint });
+    }
+    return true;
+  }
+
+  #workNegation(branch: Branch, literal: Literal, type: number, branches: Branch[]): boolean {
+    const node = this.#context.document.nodeOf(literal);
+    if ((node.types & type) === 0) return true;
+    const unions: Goal[][] = [];
+    for (const constraint of node.constraints) {
+      if ((constraint.on & type) !== 0) unions.push(...negate(node, constraint, this.#negation(type)));
+    }
+    return this.#fork(branch, unions, type, branches);
+  }
+
+  #negation(type: number): NegationContext {
+    return { document: this.#context.document, type, layerOf: (constraint) => this.layerOf(constraint) };
+  }
+
+  #workConstraint(branch: Branch, node: SchemaNode, constraint: Constraint, type: number, branches: Branch[]): boolean {
+    const { document } = this.#context;
+    const { spec } = branch;
+    const literalOf = (of: SchemaNode): Literal => document.literalOf(of);
+    switch (constraint.kind) {
+      case "values":
+        branch.values ??= constraint.values;
+        return true;
+      case "ref":
+        branch.goals.push(literalGoal(literalOf(document.targetOf(node, constraint.uri))));
+        return true;
+      case "allOf":
+        for (let i = constraint.of.length - 1; i >= 0; i--)
+          branch.goals.push(literalGoal(literalOf(constraint.of[i]!)));
+        return true;
+      case "anyOf":
+        return this.#fork(
+          branch,
+          constraint.of.map((of) => [literalGoal(literalOf(of))]),
+          type,
+          branches,
+        );
+      case "oneOf":
+        return this.#fork(branch, this.#exactlyOne(constraint.of.map(literalOf), spec.type), type, branches);
+      case "not":
+        branch.goals.push(literalGoal(literalOf(constraint.of) ^ 1));
+        return true;
+      case "if": {
+        const test = literalOf(constraint.test);
+        const yes = constraint.yes === undefined ? TRUE_LITERAL : literalOf(constraint.yes);
+        const no = constraint.no === undefined ? TRUE_LITERAL : literalOf(constraint.no);
+        if (yes === no) {
+          branch.goals.push(literalGoal(yes));
+          return true;
+        }
+        const unions = [
+          [literalGoal(test), literalGoal(yes)],
+          [literalGoal(test ^ 1), literalGoal(no)],
+        ];
+        return this.#fork(branch, unions, type, branches);
+      }
+      case "dependentRequired":
+      case "dependentSchema":
+        branch.later.push({ kind: "constraint", node, constraint });
+        return true;
+      case "atLeast":
+      case "atMost": {
+        const side = constraint.kind === "atLeast" ? "min" : "max";
+        return this.#narrow(branch, { ...constraint, kind: "bound", side, value: constraint.bound });
+      }
+      case "numProperties":
+        return this.#narrow(branch, { kind: "numProperties", min: constraint.min, max: constraint.max, node });
+      case "length":
+      case "numItems":
+        return this.#narrow(branch, { kind: constraint.kind, min: constraint.min, max: constraint.max });
+      case "required":
+        return this.#narrow(branch, { kind: "present", names: constraint.names });
+      case "uniqueItems":
+        if (spec.type === "array") spec.unique ??= node;
+        return true;
+      case "unsupported":
+        branch.refusal ??= unsupported(node, constraint.keyword, constraint.reason);
+        return true;
+      case "integral":
+        if (spec.type === "number") spec.integral = true;
+        return spec.type !== "number" || !spec.notIntegral;
+      case "multipleOf":
+        if (spec.type === "number") spec.multiples.push(constraint.lexeme);
+        return true;
+      case "pattern":
+        if (spec.type === "string") {
+          spec.tests.push({ kind: "pattern", negated: false, source: constraint.source, node, keyword: "pattern" });
+        }
+        return true;
+      case "format":
+        if (spec.type === "string") spec.tests.push({ kind: "format", negated: false, name: constraint.name });
+        return true;
+      case "items":
+        if (spec.type === "array") {
+          const rest = constraint.rest === undefined ? TRUE_LITERAL : literalOf(constraint.rest);
+          spec.layers.push({ prefix: constraint.prefix.map(literalOf), rest });
+        }
+        return true;
+      case "contains": {
+        const obligation = { from: 0, literal: literalOf(constraint.of), min: constraint.min, max: constraint.max };
+        return this.#narrow(branch, { kind: "someItem", obligation });
+      }
+      case "members":
+        if (spec.type === "object") spec.layers.push(this.layerOf(constraint));
+        return true;
+      case "propertyNames":
+        if (spec.type === "object") spec.keyLiterals.push(literalOf(constraint.of));
+        return true;
+    }
+  }
+
+  #workDependency(branch: Branch, node: SchemaNode, constraint: Constraint, type: number, branches: Branch[]): boolean {
+    if (constraint.kind !== "dependentRequired" && constraint.kind !== "dependentSchema") {
+      return this.#workConstraint(branch, node, constraint, type, branches);
+    }
+    const present: Goal[] =
+      constraint.kind === "dependentRequired"
+        ? [{ kind: "present", names: [constraint.name, ...constraint.names] }]
+        : [{ kind: "present", names: [constraint.name] }, literalGoal(this.#context.document.literalOf(constraint.of))];
+    return this.#fork(branch, [[{ kind: "absent", name: constraint.name }], present], type, branches);
+  }
+
+  /** Works one primitive demand into the spec. Returns false if that is visibly impossible. */
+  #narrow(branch: Branch, goal: Goal): boolean {
+    const { spec } = branch;
+    switch (goal.kind) {
+      case "bound":
+        if (spec.type === "number") tighten(spec, goal);
+        return true;
+      case "length":
+        if (spec.type !== "string") return true;
+        spec.minLength = Math.max(spec.minLength, goal.min);
+        spec.maxLength = Math.min(spec.maxLength, goal.max);
+        return spec.minLength <= spec.maxLength;
+      case "numItems":
+        if (spec.type !== "array") return true;
+        spec.minItems = Math.max(spec.minItems, goal.min);
+        spec.maxItems = Math.min(spec.maxItems, goal.max);
+        return spec.minItems <= spec.maxItems;
+      case "numProperties":
+        if (spec.type !== "object") return true;
+        if (goal.min > spec.minProperties) {
+          spec.minProperties = goal.min;
+          spec.minPropertiesNode = goal.node;
+        }
+        spec.maxProperties = Math.min(spec.maxProperties, goal.max);
+        return spec.minProperties <= spec.maxProperties;
+      case "notIntegral":
+        if (spec.type === "number") spec.notIntegral = true;
+        return spec.type !== "number" || !spec.integral;
+      case "notMultipleOf":
+        if (spec.type === "number") spec.notMultiples.push(goal.lexeme);
+        return true;
+      case "notPattern":
+        if (spec.type === "string") {
+          spec.tests.push({ kind: "pattern", negated: true, source: goal.source, node: goal.node, keyword: "pattern" });
+        }
+        return true;
+      case "notFormat":
+        if (spec.type === "string") spec.tests.push({ kind: "format", negated: true, name: goal.name });
+        return true;
+      case "notValues":
+        this.#exclude(branch, goal.values, goal.node, goal.keyword);
+        return true;
+      case "itemAt":
+        if (spec.type === "array") {
+          const prefix = Array.from({ length: goal.index + 1 }, (_, i) =>
+            i === goal.index ? goal.literal : TRUE_LITERAL,
+          );
+          spec.layers.push({ prefix, rest: TRUE_LITERAL });
+        }
+        return true;
+      case "someItem":
+        if (spec.type === "array") spec.obligations.push(goal.obligation);
+        return true;
+      case "present":
+        if (spec.type === "object") {
+          for (const name of goal.names) if (!spec.required.includes(name)) spec.required.push(name);
+        }
+        return true;
+      case "absent":
+        if (spec.type !== "object") return true;
+        spec.layers.push(memberLayer(goal.name, FALSE_LITERAL));
+        return !spec.required.includes(goal.name);
+      case "memberAt":
+        if (spec.type === "object") spec.layers.push(memberLayer(goal.name, goal.literal));
+        return true;
+      case "someMember":
+        if (spec.type === "object") spec.obligations.push(goal.obligation);
+        return true;
+      case "refuse":
+        branch.refusal ??= goal.error;
+        return true;
+      case "literal":
+      case "constraint":
+        return true;
+    }
+  }
+
+  /** Takes single values out of a spec, where its type can express that. */
+  #exclude(branch: Branch, values: readonly JsonValue[], node: SchemaNode, keyword: string): void {
+    const { spec } = branch;
+    if (spec.type === "string") {
+      const texts = values.flatMap((value) => (value.kind === "string" ? [value.value] : []));
+      spec.tests.push({ kind: "values", negated: true, values: texts });
+      return;
+    }
+    for (const value of values) {
+      if (spec.type === "number" && value.kind === "number" && spec.integral && !isIntegral(decimalOf(value.lexeme)))
+        continue;
+      if (spec.type === "array" && value.kind === "array" && value.items.length === 0) {
+        spec.minItems = Math.max(spec.minItems, 1);
+      } else if (spec.type === "object" && value.kind === "object" && value.members.size === 0) {
+        this.#narrow(branch, { kind: "numProperties", min: 1, max: Number.POSITIVE_INFINITY, node });
+      } else {
+        branch.refusal ??= unsupported(node, keyword, `single values of type ${value.kind} cannot be excluded yet`);
+      }
+    }
+  }
+
+  #exactlyOne(literals: readonly Literal[], type: JsonType): Goal[][] {
+    return literals.map((chosen, i) => [
+      literalGoal(chosen),
+      ...literals.flatMap((other, j) =>
+        i === j || this.areDisjoint(chosen, other, type) ? [] : [literalGoal(other ^ 1)],
+      ),
+    ]);
+  }
+
+  /** Makes the branch satisfy one of `unions`: the first goes on in `branch`, the others become branches of their own. */
+  #fork(branch: Branch, unions: readonly (readonly Goal[])[], type: number, branches: Branch[]): boolean {
+    const open: (readonly Goal[])[] = [];
+    for (const goals of unions) {
+      const truths = goals.map((goal) => this.#truth(branch, goal, type));
+      if (truths.includes(false)) continue;
+      const unknown = goals.filter((_, i) => truths[i] === undefined);
+      if (unknown.length === 0) return true;
+      open.push(unknown);
+    }
+    const [first, ...others] = open;
+    if (first === undefined) return false;
+    for (const goals of others.reverse()) {
+      this.#context.budget.spend(1 + branch.goals.length);
+      branches.push({
+        goals: [...branch.goals, ...[...goals].reverse()],
+        later: [...branch.later],
+        seen: new Set(branch.seen),
+        spec: cloneSpec(branch.spec),
+        values: branch.values,
+        refusal: branch.refusal,
+      });
+    }
+    branch.goals.push(...[...first].reverse());
+    return true;
+  }
+
+  /** What is already certain about a goal in this branch; undefined if nothing. */
+  #truth(branch: Branch, goal: Goal, type: number): boolean | undefined {
+    const { spec } = branch;
+    switch (goal.kind) {
+      case "literal": {
+        const { literal } = goal;
+        if (literal === TRUE_LITERAL || branch.seen.has(literal)) return true;
+        if (literal === FALSE_LITERAL || branch.seen.has(literal ^ 1)) return false;
+        const node = this.#context.document.nodeOf(literal);
+        const negated = (literal & 1) === 1;
+        if ((node.types & type) === 0) return negated;
+        if (node.constraints.every((constraint) => (constraint.on & type) === 0)) return !negated;
+        return undefined;
+      }
+      case "present":
+        if (spec.type === "object" && goal.names.every((name) => spec.required.includes(name))) return true;
+        return undefined;
+      case "absent":
+        return spec.type === "object" && spec.required.includes(goal.name) ? false : undefined;
+      case "notIntegral":
+        return spec.type === "number" && spec.integral ? false : undefined;
+      default:
+        return undefined;
+    }
+  }
+}
+
+function memberLayer(name: string, literal: Literal): MemberLayer {
+  return { properties: new Map([[name, literal]]), patterns: [], rest: TRUE_LITERAL, isExplicit: false };
+}
+
+function tighten(spec: NumberSpec, goal: Goal & { kind: "bound" }): void {
+  const { side, value, lexeme, exclusive } = goal;
+  const current = spec[side];
+  if (current !== undefined) {
+    const order = compareDecimals(value, current.value) * (side === "min" ? 1 : -1);
+    if (order < 0 || (order === 0 && !exclusive)) return;
+  }
+  spec[side] = { value, lexeme, exclusive };
+}

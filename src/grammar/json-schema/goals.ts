@@ -1,0 +1,185 @@
+/**
+ * Goals: what is still to be worked into a typed conjunction, and how a keyword is negated.
+ *
+ * The expander works on a list of goals. Most are literals or constraints taken from nodes; negation also needs a few demands no keyword has
+ * ("member x is absent", "some element fails S"). `negate` turns ¬constraint into a union of goal lists, by De Morgan on each keyword.
+ */
+
+import { DiecastError } from "../../errors.ts";
+import type { Decimal } from "../json/decimal.ts";
+import type { JsonValue } from "../json/value.ts";
+import type { FormatName } from "../lexeme/format.ts";
+import { FALSE_LITERAL, type Literal, type SchemaDocument, TRUE_LITERAL } from "./document.ts";
+import { type Constraint, pointerOf, type SchemaNode, typeOf } from "./schema-node.ts";
+import type { ItemObligation, MemberLayer, MemberObligation } from "./typed.ts";
+
+export type Goal =
+  | { readonly kind: "literal"; readonly literal: Literal }
+  | { readonly kind: "constraint"; readonly node: SchemaNode; readonly constraint: Constraint }
+  | {
+      readonly kind: "bound";
+      readonly side: "min" | "max";
+      readonly value: Decimal;
+      readonly lexeme: string;
+      readonly exclusive: boolean;
+    }
+  | { readonly kind: "length" | "numItems"; readonly min: number; readonly max: number }
+  | { readonly kind: "numProperties"; readonly min: number; readonly max: number; readonly node: SchemaNode }
+  | { readonly kind: "notIntegral" }
+  | { readonly kind: "notMultipleOf"; readonly lexeme: string }
+  | { readonly kind: "notPattern"; readonly node: SchemaNode; readonly source: string }
+  | { readonly kind: "notFormat"; readonly name: FormatName }
+  | {
+      readonly kind: "notValues";
+      readonly values: readonly JsonValue[];
+      readonly node: SchemaNode;
+      readonly keyword: string;
+    }
+  | { readonly kind: "itemAt"; readonly index: number; readonly literal: Literal }
+  | { readonly kind: "someItem"; readonly obligation: ItemObligation }
+  | { readonly kind: "present"; readonly names: readonly string[] }
+  | { readonly kind: "absent"; readonly name: string }
+  | { readonly kind: "memberAt"; readonly name: string; readonly literal: Literal }
+  | { readonly kind: "someMember"; readonly obligation: MemberObligation }
+  | { readonly kind: "refuse"; readonly error: DiecastError };
+
+const UNLIMITED = Number.POSITIVE_INFINITY;
+
+export function literalGoal(literal: Literal): Goal {
+  return { kind: "literal", literal };
+}
+
+/** The refusal of one keyword. */
+export function unsupported(node: SchemaNode, keyword: string, reason: string): DiecastError {
+  const pointer = pointerOf(node, keyword);
+  return new DiecastError("SCHEMA_UNSUPPORTED", `${keyword}: ${reason} (at ${pointer})`, { pointer });
+}
+
+export interface NegationContext {
+  readonly document: SchemaDocument;
+  /** The type bit under which the goals are read. */
+  readonly type: number;
+  layerOf(constraint: Constraint): MemberLayer;
+}
+
+/** ¬constraint as a union: one of the returned goal lists must hold entirely. An empty union is `false`; an empty list in it is `true`. */
+export function negate(node: SchemaNode, constraint: Constraint, context: NegationContext): Goal[][] {
+  const { document } = context;
+  const no = (of: SchemaNode): Goal => literalGoal(document.literalOf(of) ^ 1);
+  const yes = (of: SchemaNode): Goal => literalGoal(document.literalOf(of));
+  const refuse = (reason: string): Goal[][] => [
+    [{ kind: "refuse", error: unsupported(node, constraint.keyword, reason) }],
+  ];
+  switch (constraint.kind) {
+    case "values": {
+      const values = constraint.values.filter((value) => typeOf(value) === context.type);
+      return values.length === 0 ? [[]] : [[{ kind: "notValues", values, node, keyword: constraint.keyword }]];
+    }
+    case "allOf":
+      return constraint.of.map((of) => [no(of)]);
+    case "anyOf":
+      return [constraint.of.map(no)];
+    case "oneOf": {
+      const unions: Goal[][] = [constraint.of.map(no)];
+      for (const [i, first] of constraint.of.entries()) {
+        for (const second of constraint.of.slice(i + 1)) unions.push([yes(first), yes(second)]);
+      }
+      return unions;
+    }
+    case "not":
+      return [[yes(constraint.of)]];
+    case "if": {
+      const { test, yes: then, no: otherwise } = constraint;
+      return [
+        [yes(test), then ? no(then) : literalGoal(FALSE_LITERAL)],
+        [no(test), otherwise ? no(otherwise) : literalGoal(FALSE_LITERAL)],
+      ];
+    }
+    case "ref":
+      return [[no(document.targetOf(node, constraint.uri))]];
+    case "integral":
+      return [[{ kind: "notIntegral" }]];
+    case "atLeast":
+    case "atMost":
+      return [
+        [
+          {
+            kind: "bound",
+            side: constraint.kind === "atLeast" ? "max" : "min",
+            value: constraint.bound,
+            lexeme: constraint.lexeme,
+            exclusive: !constraint.exclusive,
+          },
+        ],
+      ];
+    case "multipleOf":
+      return [[{ kind: "notMultipleOf", lexeme: constraint.lexeme }]];
+    case "numProperties":
+      return outside(constraint.min, constraint.max).map(([min, max]) => [{ kind: "numProperties", min, max, node }]);
+    case "length":
+    case "numItems":
+      return outside(constraint.min, constraint.max).map(([min, max]) => [{ kind: constraint.kind, min, max }]);
+    case "pattern":
+      return [[{ kind: "notPattern", node, source: constraint.source }]];
+    case "format":
+      return [[{ kind: "notFormat", name: constraint.name }]];
+    case "items": {
+      const unions: Goal[][] = constraint.prefix.map((of, index) => [
+        { kind: "numItems", min: index + 1, max: UNLIMITED },
+        { kind: "itemAt", index, literal: document.literalOf(of) ^ 1 },
+      ]);
+      if (constraint.rest !== undefined) {
+        const literal = document.literalOf(constraint.rest) ^ 1;
+        const obligation = { from: constraint.prefix.length, literal, min: 1, max: UNLIMITED };
+        unions.push([{ kind: "someItem", obligation }]);
+      }
+      return unions;
+    }
+    case "contains": {
+      const literal = document.literalOf(constraint.of);
+      return outside(constraint.min, constraint.max).map(([min, max]) => [
+        { kind: "someItem", obligation: { from: 0, literal, min, max } },
+      ]);
+    }
+    case "uniqueItems":
+      return refuse("repeated items cannot be demanded yet");
+    case "required":
+      return constraint.names.map((name) => [{ kind: "absent", name }]);
+    case "members": {
+      const layer = context.layerOf(constraint);
+      const unions: Goal[][] = [];
+      for (const [name, literal] of layer.properties) {
+        unions.push([
+          { kind: "present", names: [name] },
+          { kind: "memberAt", name, literal: literal ^ 1 },
+        ]);
+      }
+      for (const pattern of layer.patterns) {
+        unions.push([{ kind: "someMember", obligation: { layer, pattern, literal: pattern.literal ^ 1, node } }]);
+      }
+      if (layer.rest !== TRUE_LITERAL) {
+        unions.push([{ kind: "someMember", obligation: { layer, pattern: undefined, literal: layer.rest ^ 1, node } }]);
+      }
+      return unions;
+    }
+    case "propertyNames":
+      return refuse("a key that breaks propertyNames cannot be demanded yet");
+    case "dependentRequired":
+      return constraint.names.map((name) => [
+        { kind: "present", names: [constraint.name] },
+        { kind: "absent", name },
+      ]);
+    case "dependentSchema":
+      return [[{ kind: "present", names: [constraint.name] }, no(constraint.of)]];
+    case "unsupported":
+      return refuse(constraint.reason);
+  }
+}
+
+/** The counts outside of [min, max], as at most two ranges. */
+function outside(min: number, max: number): [number, number][] {
+  const ranges: [number, number][] = [];
+  if (min > 0) ranges.push([0, min - 1]);
+  if (max < UNLIMITED) ranges.push([max + 1, UNLIMITED]);
+  return ranges;
+}

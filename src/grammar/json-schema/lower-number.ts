@@ -1,0 +1,50 @@
+/**
+ * The lexeme of a number spec.
+ *
+ * Bounds and divisors are the number lexeme's business. What negation adds — no integers, no multiples, no single values — is taken away from the
+ * automaton of plain decimals, so such numbers have no spelling with an exponent.
+ */
+
+import type { Dfa } from "../../fsm/dfa.ts";
+import { difference, intersect } from "../../fsm/dfa-algebra.ts";
+import type { Lexeme } from "../../fsm/lexeme.ts";
+import { decimalOf, leastCommonMultiple } from "../json/decimal.ts";
+import { numberDfa, numberLexeme, type NumberSpec as PlainSpec } from "../lexeme/number.ts";
+import { compileRegex } from "../regex/compile.ts";
+import { textLexeme } from "../text-lexeme.ts";
+import type { NumberBound, NumberSpec } from "./typed.ts";
+
+/** Without sign these are all plain decimals: the bound below is what keeps exponents out. */
+const PLAIN_DECIMAL = "-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?";
+const NOT_INTEGRAL = "-?(?:0|[1-9][0-9]*)\\.[0-9]*[1-9][0-9]*";
+
+/** @param numbers Whether `1.0` is a spelling of an integer. */
+export function numberLexemeOf(spec: NumberSpec, numbers: "canonical" | "spec"): Lexeme {
+  const divisors = [...spec.multiples];
+  const isDecimalInteger = spec.integral && numbers === "spec";
+  // The plain decimals that are multiples of 1 are the integers with any number of zeros behind the point.
+  if (isDecimalInteger) divisors.push("1");
+  const plain: PlainSpec = {
+    integer: spec.integral && !isDecimalInteger,
+    minimum: boundOf(spec.min),
+    maximum: boundOf(spec.max),
+    multipleOf: divisors.length === 0 ? undefined : divisors.reduce(commonMultiple),
+  };
+  if (!spec.notIntegral && spec.notMultiples.length === 0 && spec.excluded.length === 0) return numberLexeme(plain);
+  let dfa = intersect(numberDfa(plain), whole(spec.notIntegral ? NOT_INTEGRAL : PLAIN_DECIMAL));
+  for (const multipleOf of spec.notMultiples) dfa = difference(dfa, numberDfa({ multipleOf }));
+  for (const value of spec.excluded) dfa = difference(dfa, numberDfa({ minimum: { value }, maximum: { value } }));
+  return textLexeme(dfa, "number");
+}
+
+function commonMultiple(a: string, b: string): string {
+  return leastCommonMultiple(decimalOf(a), decimalOf(b));
+}
+
+function boundOf(bound: NumberBound | undefined): PlainSpec["minimum"] {
+  return bound && { value: bound.lexeme, exclusive: bound.exclusive };
+}
+
+function whole(pattern: string): Dfa {
+  return compileRegex(pattern, { match: "whole" });
+}

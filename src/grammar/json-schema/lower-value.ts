@@ -1,0 +1,77 @@
+/**
+ * The texts of single values: what `enum` and `const` allow to be written.
+ *
+ * A string has one spelling. A number has the schema's own spelling and, where it is integral, the plain integer (`1.0` also as `1`). Members of an
+ * object come in the schema's order; whitespace follows the policy.
+ */
+
+import type { Rule } from "../../fsm/rule.ts";
+import { decimalOf, integerLexeme } from "../json/decimal.ts";
+import { stringText } from "../json/print.ts";
+import type { JsonValue } from "../json/value.ts";
+import type { Lowering } from "./lower.ts";
+
+const encoder = new TextEncoder();
+/** Integral numbers longer than this keep the schema's spelling only. */
+const MAX_INTEGER_DIGITS = 40;
+
+/** All spellings of a scalar. */
+export function scalarTexts(value: JsonValue): string[] {
+  switch (value.kind) {
+    case "null":
+      return ["null"];
+    case "boolean":
+      return [String(value.value)];
+    case "string":
+      return [stringText(value.value)];
+    case "number": {
+      const integer = integerLexeme(decimalOf(value.lexeme), MAX_INTEGER_DIGITS);
+      return integer === undefined || integer === value.lexeme ? [value.lexeme] : [integer, value.lexeme];
+    }
+    default:
+      throw new TypeError("not a scalar");
+  }
+}
+
+/** Adds the texts of `value` after state `from`; returns the state behind them. Recursive: depth is bounded by MAX_VALUE_DEPTH. */
+export function addFixedValue(lowering: Lowering, rule: Rule, from: number, value: JsonValue): number {
+  const { gaps } = lowering.context;
+  if (value.kind !== "array" && value.kind !== "object") {
+    const end = rule.addState();
+    lowering.addTexts(rule, from, scalarTexts(value), end);
+    return end;
+  }
+  const isArray = value.kind === "array";
+  let at = addText(rule, from, isArray ? "[" : "{");
+  at = gaps.add(rule, at, "inside");
+  const entries: [string | undefined, JsonValue][] = isArray
+    ? value.items.map((item) => [undefined, item])
+    : [...value.members];
+  for (const [index, [key, item]] of entries.entries()) {
+    if (index > 0) {
+      at = addText(rule, gaps.add(rule, at, "beforeComma"), ",");
+      at = gaps.add(rule, at, "afterComma");
+    }
+    if (key !== undefined) at = addKeyAndColon(lowering, rule, at, key);
+    at = addFixedValue(lowering, rule, at, item);
+  }
+  if (entries.length > 0) at = gaps.add(rule, at, "inside");
+  return addText(rule, at, isArray ? "]" : "}");
+}
+
+/** Adds a declared key, the colon and the gaps around it. */
+export function addKeyAndColon(lowering: Lowering, rule: Rule, from: number, key: string): number {
+  return addColon(lowering, rule, addText(rule, from, stringText(key)));
+}
+
+export function addColon(lowering: Lowering, rule: Rule, from: number): number {
+  const { gaps } = lowering.context;
+  return gaps.add(rule, addText(rule, gaps.add(rule, from, "beforeColon"), ":"), "afterColon");
+}
+
+/** Adds a fixed text after state `from`; returns the state behind it. */
+export function addText(rule: Rule, from: number, text: string): number {
+  const end = rule.addState();
+  rule.addLiteral(from, encoder.encode(text), end);
+  return end;
+}

@@ -1,0 +1,152 @@
+/**
+ * Lowers conjunctions of schemas to rules of a grammar program.
+ *
+ * One rule per array or object alternative ("frame") and per union; strings, numbers and enums are lexemes shared by everything that uses them. A
+ * conjunction's id is known before its rule is written, and bodies are written from a queue, so neither recursion in the schema nor its depth
+ * recurses here.
+ *
+ * Errors: whatever refusal an alternative carries is thrown here, when a value can really reach it.
+ */
+
+import type { ProgramBuilder } from "../../fsm/program-builder.ts";
+import { Rule, type RuleId } from "../../fsm/rule.ts";
+import type { Budget } from "../budget.ts";
+import { valueKey } from "../json/print.ts";
+import type { JsonValue } from "../json/value.ts";
+import { enumLexeme } from "../lexeme/enum.ts";
+import type { Literal, SchemaDocument } from "./document.ts";
+import type { Evaluator } from "./evaluate.ts";
+import type { Expander } from "./expand.ts";
+import type { Gaps } from "./gaps.ts";
+import { lowerArray } from "./lower-array.ts";
+import { numberLexemeOf } from "./lower-number.ts";
+import { lowerObject } from "./lower-object.ts";
+import { addFixedValue, scalarTexts } from "./lower-value.ts";
+import type { StringLanguages } from "./string-language.ts";
+import { type Alternative, specKey } from "./typed.ts";
+
+export interface LoweringContext {
+  readonly document: SchemaDocument;
+  readonly expander: Expander;
+  readonly evaluator: Evaluator;
+  readonly strings: StringLanguages;
+  readonly builder: ProgramBuilder;
+  readonly gaps: Gaps;
+  readonly budget: Budget;
+  /** What a missing `additionalProperties` means beside declared properties. */
+  readonly openObjects: "spec" | "closed";
+  /** Whether `1.0` counts as an integer spelling. */
+  readonly numbers: "canonical" | "spec";
+}
+
+const encoder = new TextEncoder();
+
+export class Lowering {
+  readonly context: LoweringContext;
+  readonly #conjunctions = new Map<string, RuleId>();
+  readonly #rules = new Map<string, RuleId>();
+  readonly #queue: { id: RuleId; write: () => Rule }[] = [];
+
+  constructor(context: LoweringContext) {
+    this.context = context;
+  }
+
+  /** The rule of the values that satisfy all of `literals`, with everything it calls. */
+  lower(literals: readonly Literal[]): RuleId {
+    const root = this.ruleOf(literals);
+    for (let job = this.#queue.pop(); job !== undefined; job = this.#queue.pop()) {
+      this.context.budget.spend();
+      this.context.builder.define(job.id, job.write());
+    }
+    return root;
+  }
+
+  /** Only declares: bodies are written by `lower`. */
+  ruleOf(literals: readonly Literal[]): RuleId {
+    const unique = [...new Set(literals)].filter((literal) => literal !== 0);
+    const key = unique.join();
+    let id = this.#conjunctions.get(key);
+    if (id === undefined) {
+      id = this.#unionRule(this.context.expander.expand(unique));
+      this.#conjunctions.set(key, id);
+    }
+    return id;
+  }
+
+  #unionRule(alternatives: readonly Alternative[]): RuleId {
+    // First of all: the memo below knows specs only, and must not answer for one that cannot be enforced.
+    for (const { refusal } of alternatives) if (refusal !== undefined) throw refusal;
+    const [first] = alternatives;
+    if (first !== undefined && alternatives.length === 1 && first.spec.type !== "value") return this.#specRule(first);
+    const key = `u ${alternatives.map(alternativeKey).sort().join("\n")}`;
+    return this.#declare(key, () => {
+      const rule = new Rule();
+      const start = rule.addState();
+      const end = rule.addState(true);
+      const texts: string[] = [];
+      for (const alternative of alternatives) {
+        if (alternative.spec.type !== "value") rule.addCall(start, this.#specRule(alternative), end);
+        else if (isContainer(alternative.spec.value)) this.#addContainer(rule, start, alternative.spec.value, end);
+        else texts.push(...scalarTexts(alternative.spec.value));
+      }
+      this.addTexts(rule, start, texts, end);
+      return rule;
+    });
+  }
+
+  #addContainer(rule: Rule, start: number, value: JsonValue, end: number): void {
+    const last = addFixedValue(this, rule, start, value);
+    rule.addEpsilon(last, end);
+  }
+
+  /** Adds a choice of fixed texts between two states. */
+  addTexts(rule: Rule, start: number, texts: readonly string[], end: number): void {
+    const unique = [...new Set(texts)];
+    if (unique.length === 0) return;
+    if (unique.length <= 3) for (const text of unique) rule.addLiteral(start, encoder.encode(text), end);
+    else
+      rule.addCall(start, this.context.builder.addLexeme(enumLexeme(unique.map((text) => encoder.encode(text)))), end);
+  }
+
+  #specRule({ spec, refusal }: Alternative): RuleId {
+    const { builder, strings } = this.context;
+    switch (spec.type) {
+      case "number":
+        return this.#once(specKey(spec), () => builder.addLexeme(numberLexemeOf(spec, this.context.numbers)));
+      case "string":
+        return this.#once(specKey(spec), () => builder.addLexeme(strings.lexemeOf(spec)));
+      case "array":
+        return this.#declare(specKey(spec), () => lowerArray(this, spec));
+      case "object":
+        return this.#declare(specKey(spec), () => lowerObject(this, spec));
+      case "value":
+        return this.#unionRule([{ spec, refusal }]);
+    }
+  }
+
+  #once(key: string, make: () => RuleId): RuleId {
+    const known = this.#rules.get(key);
+    if (known !== undefined) return known;
+    const id = make();
+    this.#rules.set(key, id);
+    return id;
+  }
+
+  #declare(key: string, write: () => Rule): RuleId {
+    return this.#once(key, () => {
+      const id = this.context.builder.declare();
+      this.#queue.push({ id, write });
+      return id;
+    });
+  }
+}
+
+function isContainer(value: JsonValue): boolean {
+  return value.kind === "array" || value.kind === "object";
+}
+
+function alternativeKey({ spec }: Alternative): string {
+  return spec.type === "value"
+    ? `v ${spec.value.kind === "number" ? spec.value.lexeme : valueKey(spec.value)}`
+    : specKey(spec);
+}

@@ -1,0 +1,136 @@
+/**
+ * Which members an object spec can have: the declared names with their value literals, and cells of other keys.
+ *
+ * Every layer (one `properties`/`patternProperties`/`additionalProperties` triple) has its say on every key. Declared names are judged one by one. All
+ * other keys are partitioned by which patterns they match; the keys of one cell get the same value literals, so overlapping patterns and several
+ * layers intersect exactly. Cells whose values are `false` or whose keys do not exist are left out.
+ */
+
+import { DiecastError } from "../../errors.ts";
+import type { Lexeme } from "../../fsm/lexeme.ts";
+import { FALSE_LITERAL, type Literal } from "./document.ts";
+import type { LoweringContext } from "./lower.ts";
+import {
+  layerLiterals,
+  type MemberLayer,
+  type ObjectSpec,
+  type PatternLayer,
+  type StringSpec,
+  type StringTest,
+} from "./typed.ts";
+
+export interface ShapeMember {
+  readonly name: string;
+  readonly literals: readonly Literal[];
+  readonly isRequired: boolean;
+}
+
+/** Keys that are not declared and match exactly the patterns in `matched` (of all patterns around). */
+export interface KeyCell {
+  readonly lexeme: Lexeme;
+  readonly literals: readonly Literal[];
+  /** Pattern sources. */
+  readonly matched: ReadonlySet<string>;
+}
+
+export interface ObjectShape {
+  /** In order of generation. */
+  readonly members: readonly ShapeMember[];
+  readonly cells: readonly KeyCell[];
+}
+
+const MAX_CELLS = 256;
+
+export function objectShape(context: LoweringContext, spec: ObjectSpec): ObjectShape {
+  const { evaluator } = context;
+  const layers = [...spec.layers, ...spec.obligations.map((obligation) => obligation.layer)];
+  const names = new Set([...layers.flatMap((layer) => [...layer.properties.keys()]), ...spec.required]);
+  const keySpecs = keySpecsOf(context, spec, names);
+  const required = new Set(spec.required);
+  const members: ShapeMember[] = [];
+  for (const name of names) {
+    const isKey = spec.keyLiterals.every((key) => evaluator.satisfies(key, { kind: "string", at: -1, value: name }));
+    const literals = isKey ? valueLiterals(context, spec.layers, name) : [FALSE_LITERAL];
+    if (!literals.includes(FALSE_LITERAL)) members.push({ name, literals, isRequired: required.has(name) });
+    // A required member without a value: the frame keeps it, so that the rule comes out empty.
+    else if (required.has(name)) members.push({ name, literals: [FALSE_LITERAL], isRequired: true });
+  }
+  if (isClosed(context, spec, names.size)) return { members, cells: [] };
+  return { members, cells: cellsOf(context, spec, layers, names, keySpecs) };
+}
+
+/** Under the `closed` policy a missing `additionalProperties` beside declared properties allows no others. */
+function isClosed(context: LoweringContext, spec: ObjectSpec, numNames: number): boolean {
+  if (context.openObjects !== "closed" || numNames === 0 || spec.minProperties > numNames) return false;
+  return !spec.layers.some((layer) => layer.isExplicit) && spec.obligations.length === 0;
+}
+
+/** What `propertyNames` leaves of all strings; single names it lists are added to `names`. */
+function keySpecsOf(context: LoweringContext, spec: ObjectSpec, names: Set<string>): StringSpec[] {
+  const any: StringSpec = { type: "string", minLength: 0, maxLength: Number.POSITIVE_INFINITY, tests: [] };
+  if (spec.keyLiterals.length === 0) return [any];
+  const specs: StringSpec[] = [];
+  for (const alternative of context.expander.expand(spec.keyLiterals)) {
+    if (alternative.spec.type === "value" && alternative.spec.value.kind === "string") {
+      names.add(alternative.spec.value.value);
+    } else if (alternative.spec.type === "string") {
+      if (alternative.refusal !== undefined) throw alternative.refusal;
+      specs.push(alternative.spec);
+    }
+  }
+  return specs;
+}
+
+function valueLiterals(context: LoweringContext, layers: readonly MemberLayer[], name: string): Literal[] {
+  return layers.flatMap((layer) => layerLiterals(layer, name, context.evaluator.matchesPattern));
+}
+
+interface OpenCell {
+  readonly tests: readonly StringTest[];
+  readonly matched: ReadonlySet<string>;
+}
+
+function cellsOf(
+  context: LoweringContext,
+  spec: ObjectSpec,
+  layers: readonly MemberLayer[],
+  names: ReadonlySet<string>,
+  keySpecs: readonly StringSpec[],
+): KeyCell[] {
+  const { strings, budget } = context;
+  const patterns = new Map<string, PatternLayer>();
+  for (const layer of layers) for (const pattern of layer.patterns) patterns.set(pattern.source, pattern);
+  let open: OpenCell[] = [{ tests: [], matched: new Set() }];
+  for (const { source, node } of patterns.values()) {
+    const split: OpenCell[] = [];
+    for (const cell of open) {
+      for (const negated of [false, true]) {
+        budget.spend();
+        const test: StringTest = { kind: "pattern", negated, source, node, keyword: "patternProperties" };
+        const tests = [...cell.tests, test];
+        if (tests.length > 1 && strings.isEmpty({ tests, minLength: 0, maxLength: Number.POSITIVE_INFINITY })) continue;
+        split.push({ tests, matched: negated ? cell.matched : new Set([...cell.matched, source]) });
+      }
+    }
+    open = split;
+    if (open.length > MAX_CELLS) {
+      throw new DiecastError("GRAMMAR_TOO_LARGE", "patternProperties overlap in too many ways", {
+        given: open.length,
+        limit: MAX_CELLS,
+      });
+    }
+  }
+  const cells: KeyCell[] = [];
+  for (const { tests, matched } of open) {
+    const literals = spec.layers.flatMap((layer) => {
+      const own = layer.patterns.filter((pattern) => matched.has(pattern.source));
+      return own.length > 0 ? own.map((pattern) => pattern.literal) : [layer.rest];
+    });
+    if (literals.includes(FALSE_LITERAL)) continue;
+    for (const key of keySpecs) {
+      const lexeme = strings.keyLexeme({ ...key, tests: [...tests, ...key.tests] }, [...names]);
+      if (!lexeme.isEmpty) cells.push({ lexeme, literals, matched });
+    }
+  }
+  return cells;
+}

@@ -1,0 +1,53 @@
+/**
+ * The policies and limits of a compilation. Together with the schema's text they determine the program, so they are part of every cache key.
+ */
+
+import { type BudgetLimits, DEFAULT_BUDGET } from "./budget.ts";
+import { DEFAULT_JSON_LIMITS, type JsonLimits } from "./json/value.ts";
+import type { WhitespacePolicy } from "./json-schema/gaps.ts";
+import { DEFAULT_MAX_SPACES } from "./lexeme/whitespace.ts";
+
+export interface CompileOptions {
+  /** Whitespace between the lexemes of JSON. Default `flexible`. */
+  readonly whitespace?: WhitespacePolicy;
+  /** Most spaces and tabs in one gap under `flexible`; one newline may stand among them. Default 32. */
+  readonly maxWhitespace?: number;
+  /**
+   * What an object may hold beside its declared properties when the schema says nothing about it (`additionalProperties` missing).
+   * `spec`: anything, as the standard says. `closed`: nothing, which is what people expect of generated values; objects that declare no property
+   * at all stay open. Default `spec`.
+   */
+  readonly openObjects?: "spec" | "closed";
+  /** Spellings of integers. `canonical`: digits only. `spec`: also `1.0`, which the standard counts as an integer. Default `canonical`. */
+  readonly numbers?: "canonical" | "spec";
+  /** Also report what became of each keyword. Costs time on large schemas. Default false. */
+  readonly report?: boolean;
+  readonly limits?: Partial<JsonLimits & BudgetLimits>;
+}
+
+export interface ResolvedOptions {
+  readonly whitespace: WhitespacePolicy;
+  readonly maxWhitespace: number;
+  readonly openObjects: "spec" | "closed";
+  readonly numbers: "canonical" | "spec";
+  readonly report: boolean;
+  readonly limits: JsonLimits & BudgetLimits;
+}
+
+export function resolveOptions(options: CompileOptions): ResolvedOptions {
+  return {
+    whitespace: options.whitespace ?? "flexible",
+    maxWhitespace: options.maxWhitespace ?? DEFAULT_MAX_SPACES,
+    openObjects: options.openObjects ?? "spec",
+    numbers: options.numbers ?? "canonical",
+    report: options.report ?? false,
+    limits: { ...DEFAULT_JSON_LIMITS, ...DEFAULT_BUDGET, ...options.limits },
+  };
+}
+
+/** Equal texts for options that lead to the same program. */
+export function optionsKey(options: CompileOptions): string {
+  const { whitespace, maxWhitespace, openObjects, numbers, report, limits } = resolveOptions(options);
+  const gap = whitespace === "flexible" ? maxWhitespace : 0;
+  return JSON.stringify([whitespace, gap, openObjects, numbers, report, Object.entries(limits).sort()]);
+}

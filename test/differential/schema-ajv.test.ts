@@ -1,0 +1,136 @@
+/**
+ * Random schemas and instances: the compiled grammar, our evaluator's semantics and Ajv must agree.
+ *
+ * Two directions. (1) An instance's JSON text, members in the schema's order, is accepted exactly when Ajv calls it valid. (2) Texts drawn from the
+ * grammar parse and are valid, and no walk runs into a dead end.
+ */
+
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { describe, expect, it } from "vitest";
+import { DiecastError } from "../../src/errors.ts";
+import { compileJsonSchema } from "../../src/grammar/index.ts";
+import { ProgramOracle } from "../support/program-oracle.ts";
+import { randomDocument, randomInstance, type Schema } from "../support/random-schema.ts";
+import { RandomSource } from "../support/random-source.ts";
+import { sampleText } from "../support/sample-text.ts";
+
+const SEED = Number(process.env.DIECAST_SEED ?? 20_240_229);
+const NUM_SCHEMAS = Number(process.env.DIECAST_CASES ?? 400);
+const INSTANCES = 25;
+const WALKS = 4;
+
+function validatorOf(schema: Schema): ((value: unknown) => boolean) | undefined {
+  const ajv = new Ajv2020({ strict: false, allErrors: false, validateSchema: false, logger: false });
+  addFormats.default(ajv);
+  const validate = ajv.compile(schema);
+  return (value) => {
+    try {
+      return validate(value) as boolean;
+    } catch (error) {
+      // Ajv recurses on schemas that apply themselves without end.
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
+  };
+}
+
+interface Tally {
+  compiled: number;
+  refused: Map<string, number>;
+  accepted: number;
+  rejected: number;
+  drawn: number;
+  reordered: number;
+}
+
+function check(seed: number, logic: boolean, tally: Tally): void {
+  const random = new RandomSource(seed);
+  const schema = randomDocument(random, logic);
+  const context = `seed ${seed}, schema ${JSON.stringify(schema)}`;
+  let program: Uint8Array | undefined;
+  let code = "";
+  try {
+    program = compileJsonSchema(schema, { whitespace: "compact" }).program;
+  } catch (error) {
+    if (!DiecastError.is(error)) throw new Error(context, { cause: error });
+    code = error.code;
+    tally.refused.set(code, (tally.refused.get(code) ?? 0) + 1);
+    if (code === "SCHEMA_UNSUPPORTED" || code === "GRAMMAR_TOO_LARGE" || code === "SCHEMA_INVALID") return;
+    expect([context, code]).toEqual([context, "SCHEMA_UNSATISFIABLE"]);
+  }
+  const isValid = validatorOf(schema);
+  if (isValid === undefined) return;
+  const oracle = program && new ProgramOracle(program);
+  if (program !== undefined) tally.compiled++;
+  for (let i = 0; i < INSTANCES; i++) {
+    const value = randomInstance(random, schema, schema);
+    const text = JSON.stringify(value);
+    const expected = isValid(value);
+    let actual = oracle?.accepts(text) ?? false;
+    if (expected && !actual && oracle !== undefined && permutations(value).some((other) => oracle.accepts(other))) {
+      // Valid, but not in the order that the grammar writes.
+      tally.reordered++;
+      actual = true;
+    }
+    expect([context, text, actual]).toEqual([context, text, expected]);
+    if (expected) tally.accepted++;
+    else tally.rejected++;
+  }
+  if (oracle === undefined) return;
+  for (let i = 0; i < WALKS; i++) {
+    let text: string | undefined;
+    try {
+      text = sampleText(oracle, random, 60);
+    } catch (error) {
+      throw new Error(context, { cause: error });
+    }
+    if (text === undefined) continue;
+    tally.drawn++;
+    expect([context, text, isValid(JSON.parse(text))]).toEqual([context, text, true]);
+  }
+}
+
+/** The value's texts under all orders of its members (a few thousand at most). */
+function permutations(value: unknown): string[] {
+  if (Array.isArray(value)) {
+    let texts = [""];
+    for (const item of value) {
+      const parts = permutations(item);
+      texts = texts.flatMap((text) => parts.map((part) => (text === "" ? part : `${text},${part}`))).slice(0, 2000);
+    }
+    return texts.map((text) => `[${text}]`);
+  }
+  if (typeof value !== "object" || value === null) return [JSON.stringify(value)];
+  const orders = (names: string[]): string[][] =>
+    names.length === 0
+      ? [[]]
+      : names.flatMap((name) => orders(names.filter((other) => other !== name)).map((order) => [name, ...order]));
+  const members = value as Record<string, unknown>;
+  return orders(Object.keys(members))
+    .flatMap((order) => {
+      let texts = [""];
+      for (const name of order) {
+        const parts = permutations(members[name]);
+        texts = texts.flatMap((text) =>
+          parts.map((part) => `${text === "" ? "" : `${text},`}${JSON.stringify(name)}:${part}`),
+        );
+      }
+      return texts.map((text) => `{${text}}`);
+    })
+    .slice(0, 2000);
+}
+
+describe("random schemas against Ajv", () => {
+  it.each([
+    ["the plain keywords", false],
+    ["all keywords", true],
+  ])("%s", (_, logic) => {
+    const tally: Tally = { compiled: 0, refused: new Map(), accepted: 0, rejected: 0, drawn: 0, reordered: 0 };
+    for (let i = 0; i < NUM_SCHEMAS; i++) check(SEED + i, logic, tally);
+    console.log(`seed ${SEED}:`, JSON.stringify({ ...tally, refused: Object.fromEntries(tally.refused) }));
+    expect(tally.compiled).toBeGreaterThan(NUM_SCHEMAS / 2);
+    expect(tally.accepted).toBeGreaterThan(NUM_SCHEMAS);
+    expect(tally.drawn).toBeGreaterThan(NUM_SCHEMAS / 2);
+  });
+});
