@@ -9,6 +9,9 @@ import type { FastifyReply } from "fastify";
 
 import { DiecastError } from "../errors.ts";
 
+/** How long aborted requests get to say so to their clients. */
+const ABORT_GRACE_MS = 2000;
+
 /** One admitted request. */
 export interface Admitted {
   /** Aborts when the client is gone, or with ENGINE_SHUTDOWN as the reason when the server stops waiting. */
@@ -74,18 +77,21 @@ export class Admission {
     this.#draining = true;
   }
 
-  /** Waits until nothing runs, but no longer than `timeoutMs`; what still runs then is aborted. */
+  /** Waits until nothing runs; after `timeoutMs` what still runs is aborted. */
   async drain(timeoutMs: number): Promise<void> {
     this.startDraining();
     if (this.#running.size === 0) return;
-    const idle = new Promise<void>((resolve) => this.#idle.push(resolve));
-    const timer = setTimeout(() => this.abortAll(), timeoutMs);
-    await idle;
-    clearTimeout(timer);
-  }
-
-  abortAll(): void {
-    for (const controller of this.#running) controller.abort(shutdownError());
+    await new Promise<void>((resolve) => {
+      const abort = setTimeout(() => {
+        for (const controller of this.#running) controller.abort(shutdownError());
+      }, timeoutMs);
+      const giveUp = setTimeout(resolve, timeoutMs + ABORT_GRACE_MS);
+      this.#idle.push(() => {
+        clearTimeout(abort);
+        clearTimeout(giveUp);
+        resolve();
+      });
+    });
   }
 }
 

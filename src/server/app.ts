@@ -34,7 +34,9 @@ export function buildApp(engine: EngineHandle, appOptions: AppOptions = {}): Fas
   const { limits } = options;
   const service = new Service(engine, options);
   const app = fastify({
-    logger: options.log === false ? false : { level: options.log.level },
+    logger: options.log,
+    // Fastify times its close hooks with this too, and a drain may take longer than its default.
+    pluginTimeout: 0,
     bodyLimit: limits.maxBodyBytes,
     genReqId: () => `req_${randomUUID().replaceAll("-", "")}`,
     requestIdHeader: false,

@@ -48,7 +48,7 @@ export class GrammarGate {
       return this.#compile(format, whitespace);
     });
     this.#last = mine.catch(() => {});
-    const grammar = await mine;
+    const grammar = await orAborted(mine, signal);
     this.#remember(digest);
     return grammar;
   }
@@ -85,5 +85,19 @@ export class GrammarGate {
       case "regex":
         return { type, pattern: text, options };
     }
+  }
+}
+
+/** `promise`, or the signal's reason as soon as it aborts. */
+async function orAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }

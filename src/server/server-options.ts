@@ -37,6 +37,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
 /** pino's options as far as a server needs them. */
 export interface LogOptions {
   readonly level: string;
+  /** Where the lines go. Default: standard output. */
+  readonly stream?: { write(line: string): void };
 }
 
 export interface AppOptions {

@@ -9,6 +9,8 @@ import { once } from "node:events";
 
 import type { FastifyReply } from "fastify";
 
+import { DiecastError } from "../errors.ts";
+
 const HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache, no-transform",
@@ -20,6 +22,7 @@ export class EventStream {
   readonly #reply: FastifyReply;
   readonly #signal: AbortSignal;
   #started = false;
+  #ended = false;
   #drained: Promise<void> | undefined;
 
   /** @param signal Aborts when the client is gone; `send` then rejects. */
@@ -36,6 +39,8 @@ export class EventStream {
   /** @param data JSON text or another single line. */
   async send(data: string, event?: string): Promise<void> {
     this.#signal.throwIfAborted();
+    // Another choice of the same request failed and ended the stream.
+    if (this.#ended) throw new DiecastError("REQUEST_CANCELLED", "the stream has ended");
     const { raw } = this.#reply;
     if (!this.#started) this.#start();
     const name = event === undefined ? "" : `event: ${event}\n`;
@@ -58,9 +63,11 @@ export class EventStream {
   /** The last event of a stream that failed; does not wait for the reader. */
   fail(data: string): void {
     if (!this.#reply.raw.destroyed) this.#reply.raw.write(`event: error\ndata: ${data}\n\n`);
+    this.end();
   }
 
   end(): void {
+    this.#ended = true;
     if (!this.#reply.raw.destroyed) this.#reply.raw.end();
   }
 
@@ -68,6 +75,8 @@ export class EventStream {
     this.#started = true;
     this.#reply.hijack();
     const { raw } = this.#reply;
+    // A broken socket also closes the response, which is how we hear of it; unheard, the error would end the process.
+    raw.on("error", () => {});
     for (const [name, value] of Object.entries(this.#reply.getHeaders())) {
       if (value !== undefined) raw.setHeader(name, value);
     }

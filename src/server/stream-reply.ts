@@ -19,12 +19,12 @@ export async function streamReply(
   const events = new EventStream(reply, signal);
   try {
     await body(events);
+    events.end();
   } catch (error) {
     if (!events.started) throw error;
     const { status, body: answer } = errorReply(error, service.options.limits);
     logError(error, request, status, answer.error.code);
     events.fail(JSON.stringify(answer));
   }
-  events.end();
   return reply;
 }

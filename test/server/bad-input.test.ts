@@ -318,4 +318,19 @@ describe("failures of the engine", () => {
     expect((await postJson(app, CHAT, { ...asked, n: 3, seed: 0 })).statusCode).toBe(503);
     expect(engine.runs.map((run) => run.cancelled)).toEqual([true, false, true]);
   });
+
+  test("of one streamed choice end the stream and the others, which go on pushing", async () => {
+    const engine = new FakeEngine({
+      onGenerate: (run) => {
+        run.push("a");
+        if (run.request.seed === 1) setTimeout(() => run.fail(new DiecastError("OUT_OF_MEMORY", "full")), 5);
+        else for (let ms = 1; ms < 20; ms++) setTimeout(() => run.ended || run.push("b"), ms);
+      },
+    });
+    const app = buildApp(engine);
+    apps.push(app);
+    const response = await postJson(app, CHAT, { ...asked, n: 3, seed: 0, stream: true });
+    expect(response.body.trimEnd()).toMatch(/event: error\ndata: \{.*"OUT_OF_MEMORY"[^\n]*$/);
+    expect(engine.runs.map((run) => run.cancelled)).toEqual([true, false, true]);
+  });
 });
