@@ -50,7 +50,15 @@ export function runDiecast(options: MaskBenchOptions): EngineFigures {
     } catch (error) {
       if (!DiecastError.is(error)) throw error;
       compileErrors += 1;
-      verdicts.push(JSON.stringify({ id: row.id, verdict: "compile_error", code: error.code, pointer: error.detail.pointer, message: error.message.slice(0, 200) }));
+      verdicts.push(
+        JSON.stringify({
+          id: row.id,
+          verdict: "compile_error",
+          code: error.code,
+          pointer: error.detail.pointer,
+          message: error.message.slice(0, 200),
+        }),
+      );
       continue;
     }
     compileMs.push(Number(process.hrtime.bigint() - begin) / 1e6);
@@ -82,7 +90,15 @@ export function runDiecast(options: MaskBenchOptions): EngineFigures {
     if (accept) falseAccepts += 1;
     if (reject) falseRejects += 1;
     if (!accept && !reject) passing += 1;
-    verdicts.push(JSON.stringify({ id: row.id, verdict: accept ? "false_accept" : reject ? "false_reject" : "pass", wrong, slowestUs: slowest, compileMs: compileMs.at(-1) }));
+    verdicts.push(
+      JSON.stringify({
+        id: row.id,
+        verdict: accept ? "false_accept" : reject ? "false_reject" : "pass",
+        wrong,
+        slowestUs: slowest,
+        compileMs: compileMs.at(-1),
+      }),
+    );
   }
   if (options.verdicts) writeFileSync(options.verdicts, `${verdicts.join("\n")}\n`);
   return {

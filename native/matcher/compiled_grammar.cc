@@ -78,6 +78,10 @@ void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t p
       continue;
     }
     path[depth] = store.Step(from, node.byte);
+    if (path[depth] == ConfigStore::kDead) {
+      i = node.subtree_end;
+      continue;
+    }
     if (const auto values = trie.ValuesAt(i); !values.empty() && !visit(values)) return;
     ++i;
   }
@@ -88,9 +92,18 @@ void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Mem
                                       std::vector<int32_t>* ids) {
   const uint32_t rule_index = program_.RuleIndexOf(member.state);
   const uint32_t local = member.state - program_.rules()[rule_index].first_state;
-  const ConfigStore::Room room = store.RoomOf(member.state, member.count);
+  const ConfigStore::Room room = store.RoomOf(member.state, member.reg);
   LexemeTable& table = TableOf(rule_index);
   auto inside = table.Inside(local, {room.to_max, room.to_min});
+  // A text that must differ from others: tokens that complete one of them, or leave no way around it, are taken out.
+  const bool captures = member.text != RegisterStore::kNoText;
+  std::vector<ConfigStore::Member> alone{member};
+  const uint32_t config = captures ? store.Intern(&alone) : ConfigStore::kDead;
+  const auto dead = [&](uint32_t token) {
+    const auto bytes = vocabulary_->tokenizer().TokenBytes(static_cast<int32_t>(token));
+    return store.StepAll(config, bytes) == ConfigStore::kDead;
+  };
+  if (captures) inside = WithoutForbidden(store, member, std::move(inside), dead);
   // Alternatives with a common prefix stand in the same lexeme state: one bitmap serves them all.
   if (inside->count != 0 && std::find(bases->begin(), bases->end(), inside) == bases->end()) {
     bases->push_back(std::move(inside));
@@ -104,13 +117,37 @@ void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Mem
     Walk(store, remainders.trie, TokenTrie::kNone, follow, [&](std::span<const uint32_t> values) {
       for (const uint32_t v : values) {
         const auto& exit = remainders.exits[v];
-        if (!counted || (exit.count >= room.to_min && exit.count <= room.to_max)) {
+        if (counted && (exit.count < room.to_min || exit.count > room.to_max)) continue;
+        if (!captures || !dead(exit.token)) {
           ids->push_back(static_cast<int32_t>(exit.token));
         }
       }
       return true;
     });
   }
+}
+
+std::shared_ptr<const TokenBitmap> CompiledGrammar::WithoutForbidden(ConfigStore& store,
+                                                                     const ConfigStore::Member& member,
+                                                                     std::shared_ptr<const TokenBitmap> inside,
+                                                                     const std::function<bool(uint32_t)>& dead) {
+  const TokenTrie& trie = vocabulary_->trie();
+  std::shared_ptr<TokenBitmap> own;
+  for (const std::string& rest : store.Forbidden(member)) {
+    uint32_t node = TokenTrie::kNone;
+    for (const char c : rest) {
+      node = trie.Child(node, static_cast<uint8_t>(c));
+      if (node == TokenTrie::kNone) break;
+      for (const uint32_t token : trie.ValuesAt(node)) {
+        if (!TestBit(inside->words, token) || !dead(token)) continue;
+        if (!own) own = std::make_shared<TokenBitmap>(*inside);
+        own->words[token >> 5] &= ~(1u << (token & 31));
+      }
+    }
+  }
+  if (!own) return inside;
+  own->Recount();
+  return own;
 }
 
 std::shared_ptr<const MaskEntry> CompiledGrammar::BuildMask(ConfigStore& store, uint32_t config) {

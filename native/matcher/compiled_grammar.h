@@ -1,6 +1,7 @@
 // An immutable grammar program with the memo that its matchers share, and the computation of masks and forced tokens.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -43,6 +44,10 @@ class CompiledGrammar {
   /// Adds what a member inside of a table's lexeme allows: a bitmap to `bases`, the tokens that leave the lexeme to `ids`.
   void AddLexemeMember(ConfigStore& store, const ConfigStore::Member& member,
                        std::vector<std::shared_ptr<const TokenBitmap>>* bases, std::vector<int32_t>* ids);
+  /// `inside` less the tokens that run into a text already seen, as far as `dead` confirms.
+  std::shared_ptr<const TokenBitmap> WithoutForbidden(ConfigStore& store, const ConfigStore::Member& member,
+                                                      std::shared_ptr<const TokenBitmap> inside,
+                                                      const std::function<bool(uint32_t)>& dead);
   /// Calls visit(values) for every trie node whose path from `config` is alive; stops when visit returns false.
   /// `parent` is the trie node below which to walk (TokenTrie::kNone: everything).
   template <typename Visit>

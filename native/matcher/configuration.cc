@@ -11,42 +11,45 @@ namespace {
 
 /// A set of members beyond this means a grammar of runaway ambiguity.
 constexpr size_t kMaxMembers = 20000;
+/// How many configurations are looked at to find a text that is not among those seen.
+constexpr size_t kMaxEscapeSearch = 4096;
 /// Closures up to this size look for duplicates by scanning.
 constexpr size_t kSmallClosure = 16;
 
 uint64_t HashOf(const ConfigStore::Member& m) {
-  return HashMix(HashMix(m.stack, m.state), m.count);
+  return HashMix(HashMix(m.stack, m.state), uint64_t{m.text} << 32 | m.reg);
 }
 
 }  // namespace
 
 ConfigStore::ConfigStore(const Program& program, uint32_t max_token_bytes)
     : program_(program), max_token_bytes_(max_token_bytes) {
-  stacks_.push_back({kNone, kNone, 0, 0, kNone});
+  stacks_.push_back({kNone, kNone, 0, RegisterStore::kNoText, 0, kNone});
   stack_table_.Add(0);
   if (program_.has_counters()) {
-    stack_classes_.push_back({kNone, kNone, 0});
+    stack_classes_.push_back({kNone, kNone, 0, 0});
     stack_class_table_.Add(0);
   }
   result_.clear();
   Intern(&result_);  // the dead configuration is number 0
   BeginClosure();
-  Enter(kBottom, program_.rules()[program_.root_rule()].start, 0);
-  start_ = FinishClosure();
+  Enter(kBottom, program_.rules()[program_.root_rule()].start, 0, RegisterStore::kNoText);
+  Close();
+  start_ = Intern(&result_);
 }
 
-uint32_t ConfigStore::Push(uint32_t parent, uint32_t state, uint32_t count) {
-  const uint64_t hash = HashMix(HashMix(parent, state), count);
+uint32_t ConfigStore::Push(uint32_t parent, uint32_t state, uint32_t reg, uint32_t text_start) {
+  const uint64_t hash = HashMix(HashMix(parent, state), uint64_t{text_start} << 32 | reg);
   const uint32_t found = stack_table_.Find(hash, [&](uint32_t id) {
     const StackNode& n = stacks_[id];
-    return n.parent == parent && n.state == state && n.count == count;
+    return n.parent == parent && n.state == state && n.reg == reg && n.text_start == text_start;
   });
   if (found != InternTable::kNone) return found;
   const auto id = static_cast<uint32_t>(stacks_.size());
   uint32_t cls = 0;
   if (program_.has_counters()) {
-    const StackClass key{stacks_[parent].cls, state, RoomKey(state, count)};
-    const uint64_t class_hash = HashMix(HashMix(key.parent, key.state), key.room);
+    const StackClass key{stacks_[parent].cls, state, RoomKey(state, reg), text_start};
+    const uint64_t class_hash = HashMix(HashMix(HashMix(key.parent, key.state), key.room), text_start);
     cls = stack_class_table_.Find(class_hash, [&](uint32_t c) { return stack_classes_[c] == key; });
     if (cls == InternTable::kNone) {
       cls = static_cast<uint32_t>(stack_classes_.size());
@@ -54,7 +57,7 @@ uint32_t ConfigStore::Push(uint32_t parent, uint32_t state, uint32_t count) {
       stack_class_table_.Add(class_hash);
     }
   }
-  stacks_.push_back({parent, state, count, cls, kNone});
+  stacks_.push_back({parent, state, reg, text_start, cls, kNone});
   stack_table_.Add(hash);
   return id;
 }
@@ -65,9 +68,39 @@ void ConfigStore::BeginClosure() {
   result_.clear();
 }
 
-void ConfigStore::Enter(uint32_t stack, uint32_t state, uint32_t count) { pending_.push_back({stack, state, count}); }
+bool ConfigStore::Admits(uint32_t state, uint32_t reg) const {
+  const Program::Rule& rule = program_.RuleOf(state);
+  if (!rule.registers()) return program_.Admits(state, reg);
+  const RegisterStore::Record& record = registers_.record(reg);
+  const Program::Distance d = program_.DistanceOf(state);
+  const uint32_t missing = rule.required() - record.TakenBelow(rule.required());
+  if (missing != 0 && d.max == 0) return false;
+  if (uint64_t{record.count} + std::max(d.min, missing) > rule.counter_max) return false;
+  const uint32_t untaken =
+      rule.open() ? layout::kInfinityWord : rule.num_slots() - record.TakenBelow(rule.num_slots());
+  if (d.min > untaken) return false;
+  const uint32_t more = std::min(d.max, untaken);
+  return more == layout::kInfinityWord || uint64_t{record.count} + more >= rule.counter_min;
+}
 
-uint32_t ConfigStore::FinishClosure() {
+bool ConfigStore::Count(const Program::Rule& rule, bool inc, const Program::CallEdge* edge, uint32_t* reg) {
+  const bool mark = edge != nullptr && edge->mark();
+  if (!inc && !mark) return true;
+  if (!rule.registers()) {
+    *reg = Program::Saturate(rule, *reg + 1);
+    return true;
+  }
+  if (mark) {
+    if (registers_.record(*reg).Taken(edge->slot())) return false;
+    *reg = registers_.WithSlot(*reg, edge->slot());
+  }
+  // An unbounded count stops where it no longer matters.
+  const bool enough = rule.counter_max == layout::kInfinityWord && registers_.record(*reg).count >= rule.counter_min;
+  if (!enough) *reg = registers_.WithCount(*reg);
+  return true;
+}
+
+void ConfigStore::Close() {
   bool indexed = false;
   while (!pending_.empty()) {
     const Member m = pending_.back();
@@ -94,28 +127,38 @@ uint32_t ConfigStore::FinishClosure() {
     if (program_.HasByteMoves(m.state)) result_.push_back(m);
     if (program_.IsLiteralPosition(m.state)) continue;
     const Program::Rule& rule = program_.RuleOf(m.state);
-    if (program_.Accepting(m.state) && (!rule.counted() || m.count >= rule.counter_min)) {
+    const uint32_t count = rule.registers() ? registers_.record(m.reg).count : m.reg;
+    if (program_.Accepting(m.state) && (!rule.counted() || count >= rule.counter_min)) {
+      const StackNode node = stacks_[m.stack];
       if (m.stack == kBottom) {
-        result_.push_back({kBottom, kCompleteState, 0});
-      } else {
-        const StackNode& node = stacks_[m.stack];
-        Enter(node.parent, node.state, node.count);
+        result_.push_back({kBottom, kCompleteState, 0, RegisterStore::kNoText});
+      } else if (node.text_start == RegisterStore::kNoText) {
+        Enter(node.parent, node.state, node.reg, m.text);
+      } else if (const uint32_t value = registers_.Since(m.text, node.text_start);
+                 !registers_.record(node.reg).Seen(value)) {
+        const uint32_t outer = node.text_start == RegisterStore::kEmptyText ? RegisterStore::kNoText : m.text;
+        Enter(node.parent, node.state, registers_.WithValue(node.reg, value), outer);
       }
     }
     for (const Program::CallEdge& edge : program_.CallEdges(m.state)) {
-      uint32_t count = m.count;
-      if (edge.inc()) count = Program::Saturate(rule, count + 1);
-      if (!program_.Admits(edge.target, count)) continue;
+      uint32_t reg = m.reg;
+      if (!Count(rule, edge.inc(), &edge, &reg) || !Admits(edge.target, reg)) continue;
       if (edge.epsilon()) {
-        Enter(m.stack, edge.target, count);
-      } else {
+        Enter(m.stack, edge.target, reg, m.text);
+        continue;
+      }
+      const uint32_t callee = program_.rules()[edge.rule].start;
+      if (edge.unique()) {
+        const uint32_t start = m.text == RegisterStore::kNoText ? RegisterStore::kEmptyText : m.text;
+        Enter(Push(m.stack, edge.target, reg, start), callee, 0, start);
+      } else if (program_.PureReturn(edge.target)) {
         // A call in last position needs no frame to come back to: right recursion keeps the stack flat.
-        const uint32_t stack = program_.PureReturn(edge.target) ? m.stack : Push(m.stack, edge.target, count);
-        Enter(stack, program_.rules()[edge.rule].start, 0);
+        Enter(m.stack, callee, 0, m.text);
+      } else {
+        Enter(Push(m.stack, edge.target, reg, RegisterStore::kNoText), callee, 0, m.text);
       }
     }
   }
-  return Intern(&result_);
 }
 
 uint32_t ConfigStore::Intern(std::vector<Member>* set) {
@@ -142,32 +185,115 @@ uint32_t ConfigStore::Step(uint32_t config, uint8_t byte) {
   const uint64_t key = uint64_t{config} << 8 | byte;
   const uint32_t known = transitions_.Get(key);
   if (known != FlatMap::kNone) return known;
+  StepInto(config, byte);
+  if (program_.has_registers()) DropExhausted();
+  const uint32_t next = Intern(&result_);
+  transitions_.Put(key, next);
+  return next;
+}
+
+void ConfigStore::StepInto(uint32_t config, uint8_t byte) {
   BeginClosure();
-  // members() may move while the closure pushes, so go by index.
+  // members() may move while the closure interns, so go by index.
   const uint32_t first = configs_[config].first;
   const uint32_t size = configs_[config].size;
   for (uint32_t i = first; i < first + size; ++i) {
     const Member m = members_[i];
     if (m.state == kCompleteState) continue;
+    const auto text = [&] {
+      const bool captured = m.text != RegisterStore::kNoText && !program_.RuleOf(m.state).uncaptured();
+      return captured ? registers_.Append(m.text, byte) : m.text;
+    };
     if (program_.IsLiteralPosition(m.state)) {
-      if (program_.LiteralByte(m.state) == byte) Enter(m.stack, program_.LiteralNext(m.state), m.count);
+      if (program_.LiteralByte(m.state) == byte) Enter(m.stack, program_.LiteralNext(m.state), m.reg, text());
       continue;
     }
     for (const Program::ByteEdge& e : program_.ByteEdges(m.state)) {
       if (byte < e.lo() || byte > e.hi()) continue;
-      uint32_t count = m.count;
-      if (e.inc()) count = Program::Saturate(program_.RuleOf(m.state), count + 1);
-      if (program_.Admits(e.target, count)) Enter(m.stack, e.target, count);
+      uint32_t reg = m.reg;
+      Count(program_.RuleOf(m.state), e.inc(), nullptr, &reg);
+      if (Admits(e.target, reg)) Enter(m.stack, e.target, reg, text());
     }
     for (const Program::LiteralEdge& e : program_.LiteralEdges(m.state)) {
-      if (program_.FirstByte(e) == byte && program_.Admits(e.target, m.count)) {
-        Enter(m.stack, program_.AfterFirstByte(e), m.count);
+      if (program_.FirstByte(e) == byte && Admits(e.target, m.reg)) {
+        Enter(m.stack, program_.AfterFirstByte(e), m.reg, text());
       }
     }
   }
-  const uint32_t next = FinishClosure();
-  transitions_.Put(key, next);
-  return next;
+  Close();
+}
+
+bool ConfigStore::AtRisk(const Member& member) const {
+  if (member.text == RegisterStore::kNoText) return false;
+  for (uint32_t s = member.stack; s != kBottom; s = stacks_[s].parent) {
+    const StackNode& node = stacks_[s];
+    if (node.text_start == RegisterStore::kNoText) continue;
+    const RegisterStore::Record& record = registers_.record(node.reg);
+    if (record.values.empty()) continue;
+    // The outermost capture starts at the empty text, so its ids compare directly; inner ones compare as strings.
+    if (node.text_start == RegisterStore::kEmptyText) {
+      for (const uint32_t v : record.values) {
+        if (registers_.IsPrefix(member.text, v)) return true;
+      }
+    } else {
+      const std::string text = registers_.Text(member.text).substr(registers_.Length(node.text_start));
+      for (const uint32_t v : record.values) {
+        if (registers_.Text(v).starts_with(text)) return true;
+      }
+    }
+  }
+  return false;
+}
+
+std::vector<std::string> ConfigStore::Forbidden(const Member& member) {
+  std::vector<std::string> rests;
+  if (member.text == RegisterStore::kNoText) return rests;
+  for (uint32_t s = member.stack; s != kBottom; s = stacks_[s].parent) {
+    const StackNode& node = stacks_[s];
+    if (node.text_start == RegisterStore::kNoText) continue;
+    const std::string text = registers_.Text(member.text).substr(registers_.Length(node.text_start));
+    for (const uint32_t v : registers_.record(node.reg).values) {
+      const std::string value = registers_.Text(v);
+      if (value.size() > text.size() && value.starts_with(text)) rests.push_back(value.substr(text.size()));
+    }
+  }
+  return rests;
+}
+
+void ConfigStore::DropExhausted() {
+  bool any = false;
+  for (const Member& m : result_) any |= m.text != RegisterStore::kNoText;
+  if (!any) return;
+  const std::vector<Member> members = result_;
+  std::vector<Member> kept;
+  for (const Member& m : members) {
+    if (!AtRisk(m) || CanAvoidSeen(m)) kept.push_back(m);
+  }
+  result_ = std::move(kept);
+}
+
+bool ConfigStore::CanAvoidSeen(const Member& member) {
+  // Breadth first over bytes until some member is out of reach of every text seen: from there any completion will do.
+  std::vector<Member> set{member};
+  std::vector<uint32_t> queue{Intern(&set)};
+  std::vector<uint32_t> visited = queue;
+  for (size_t head = 0; head < queue.size() && visited.size() < kMaxEscapeSearch; ++head) {
+    const ByteSet live = Live(queue[head]);
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+      if (!Contains(live, static_cast<uint8_t>(byte))) continue;
+      StepInto(queue[head], static_cast<uint8_t>(byte));
+      for (const Member& m : result_) {
+        if (!AtRisk(m)) return true;
+      }
+      if (result_.empty()) continue;
+      const uint32_t next = Intern(&result_);
+      if (std::find(visited.begin(), visited.end(), next) == visited.end()) {
+        visited.push_back(next);
+        queue.push_back(next);
+      }
+    }
+  }
+  return false;
 }
 
 uint32_t ConfigStore::StepAll(uint32_t config, std::string_view bytes) {
@@ -176,7 +302,7 @@ uint32_t ConfigStore::StepAll(uint32_t config, std::string_view bytes) {
     Member m = members_[configs_[config].first];
     if (m.state != kCompleteState && !program_.IsLiteralPosition(m.state)) {
       const Program::Rule& rule = program_.RuleOf(m.state);
-      if (rule.lexeme() && rule.counted()) {
+      if (rule.lexeme() && rule.counted() && m.text == RegisterStore::kNoText) {
         bool inside = true;
         for (const char c : bytes) {
           const auto byte = static_cast<uint8_t>(c);
@@ -191,8 +317,8 @@ uint32_t ConfigStore::StepAll(uint32_t config, std::string_view bytes) {
             inside = false;
             break;
           }
-          if (taken->inc()) m.count = Program::Saturate(rule, m.count + 1);
-          if (!program_.Admits(taken->target, m.count)) return kDead;
+          if (taken->inc()) m.reg = Program::Saturate(rule, m.reg + 1);
+          if (!program_.Admits(taken->target, m.reg)) return kDead;
           m.state = taken->target;
         }
         if (inside) {
@@ -223,11 +349,12 @@ const ByteSet& ConfigStore::Live(uint32_t config) {
         continue;
       }
       for (const auto& e : program_.ByteEdges(m.state)) {
-        const uint32_t count = m.count + (e.inc() ? 1 : 0);
-        if (program_.Admits(e.target, Program::Saturate(program_.RuleOf(m.state), count))) add(e.lo(), e.hi());
+        uint32_t reg = m.reg;
+        Count(program_.RuleOf(m.state), e.inc(), nullptr, &reg);
+        if (Admits(e.target, reg)) add(e.lo(), e.hi());
       }
       for (const auto& e : program_.LiteralEdges(m.state)) {
-        if (program_.Admits(e.target, m.count)) add(program_.FirstByte(e), program_.FirstByte(e));
+        if (Admits(e.target, m.reg)) add(program_.FirstByte(e), program_.FirstByte(e));
       }
     }
     configs_[config].live = static_cast<uint32_t>(live_.size());
@@ -256,20 +383,32 @@ int ConfigStore::ForcedByte(uint32_t config) {
 
 uint32_t ConfigStore::Follow(uint32_t stack) {
   if (stack == kBottom) {
-    result_.assign(1, {kBottom, kCompleteState, 0});
+    result_.assign(1, {kBottom, kCompleteState, 0, RegisterStore::kNoText});
     return Intern(&result_);
   }
   if (stacks_[stack].follow == kNone) {
     BeginClosure();
     const StackNode node = stacks_[stack];
-    Enter(node.parent, node.state, node.count);
-    const uint32_t config = FinishClosure();
+    Enter(node.parent, node.state, node.reg,
+          node.text_start == RegisterStore::kEmptyText ? RegisterStore::kNoText : node.text_start);
+    Close();
+    const uint32_t config = Intern(&result_);
     stacks_[stack].follow = config;
   }
   return stacks_[stack].follow;
 }
 
 uint32_t ConfigStore::Import(const ConfigStore& from, uint32_t config) {
+  const auto text = [&](uint32_t t) {
+    return t == RegisterStore::kNoText ? t : registers_.InternText(from.registers_.Text(t));
+  };
+  const auto reg = [&](uint32_t state, uint32_t r) {
+    if (!program_.RuleOf(state).registers()) return r;
+    RegisterStore::Record record = from.registers_.record(r);
+    for (uint32_t& v : record.values) v = text(v);
+    std::sort(record.values.begin(), record.values.end());
+    return registers_.InternRecord(record);
+  };
   std::vector<Member> set;
   std::vector<uint32_t> chain;
   for (const Member& m : from.members(config)) {
@@ -277,25 +416,27 @@ uint32_t ConfigStore::Import(const ConfigStore& from, uint32_t config) {
     for (uint32_t s = m.stack; s != kBottom; s = from.stacks_[s].parent) chain.push_back(s);
     uint32_t stack = kBottom;
     for (auto it = chain.rbegin(); it != chain.rend(); ++it) {
-      stack = Push(stack, from.stacks_[*it].state, from.stacks_[*it].count);
+      const StackNode& node = from.stacks_[*it];
+      stack = Push(stack, node.state, reg(node.state, node.reg), text(node.text_start));
     }
-    set.push_back({stack, m.state, m.count});
+    set.push_back({stack, m.state, m.state == kCompleteState ? 0 : reg(m.state, m.reg), text(m.text)});
   }
   return Intern(&set);
 }
 
-ConfigStore::Room ConfigStore::RoomOf(uint32_t state, uint32_t count) const {
+ConfigStore::Room ConfigStore::RoomOf(uint32_t state, uint32_t reg) const {
   const Program::Rule& rule = program_.RuleOf(state);
   if (!rule.counted()) return {layout::kInfinityWord, 0};
   const uint32_t clip = rule.reach + max_token_bytes_;
   Room room{layout::kInfinityWord, 0};
-  if (rule.counter_max != layout::kInfinityWord) room.to_max = std::min(rule.counter_max - count, clip);
-  if (count < rule.counter_min) room.to_min = std::min(rule.counter_min - count, clip);
+  if (rule.counter_max != layout::kInfinityWord) room.to_max = std::min(rule.counter_max - reg, clip);
+  if (reg < rule.counter_min) room.to_min = std::min(rule.counter_min - reg, clip);
   return room;
 }
 
-uint64_t ConfigStore::RoomKey(uint32_t state, uint32_t count) const {
-  const Room room = RoomOf(state, count);
+uint64_t ConfigStore::RoomKey(uint32_t state, uint32_t reg) const {
+  if (program_.RuleOf(state).registers()) return reg;  // records are not abstracted
+  const Room room = RoomOf(state, reg);
   return uint64_t{room.to_max} << 32 | room.to_min;
 }
 
@@ -305,12 +446,14 @@ uint32_t ConfigStore::ClassOf(uint32_t config) {
   std::vector<ClassMember> set;
   set.reserve(configs_[config].size);
   for (const Member& m : members(config)) {
-    set.push_back({m.state == kCompleteState ? 0 : RoomKey(m.state, m.count), stacks_[m.stack].cls, m.state});
+    set.push_back({m.state == kCompleteState ? 0 : RoomKey(m.state, m.reg), stacks_[m.stack].cls, m.state, m.text});
   }
   std::sort(set.begin(), set.end());
   set.erase(std::unique(set.begin(), set.end()), set.end());
   uint64_t hash = set.size();
-  for (const ClassMember& m : set) hash = HashMix(HashMix(HashMix(hash, m.room), m.stack_class), m.state);
+  for (const ClassMember& m : set) {
+    hash = HashMix(HashMix(HashMix(hash, m.room), m.stack_class), uint64_t{m.text} << 32 | m.state);
+  }
   uint32_t cls = class_table_.Find(hash, [&](uint32_t id) {
     const auto [first, size] = class_spans_[id];
     return size == set.size() && std::equal(set.begin(), set.end(), class_members_.begin() + first);
@@ -335,7 +478,7 @@ size_t ConfigStore::memory_bytes() const {
   return sizeof(*this) + bytes(configs_) + bytes(members_) + bytes(stacks_) + bytes(live_) + bytes(class_spans_) +
          bytes(class_members_) + bytes(stack_classes_) + bytes(masks_) + config_table_.memory_bytes() +
          stack_table_.memory_bytes() + class_table_.memory_bytes() + stack_class_table_.memory_bytes() +
-         transitions_.memory_bytes() + mask_bytes_;
+         transitions_.memory_bytes() + registers_.memory_bytes() + mask_bytes_;
 }
 
 }  // namespace diecast

@@ -13,11 +13,14 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "native/matcher/intern_table.h"
 #include "native/matcher/mask.h"
 #include "native/matcher/program.h"
+#include "native/matcher/registers.h"
 
 namespace diecast {
 
@@ -36,7 +39,8 @@ class ConfigStore {
   struct Member {
     uint32_t stack;
     uint32_t state;
-    uint32_t count;
+    uint32_t reg;   ///< the rule's counter, or the id of its record when it has registers
+    uint32_t text;  ///< what the innermost UNIQUE call has consumed so far, RegisterStore::kNoText outside of one
     bool operator==(const Member&) const = default;
     auto operator<=>(const Member&) const = default;
   };
@@ -54,16 +58,21 @@ class ConfigStore {
     return {members_.data() + configs_[config].first, configs_[config].size};
   }
   bool complete(uint32_t config) const { return configs_[config].complete; }
+  /// Bytes that some member has an edge for. With texts being captured, a byte in it may still turn out dead.
   const ByteSet& Live(uint32_t config);
   /// The only byte that can follow, or -1 when there is a choice, none, or the text may end here.
   int ForcedByte(uint32_t config);
 
-  /// The configuration after returning from `stack`'s call.
+  /// The configuration after returning from `stack`'s call. For a UNIQUE call the text is not known here: what is allowed is a
+  /// superset of the truth.
   uint32_t Follow(uint32_t stack);
   /// Interns a set of closed members (a part of another configuration).
   uint32_t Intern(std::vector<Member>* members);
   /// The same situation, known to another store of this program.
   uint32_t Import(const ConfigStore& from, uint32_t config);
+
+  /// Texts that a capturing member must not complete and has begun: its continuations among the texts already seen.
+  std::vector<std::string> Forbidden(const Member& member);
 
   uint32_t ClassOf(uint32_t config);
   /// Mask memo, by class.
@@ -75,7 +84,7 @@ class ConfigStore {
     uint32_t to_max;
     uint32_t to_min;
   };
-  Room RoomOf(uint32_t state, uint32_t count) const;
+  Room RoomOf(uint32_t state, uint32_t reg) const;
 
   size_t memory_bytes() const;
   uint32_t num_configs() const { return static_cast<uint32_t>(configs_.size()); }
@@ -92,7 +101,8 @@ class ConfigStore {
   struct StackNode {
     uint32_t parent;
     uint32_t state;
-    uint32_t count;
+    uint32_t reg;
+    uint32_t text_start;  // of a UNIQUE call: the text before it; kNoText for other calls
     uint32_t cls;
     uint32_t follow;  // configuration after the return, kNone when not computed
   };
@@ -100,19 +110,29 @@ class ConfigStore {
     uint64_t room;
     uint32_t stack_class;
     uint32_t state;
+    uint32_t text;
     bool operator==(const ClassMember&) const = default;
     auto operator<=>(const ClassMember&) const = default;
   };
   static constexpr uint32_t kNone = 0xffffffff;
   static constexpr int16_t kForcedUnknown = -2;
 
-  uint32_t Push(uint32_t parent, uint32_t state, uint32_t count);
+  uint32_t Push(uint32_t parent, uint32_t state, uint32_t reg, uint32_t text_start);
+  bool Admits(uint32_t state, uint32_t reg) const;
+  /// Applies an edge's INC and MARK to `reg`; false when the slot is taken.
+  bool Count(const Program::Rule& rule, bool inc, const Program::CallEdge* edge, uint32_t* reg);
   /// Starts a closure: clears the work lists.
   void BeginClosure();
-  void Enter(uint32_t stack, uint32_t state, uint32_t count);
-  /// Enters everything that is pending and interns the result.
-  uint32_t FinishClosure();
-  uint64_t RoomKey(uint32_t state, uint32_t count) const;
+  void Enter(uint32_t stack, uint32_t state, uint32_t reg, uint32_t text) { pending_.push_back({stack, state, reg, text}); }
+  /// Enters everything that is pending, leaving closed members in result_.
+  void Close();
+  /// Consumes a byte into result_, without interning.
+  void StepInto(uint32_t config, uint8_t byte);
+  /// Drops capturing members that can only complete a text already seen.
+  void DropExhausted();
+  bool AtRisk(const Member& member) const;
+  bool CanAvoidSeen(const Member& member);
+  uint64_t RoomKey(uint32_t state, uint32_t reg) const;
 
   const Program& program_;
   const uint32_t max_token_bytes_;
@@ -125,6 +145,7 @@ class ConfigStore {
   InternTable stack_table_;
   std::vector<ByteSet> live_;
   FlatMap transitions_;
+  RegisterStore registers_;
 
   std::vector<std::pair<uint32_t, uint32_t>> class_spans_;
   std::vector<ClassMember> class_members_;
@@ -133,6 +154,7 @@ class ConfigStore {
     uint32_t parent;
     uint32_t state;
     uint64_t room;
+    uint32_t text_start;
     bool operator==(const StackClass&) const = default;
   };
   std::vector<StackClass> stack_classes_;

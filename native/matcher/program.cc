@@ -80,13 +80,18 @@ Program::Program(std::span<const uint8_t> bytes) {
   for (const RawRule& raw : raw_rules) {
     Rule rule{raw.words[kRuleStartState], raw.words[kRuleFirstState], raw.words[kRuleNumStates],
               raw.words[kRuleFlags],      raw.words[kRuleCounterMin], raw.words[kRuleCounterMax],
-              raw.words[kRuleDistances],  0};
+              raw.words[kRuleDistances],  raw.words[kRuleSlots],      0};
     const uint64_t end = uint64_t{rule.first_state} + rule.num_states;
     if (rule.num_states == 0 || end > num_states_) Fail("a rule's states run past the end");
     if (rule.start < rule.first_state || rule.start >= end) Fail("a rule starts outside of itself");
     for (uint64_t s = rule.first_state; s < end; ++s) {
       if (rule_of_[s] != kInfinityWord) Fail("two rules share a state");
       rule_of_[s] = static_cast<uint32_t>(rules_.size());
+    }
+    if (rule.registers()) {
+      has_registers_ = true;
+      if (!rule.counted() || rule.lexeme()) Fail("registers in a rule that does not count");
+      if (rule.required() > rule.num_slots()) Fail("more required slots than slots");
     }
     if (rule.counted()) {
       has_counters_ = true;
@@ -141,6 +146,8 @@ Program::Program(std::span<const uint8_t> bytes) {
       check_target(e.target);
       if (rules_[rule].lexeme()) Fail("a lexeme calls a rule");
       if (!e.epsilon() && e.rule >= rules_.size()) Fail("a call of an unknown rule");
+      if ((e.mark() || e.unique()) && !rules_[rule].registers()) Fail("a rule without registers marks or remembers");
+      if (e.mark() && e.slot() >= rules_[rule].num_slots()) Fail("a slot out of range");
     }
     for (const LiteralEdge& e : LiteralEdges(s)) {
       check_target(e.target);

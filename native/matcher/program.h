@@ -21,11 +21,17 @@ class Program {
     uint32_t counter_min;
     uint32_t counter_max;
     uint32_t distances;
+    uint32_t slots;
     /// Largest finite distance of any state: how far below a limit the limit can be felt.
     uint32_t reach;
     bool counted() const { return flags & layout::kRuleFlagCounted; }
     bool lexeme() const { return flags & layout::kRuleFlagLexeme; }
     bool shared() const { return flags & layout::kRuleFlagShared; }
+    bool registers() const { return flags & layout::kRuleFlagRegisters; }
+    bool open() const { return flags & layout::kRuleFlagOpen; }
+    bool uncaptured() const { return flags & layout::kRuleFlagUncaptured; }
+    uint32_t required() const { return slots & 0xffff; }
+    uint32_t num_slots() const { return slots >> 16; }
   };
   struct ByteEdge {
     uint32_t range;
@@ -40,6 +46,9 @@ class Program {
     uint32_t flags;
     bool epsilon() const { return rule == layout::kInfinityWord; }
     bool inc() const { return flags & layout::kEdgeFlagInc; }
+    bool mark() const { return flags & layout::kEdgeFlagMark; }
+    bool unique() const { return flags & layout::kEdgeFlagUnique; }
+    uint32_t slot() const { return flags >> layout::kEdgeSlotShift; }
   };
   struct LiteralEdge {
     uint32_t offset;
@@ -111,6 +120,7 @@ class Program {
   }
 
   bool has_counters() const { return has_counters_; }
+  bool has_registers() const { return has_registers_; }
   size_t memory_bytes() const;
 
  private:
@@ -127,6 +137,7 @@ class Program {
   uint32_t root_rule_ = 0;
   uint32_t num_states_ = 0;
   bool has_counters_ = false;
+  bool has_registers_ = false;
   std::vector<Rule> rules_;
   std::vector<State> states_;
   std::vector<ByteEdge> byte_edges_;

@@ -30,6 +30,8 @@ enum Header : uint32_t {
   kHeaderDistances = 15,
   kHeaderPoolBytes = 16,
   kHeaderPool = 17,
+  kHeaderNumTokenEdges = 18,
+  kHeaderTokenEdges = 19,
 };
 
 inline constexpr uint32_t kRuleWords = 8;
@@ -41,8 +43,16 @@ enum Rule : uint32_t {
   kRuleCounterMin = 4,
   kRuleCounterMax = 5,
   kRuleDistances = 6,
+  kRuleSlots = 7,
 };
-enum RuleFlag : uint32_t { kRuleFlagLexeme = 1, kRuleFlagShared = 2, kRuleFlagCounted = 4 };
+enum RuleFlag : uint32_t {
+  kRuleFlagLexeme = 1,
+  kRuleFlagShared = 2,
+  kRuleFlagCounted = 4,
+  kRuleFlagRegisters = 8,
+  kRuleFlagOpen = 16,
+  kRuleFlagUncaptured = 32,
+};
 
 inline constexpr uint32_t kStateWords = 4;
 enum State : uint32_t {
@@ -51,16 +61,20 @@ enum State : uint32_t {
   kStateLiteralEdges = 2,
   kStateFlags = 3,
 };
-enum StateFlag : uint32_t { kStateFlagAccepting = 1 };
+enum StateFlag : uint32_t { kStateFlagAccepting = 1, kStateFlagTokenEdges = 2 };
 
 inline constexpr uint32_t kByteEdgeWords = 2;
 enum ByteEdge : uint32_t { kByteEdgeRange = 0, kByteEdgeTarget = 1 };
 
 inline constexpr uint32_t kCallEdgeWords = 3;
 enum CallEdge : uint32_t { kCallEdgeRule = 0, kCallEdgeTarget = 1, kCallEdgeFlags = 2 };
-enum EdgeFlag : uint32_t { kEdgeFlagInc = 1 };
+enum EdgeFlag : uint32_t { kEdgeFlagInc = 1, kEdgeFlagMark = 2, kEdgeFlagUnique = 4 };
+inline constexpr uint32_t kEdgeSlotShift = 8;
 
 inline constexpr uint32_t kLiteralEdgeWords = 3;
 enum LiteralEdge : uint32_t { kLiteralEdgeOffset = 0, kLiteralEdgeLength = 1, kLiteralEdgeTarget = 2 };
+
+inline constexpr uint32_t kTokenEdgeWords = 4;
+enum TokenEdge : uint32_t { kTokenEdgeState = 0, kTokenEdgeLo = 1, kTokenEdgeHi = 2, kTokenEdgeTarget = 3 };
 
 }  // namespace diecast::layout

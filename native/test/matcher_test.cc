@@ -73,6 +73,7 @@ struct Assembler {
   struct RuleSpec {
     uint32_t flags = 0, counter_min = 0, counter_max = kInfinityWord;
     std::vector<StateSpec> states;  // the first is the start
+    uint32_t slots = 0;
   };
   std::vector<RuleSpec> rules;
 
@@ -83,7 +84,7 @@ struct Assembler {
     for (const RuleSpec& r : rules) {
       const uint32_t first = num_states;
       rule_words.insert(rule_words.end(), {first, first, static_cast<uint32_t>(r.states.size()), r.flags, r.counter_min,
-                                           r.counter_max, static_cast<uint32_t>(distances.size()), 0});
+                                           r.counter_max, static_cast<uint32_t>(distances.size()), r.slots});
       for (const StateSpec& s : r.states) {
         state_words.insert(state_words.end(),
                            {static_cast<uint32_t>(bytes.size() / 2), static_cast<uint32_t>(calls.size() / 3),
@@ -169,11 +170,49 @@ std::vector<uint8_t> ObjectProgram() {
   return a.Encode(0);
 }
 
+uint32_t Mark(uint32_t slot) { return kEdgeFlagMark | slot << kEdgeSlotShift; }
+
+/// {"a": number, "b": number, "c": [strings of one or two of the letters a and b, all different, 1..4]}, keys in any order,
+/// "a" required.
+std::vector<uint8_t> RegisterProgram() {
+  Assembler a;
+  const uint32_t counted = kRuleFlagCounted;
+  const uint32_t inf = kInfinityWord;
+  // 0: object; slots 0..2, slot 0 required
+  a.rules.push_back({counted | kRuleFlagRegisters, 0, inf, {
+      {false, {{Range('{', '{'), 1}}, {}, {}, 0, inf},
+      {false, {{Range('}', '}'), 9}}, {{kInfinityWord, 2, 0}}, {}, 0, inf},
+      // every way on from here marks one slot
+      {false, {}, {{kInfinityWord, 3, Mark(0)}, {kInfinityWord, 4, Mark(1)}, {kInfinityWord, 5, Mark(2)}}, {}, 1, inf},
+      {false, {}, {}, {{"\"a\":", 6}}, 0, inf},
+      {false, {}, {}, {{"\"b\":", 6}}, 0, inf},
+      {false, {}, {}, {{"\"c\":", 7}}, 0, inf},
+      {false, {}, {{1, 8, 0}}, {}, 0, inf},
+      {false, {}, {{2, 8, 0}}, {}, 0, inf},
+      {false, {{Range(',', ','), 2}, {Range('}', '}'), 9}}, {}, {}, 0, inf},
+      {true, {}, {}, {}, 0, 0}}, 1 | 3 << 16});
+  // 1: number
+  a.rules.push_back({kRuleFlagLexeme | kRuleFlagShared, 0, inf, {
+      {false, {{Range('0', '9'), 1}}, {}, {}, 0, 0}, {true, {{Range('0', '9'), 1}}, {}, {}, 0, 0}}});
+  // 2: array of different strings
+  a.rules.push_back({counted | kRuleFlagRegisters | kRuleFlagOpen, 1, 4, {
+      {false, {{Range('[', '['), 1}}, {}, {}, 1, inf},
+      {false, {}, {{3, 2, kEdgeFlagInc | kEdgeFlagUnique}}, {}, 1, inf},
+      {false, {{Range(',', ','), 1}, {Range(']', ']'), 3}}, {}, {}, 0, inf},
+      {true, {}, {}, {}, 0, 0}}});
+  // 3: string, counted 1..2
+  a.rules.push_back({kRuleFlagLexeme | kRuleFlagShared | counted, 1, 2, {
+      {false, {{Range('"', '"'), 1}}, {}, {}, 0, inf},
+      {false, {{Range('"', '"'), 2}, {Range('a', 'b', kEdgeFlagInc), 1}}, {}, {}, 0, inf},
+      {true, {}, {}, {}, 0, 0}}});
+  return a.Encode(0);
+}
+
 std::shared_ptr<FakeTokenizer> MakeTokenizer() {
   std::vector<std::string> texts;
   for (int b = 32; b < 127; ++b) texts.emplace_back(1, static_cast<char>(b));
   for (const char* t : {"{\"", "\":", "\":\"", "\",\"", "name", "na", "am", "list", "[1", "[{\"", "12", "123", "1,", ",1", "]}",
-                        "}]}", "1]}", "0]", "},{\"", "ab", "abc", "abcdef", "a\",", "\":[", "\":[{\"", "b\",\"list", "},", "1,2,3"}) {
+                        "}]}", "1]}", "0]", "},{\"", "ab", "abc", "abcdef", "a\",", "\":[", "\":[{\"", "b\",\"list", "},", "1,2,3", "\",\"a\"", "a\",\"b", "\"a\":", ",\"c\":["}) {
     texts.emplace_back(t);
   }
   return std::make_shared<FakeTokenizer>(texts);
@@ -208,10 +247,10 @@ std::vector<bool> OracleBits(const Matcher& m, const Tokenizer& t, size_t size) 
   return bits;
 }
 
-void TestMasksAgainstOracle(size_t memo_budget, uint32_t seed) {
+void TestMasksAgainstOracle(const std::vector<uint8_t>& program, size_t memo_budget, uint32_t seed) {
   const auto tokenizer = MakeTokenizer();
   const auto vocabulary = CreateVocabulary(tokenizer, 0);
-  const auto grammar = LoadGrammar(vocabulary, ObjectProgram());
+  const auto grammar = LoadGrammar(vocabulary, program);
   if (memo_budget != 0) SetGrammarMemoBudget(*grammar, memo_budget);
   std::mt19937 rng(seed);
   int finished = 0;
@@ -279,6 +318,28 @@ void TestLimits() {
   CHECK(m.IsTerminated());
 }
 
+void TestRegisters() {
+  const auto grammar = LoadGrammar(CreateVocabulary(MakeTokenizer(), 0), RegisterProgram());
+  const auto accepts = [&](std::string_view text) {
+    Matcher m(grammar);
+    return m.AcceptBytes(text) == text.size() && m.IsComplete();
+  };
+  CHECK(accepts("{\"a\":1}"));
+  CHECK(accepts("{\"b\":1,\"a\":2}"));
+  CHECK(accepts("{\"c\":[\"a\",\"aa\",\"b\"],\"b\":1,\"a\":2}"));
+  CHECK(!accepts("{}"));                        // required key missing
+  CHECK(!accepts("{\"b\":1}"));
+  CHECK(!accepts("{\"a\":1,\"a\":2}"));         // the same key twice
+  CHECK(!accepts("{\"c\":[\"a\",\"a\"],\"a\":2}"));
+  CHECK(!accepts("{\"a\":1,\"c\":[\"a\",\"b\",\"aa\",\"bb\",\"ab\"]}"));
+  // Once a, aa and ab are taken, nothing that begins with a is left: the letter itself is refused.
+  Matcher m(grammar);
+  CHECK(m.AcceptBytes("{\"c\":[\"a\",\"aa\",\"ab\",\"") == 21);
+  CHECK(m.AcceptBytes("a") == 0);
+  CHECK(m.AcceptBytes("b\"],\"a\":1}") == 10);
+  CHECK(m.IsTerminated());
+}
+
 void TestDamagedPrograms(uint32_t seed) {
   const auto vocabulary = CreateVocabulary(MakeTokenizer(), 0);
   const auto program = ObjectProgram();
@@ -305,8 +366,11 @@ void TestDamagedPrograms(uint32_t seed) {
 int main() {
   const uint32_t seed = 20260101;
   std::printf("matcher_test seed %u\n", seed);
-  TestMasksAgainstOracle(0, seed);
-  TestMasksAgainstOracle(1, seed + 1);  // every operation evicts
+  for (const auto& program : {ObjectProgram(), RegisterProgram()}) {
+    TestMasksAgainstOracle(program, 0, seed);
+    TestMasksAgainstOracle(program, 1, seed + 1);  // every operation evicts
+  }
+  TestRegisters();
   TestForcedTokens();
   TestLimits();
   TestDamagedPrograms(seed);

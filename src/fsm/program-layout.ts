@@ -13,6 +13,7 @@
  *   byte edges     numByteEdges × BYTE_EDGE_WORDS, sorted by `lo` within a state
  *   call edges     numCallEdges × CALL_EDGE_WORDS
  *   literal edges  numLiteralEdges × LITERAL_EDGE_WORDS: a chain of bytes with a single way through (compression)
+ *   token edges    numTokenEdges × TOKEN_EDGE_WORDS, sorted by state, then by `lo`
  *   distances      2 words (min, max) for each state of each COUNTED rule, at the rule's `distances` offset
  *   pool           the bytes of literals, padded to a word
  *
@@ -24,6 +25,18 @@
  * These two rules enforce minLength/maxLength, minItems/maxItems and so on, exactly, so no dead end can be entered.
  * INC on a byte edge applies before entering its target; on a call edge before entering the callee, and the check is made with
  * the return state's distances at once (the callee is never empty, so it can always be passed).
+ *
+ * Registers. A COUNTED rule with REGISTERS remembers more than a number: which of its SLOTS are taken, and which texts were seen.
+ * A call or epsilon edge with MARK names a slot; it can be taken once per activation and counts like INC. Slots below `required` must all
+ * be taken before acceptance. An edge with UNIQUE calls a rule whose text (without the bytes of UNCAPTURED rules) must differ from
+ * the texts of the activation's other UNIQUE calls. A state q may be entered with count c, m required slots untaken and s slots
+ * untaken (unbounded in an OPEN rule, whose entries need no slot) only if
+ *   c + max(min(q), m) <= counterMax,  min(q) <= s,  c + min(max(q), s) >= counterMin,  and m = 0 when max(q) = 0.
+ * A UNIQUE call moreover dies when no other text than those seen can complete it.
+ *
+ * Token edges consume one whole token by its id, whatever its bytes are, and only at a boundary between tokens; byte edges consume the bytes of tokens that
+ * have a text. A special token has no text, so token edges alone can match it. States that have token edges carry a flag, so that programs without them
+ * pay nothing.
  *
  * Invariant (checked by the compiler's trimming): from every state of every rule acceptance is reachable.
  */
@@ -54,8 +67,8 @@ export const HEADER = {
   distances: 15,
   poolBytes: 16,
   pool: 17,
-  reserved0: 18,
-  reserved1: 19,
+  numTokenEdges: 18,
+  tokenEdges: 19,
 } as const;
 
 export const RULE_WORDS = 8;
@@ -70,7 +83,8 @@ export const RULE = {
   counterMax: 5,
   /** Word offset into the distances section of this rule's first pair; 0 when not COUNTED. */
   distances: 6,
-  reserved: 7,
+  /** With REGISTERS: number of required slots | number of slots << 16. */
+  slots: 7,
 } as const;
 
 export const RULE_FLAG = {
@@ -80,6 +94,12 @@ export const RULE_FLAG = {
   shared: 2,
   /** Has a counter and distances. */
   counted: 4,
+  /** Remembers slots and texts; always together with `counted`. */
+  registers: 8,
+  /** With `registers`: entries without a slot are possible, so slots can not run out. */
+  open: 16,
+  /** Its bytes are no part of the text of a UNIQUE call: whitespace between values. */
+  uncaptured: 32,
 } as const;
 
 export const STATE_WORDS = 4;
@@ -90,7 +110,11 @@ export const STATE = {
   literalEdges: 2,
   flags: 3,
 } as const;
-export const STATE_FLAG = { accepting: 1 } as const;
+export const STATE_FLAG = {
+  accepting: 1,
+  /** Has entries among the token edges. */
+  tokenEdges: 2,
+} as const;
 
 export const BYTE_EDGE_WORDS = 2;
 export const BYTE_EDGE = {
@@ -107,7 +131,10 @@ export const CALL_EDGE = {
   target: 1,
   flags: 2,
 } as const;
-export const EDGE_FLAG = { inc: 1 } as const;
+/** MARK and UNIQUE are for call edges (MARK also for epsilon edges). */
+export const EDGE_FLAG = { inc: 1, mark: 2, unique: 4 } as const;
+/** The slot of a MARK edge lies in its flags above this bit. */
+export const EDGE_SLOT_SHIFT = 8;
 
 export const LITERAL_EDGE_WORDS = 3;
 export const LITERAL_EDGE = {
@@ -116,4 +143,14 @@ export const LITERAL_EDGE = {
   /** At least 2. */
   length: 1,
   target: 2,
+} as const;
+
+export const TOKEN_EDGE_WORDS = 4;
+export const TOKEN_EDGE = {
+  /** Absolute id of the state that the edge leaves. */
+  state: 0,
+  /** Token ids `lo` to `hi`, both included. */
+  lo: 1,
+  hi: 2,
+  target: 3,
 } as const;
