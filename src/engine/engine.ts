@@ -8,6 +8,7 @@
 import { basename } from "node:path";
 
 import { DiecastError } from "../errors.ts";
+import { compileJsonSchema, compileRegex, jsonObjectGrammar } from "../grammar/index.ts";
 import { optionsKey } from "../grammar/options.ts";
 import {
   callNative,
@@ -304,7 +305,14 @@ function grammarKey(source: GrammarSource): string {
 }
 
 function compileProgram(source: GrammarSource): Uint8Array {
-  throw new DiecastError("SCHEMA_UNSUPPORTED", `no front end for ${source.type}`);
+  switch (source.type) {
+    case "json_object":
+      return jsonObjectGrammar(source.options).program;
+    case "regex":
+      return compileRegex(source.pattern, source.options).program;
+    case "json_schema":
+      return compileJsonSchema(source.schema, source.options).program;
+  }
 }
 
 /** The native form of the request's parameters. Ranges are checked on the native side, with the names used here. */
