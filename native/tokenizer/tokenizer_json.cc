@@ -11,9 +11,6 @@
 namespace diecast {
 namespace {
 
-/// Ids may have holes, so the largest one bounds the memory that a file can ask for.
-constexpr int64_t kMaxTokens = 1 << 22;
-
 [[noreturn]] void Unsupported(const std::string& field, const std::string& what) {
   throw Error(ErrorCode::kModelUnsupported,
               "tokenizer.json: " + field + ": " + what + " is not supported");
@@ -29,11 +26,28 @@ bool BoolMember(const JsonValue& object, std::string_view key, bool fallback,
   return member ? member->AsBool(field) : fallback;
 }
 
-int32_t ReadId(const JsonValue& value, std::string_view field) {
+int64_t CountChildren(const JsonValue& value, std::string_view field) {
+  int64_t count = 0;
+  for (auto child = value.First(field); child; child = child->Next()) ++count;
+  return count;
+}
+
+/// Ids below this are taken. They may have holes, but the largest one asks for memory, so it is
+/// bounded by the number of entries.
+int64_t IdLimit(const JsonValue& root) {
+  int64_t entries =
+      CountChildren(root.Get("model", "document").Get("vocab", "model.vocab"), "model.vocab");
+  if (const auto added = root.FindPresent("added_tokens", "document")) {
+    entries += CountChildren(*added, "added_tokens");
+  }
+  return 2 * entries + 1024;
+}
+
+int32_t ReadId(const JsonValue& value, int64_t limit, std::string_view field) {
   const int64_t id = value.AsInteger(field);
-  if (id < 0 || id >= kMaxTokens) {
+  if (id < 0 || id >= limit) {
     value.Fail(field, "token id " + std::to_string(id) + " is outside of [0, " +
-                          std::to_string(kMaxTokens) + ")");
+                          std::to_string(limit) + "), twice the number of entries");
   }
   return static_cast<int32_t>(id);
 }
@@ -114,12 +128,12 @@ TokenizerSpec::Token& TokenAt(TokenizerSpec* spec, int32_t id) {
   return spec->tokens[index];
 }
 
-void ReadVocabulary(const JsonValue& model, TokenizerSpec* spec) {
+void ReadVocabulary(const JsonValue& model, int64_t id_limit, TokenizerSpec* spec) {
   const std::string_view field = "model.vocab";
   const JsonValue vocab = model.Get("vocab", field);
   if (!vocab.is_object()) vocab.Fail(field, "expected an object");
   for (auto entry = vocab.First(field); entry; entry = entry->Next()) {
-    TokenizerSpec::Token& token = TokenAt(spec, ReadId(*entry, field));
+    TokenizerSpec::Token& token = TokenAt(spec, ReadId(*entry, id_limit, field));
     if (!token.special)
       entry->Fail(field, "the id of " + std::string(entry->key()) + " occurs twice");
     token = ModelToken(entry->key());
@@ -187,7 +201,7 @@ void ReadModel(const JsonValue& root, TokenizerSpec* spec) {
     Unsupported("model.type", std::string(type->AsString("model.type")));
   }
   spec->ignore_merges = BoolMember(model, "ignore_merges", false, "model.ignore_merges");
-  ReadVocabulary(model, spec);
+  ReadVocabulary(model, IdLimit(root), spec);
   ReadMerges(model, spec);
   RefuseFallbacks(model, *spec);
 }
@@ -200,9 +214,10 @@ void ReadAddedTokens(const JsonValue& root, TokenizerSpec* spec) {
   const auto list = root.FindPresent("added_tokens", "document");
   if (!list) return;
   if (!list->is_array()) list->Fail(field, "expected an array");
+  const int64_t id_limit = IdLimit(root);
   for (auto entry = list->First(field); entry; entry = entry->Next()) {
     AddedToken added;
-    added.id = ReadId(entry->Get("id", field), field);
+    added.id = ReadId(entry->Get("id", field), id_limit, field);
     added.content = entry->Get("content", field).AsString(field);
     added.special = BoolMember(*entry, "special", false, field);
     added.single_word = BoolMember(*entry, "single_word", false, field);

@@ -125,7 +125,7 @@ describe("stream decoder", () => {
       const parts = [...ids].map((id) => decoder.push(id));
       const known = new TextDecoder("utf-8", { ignoreBOM: true }).decode(tokenizer.decode(ids, false));
       expect(parts.join("") + decoder.flush()).toBe(known);
-      for (const part of known.isWellFormed() && !known.includes("\ufffd") ? parts : []) {
+      for (const part of known.includes("\ufffd") ? [] : parts) {
         expect(part).not.toContain("\ufffd");
       }
     }
