@@ -1,6 +1,7 @@
-// Attention over paged keys in one pass: blocks of 32 keys, a running maximum and sum per query (the online softmax of
-// FlashAttention). Keys are transposed once per block so that lanes hold keys and a score adds up in the order of the dimensions;
-// blocks begin at multiples of 32 positions. So a query's result does not depend on the queries beside it nor on how the prompt was
+// Attention over paged keys in one pass: blocks of 32 keys, a running maximum and sum per query
+// (the online softmax of FlashAttention). Keys are transposed once per block so that lanes hold
+// keys and a score adds up in the order of the dimensions; blocks begin at multiples of 32
+// positions. So a query's result does not depend on the queries beside it nor on how the prompt was
 // cut into chunks.
 #pragma once
 
@@ -63,7 +64,8 @@ inline void AccumulateValues(float* const* out, const float* weights, const floa
     for (int j = 0; j < Q; ++j) {
       typename V::Reg sum = V::Load(out[j] + d);
       for (int key = 0; key < num_keys; ++key) {
-        sum = V::Fma(V::Set(weights[j * kKeyBlock + key]), V::Load(values + key * head_dim + d), sum);
+        sum =
+            V::Fma(V::Set(weights[j * kKeyBlock + key]), V::Load(values + key * head_dim + d), sum);
       }
       V::Store(out[j] + d, sum);
     }
@@ -96,7 +98,8 @@ inline void FoldSoftmax(float* scores, int num_valid, float* maximum, float* sum
     V::Store(scores + key, p);
     total = V::Add(total, p);
   }
-  // Exp of -inf is about 1e-38, not 0: keys beyond the query's position are cut off by num_keys when values are added.
+  // Exp of -inf is about 1e-38, not 0: keys beyond the query's position are cut off by num_keys
+  // when values are added.
   *sum += V::ReduceAdd(total);
 }
 

@@ -5,9 +5,12 @@ namespace diecast {
 
 const CpuKernels& KernelsOf(CpuLevel level) {
   switch (level) {
-    case CpuLevel::kAvx512: return Avx512Kernels();
-    case CpuLevel::kAvx2: return Avx2Kernels();
-    case CpuLevel::kPortable: break;
+    case CpuLevel::kAvx512:
+      return Avx512Kernels();
+    case CpuLevel::kAvx2:
+      return Avx2Kernels();
+    case CpuLevel::kPortable:
+      break;
   }
   return PortableKernels();
 }

@@ -1,5 +1,6 @@
-// f16 and bf16 as 16-bit integers, in plain arithmetic that compilers vectorise. Everything has internal linkage: files built for
-// different instruction sets include this header, and a shared inline function could be linked from the wrong one.
+// f16 and bf16 as 16-bit integers, in plain arithmetic that compilers vectorise. Everything has
+// internal linkage: files built for different instruction sets include this header, and a shared
+// inline function could be linked from the wrong one.
 #pragma once
 
 #include <cstdint>

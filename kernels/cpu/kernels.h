@@ -1,5 +1,5 @@
-// The CPU operations of a model as one table per instruction set, chosen at run time. Each level's file fills a table; nothing
-// else in the program is built with its flags.
+// The CPU operations of a model as one table per instruction set, chosen at run time. Each level's
+// file fills a table; nothing else in the program is built with its flags.
 #pragma once
 
 #include <cstddef>
@@ -10,31 +10,46 @@
 
 namespace diecast {
 
-/// Activation rows as a matrix product reads them: f32 for float weights, int8 per block of 32 for quantized ones.
-/// Shape: values and quants [rows, cols], scales and scaled_sums [rows, cols/32], sums [rows, cols/16].
+/// Activation rows in int8, a scale for each block of 32 columns. Blocks whose step would be coarse
+/// against the row (outlier channels make most of the error of plain int8) are marked fine: there
+/// the value is scale * (128 * quant + residual), at twice the multiplications. Shape: quants and
+/// residuals [rows, cols], fine, scales and scaled_sums [rows, cols/32], sums [rows, cols/16].
+template <typename Int8, typename Byte, typename Float, typename Int32>
+struct QuantizedRowsOf {
+  Int8* quants = nullptr;
+  Int8* residuals = nullptr;  ///< set in fine blocks only
+  Byte* fine = nullptr;       ///< 0 or 1
+  Float* scales = nullptr;
+  Float* scaled_sums = nullptr;  ///< scale * sum of the block's integers
+  Int32* sums = nullptr;         ///< sums of integers per 16 columns
+};
+using QuantizedRows = QuantizedRowsOf<const int8_t, const uint8_t, const float, const int32_t>;
+using QuantizedRowsOut = QuantizedRowsOf<int8_t, uint8_t, float, int32_t>;
+
+inline constexpr int kResidualShift = 7;
+
+/// Activation rows as a matrix product reads them: f32 for float weights, int8 for quantized ones.
 struct Activations {
-  int cols = 0;
-  const float* values = nullptr;
-  const int8_t* quants = nullptr;
-  const float* scales = nullptr;
-  const float* scaled_sums = nullptr;  ///< scale * sum of the block's quants
-  const int32_t* sums = nullptr;       ///< sums of quants per 16 columns
+  const float* values = nullptr;  ///< Shape: [rows, cols]
+  QuantizedRows quantized;
 };
 
 /// What a product does with what is in the output already.
 enum class OutputMode : uint8_t { kStore, kAdd };
 
-/// out[(r - row_begin) * out_stride + n - 16 * panel_begin] for activation rows r in [row_begin, row_end) and weight rows n of panels
-/// [panel_begin, panel_end). A result depends on its own activation row only, bit for bit, whatever rows are beside it.
-using GemmFn = void (*)(const PackedMatrix& weights, int panel_begin, int panel_end, const Activations& activations,
-                        int row_begin, int row_end, float* out, ptrdiff_t out_stride, OutputMode mode);
+/// out[(r - row_begin) * out_stride + n - 16 * panel_begin] for activation rows r in [row_begin,
+/// row_end) and weight rows n of panels [panel_begin, panel_end). A result depends on its own
+/// activation row only, bit for bit, whatever rows are beside it.
+using GemmFn = void (*)(const PackedMatrix& weights, int panel_begin, int panel_end,
+                        const Activations& activations, int row_begin, int row_end, float* out,
+                        ptrdiff_t out_stride, OutputMode mode);
 
-inline constexpr int kKeyBlock = 32;             ///< keys that attention takes at a time
-inline constexpr int kMaxQueriesPerTile = 64;    ///< query tokens x heads of one attention call
+inline constexpr int kKeyBlock = 32;           ///< keys that attention takes at a time
+inline constexpr int kMaxQueriesPerTile = 64;  ///< query tokens x heads of one attention call
 
-/// Attention of one key/value head: `num_tokens` consecutive query tokens with `group` heads each over keys 0..position.
-/// Shape: query and out [num_tokens][group * head_dim] with their strides; queries are already scaled.
-/// Keys and values of slot s begin at base + s * slot_stride.
+/// Attention of one key/value head: `num_tokens` consecutive query tokens with `group` heads each
+/// over keys 0..position. Shape: query and out [num_tokens][group * head_dim] with their strides;
+/// queries are already scaled. Keys and values of slot s begin at base + s * slot_stride.
 struct AttentionArgs {
   const void* keys = nullptr;
   const void* values = nullptr;
@@ -59,12 +74,15 @@ constexpr size_t AttentionScratchFloats(int head_dim) {
 struct CpuKernels {
   CpuLevel level;
   GemmFn gemm[kNumPackedFormats];
-  /// One row: `cols` is a multiple of 32.
-  void (*quantize_row)(const float* x, int cols, int8_t* quants, float* scales, float* scaled_sums, int32_t* sums);
+  /// One row: `cols` is a multiple of 32. A block becomes fine when its int8 step exceeds
+  /// `fine_step` times the row's root mean square; the error of a product is then below fine_step /
+  /// sqrt(12) of the row.
+  void (*quantize_row)(const float* x, int cols, float fine_step, const QuantizedRowsOut& out);
   void (*rms_norm)(const float* x, const float* weight, float eps, int n, float* out);
-  /// Rotates pairs (2i, 2i+1) of the first rope_dim elements of each head, then multiplies every element by `scale`.
-  /// cos_sin holds rope_dim / 2 pairs.
-  void (*rope)(float* x, int num_heads, int head_dim, int rope_dim, const float* cos_sin, float scale);
+  /// Rotates pairs (2i, 2i+1) of the first rope_dim elements of each head, then multiplies every
+  /// element by `scale`. cos_sin holds rope_dim / 2 pairs.
+  void (*rope)(float* x, int num_heads, int head_dim, int rope_dim, const float* cos_sin,
+               float scale);
   /// out = silu(gate) * up
   void (*silu_mul)(const float* gate, const float* up, int n, float* out);
   void (*add)(const float* x, int n, float* out);

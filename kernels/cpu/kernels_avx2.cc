@@ -1,5 +1,6 @@
-// AVX2 level. A panel is two halves of eight rows; VPMADDUBSW multiplies 8 rows x 4 columns by four broadcast activations and adds
-// pairs in 16 bits. How many of those sums fit 16 bits depends on the weights' range: nibbles allow a whole block.
+// AVX2 level. A panel is two halves of eight rows; VPMADDUBSW multiplies 8 rows x 4 columns by four
+// broadcast activations and adds pairs in 16 bits. How many of those sums fit 16 bits depends on
+// the weights' range: nibbles allow a whole block.
 #include "kernels/cpu/kernels.h"
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
@@ -99,17 +100,22 @@ inline void GroupDots(const uint8_t* quants, int group, const int8_t* x, ptrdiff
 template <PackedFormat F>
 constexpr int ZeroPoint() {
   switch (F) {
-    case PackedFormat::kU4Zero: return 8;
-    case PackedFormat::kU8Zero: return 16;
-    case PackedFormat::kU8Zero16: return 32;
-    default: return 0;
+    case PackedFormat::kU4Zero:
+      return 8;
+    case PackedFormat::kU8Zero:
+      return 16;
+    case PackedFormat::kU8Zero16:
+      return 32;
+    default:
+      return 0;
   }
 }
 
 /// Half a panel by R activation rows.
 template <PackedFormat F, int R>
-void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, int half, const Activations& a,
-                   int row, __m256i mask, float* out, ptrdiff_t out_stride, OutputMode mode) {
+void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, int half,
+                   const Activations& a, int row, __m256i mask, float* out, ptrdiff_t out_stride,
+                   OutputMode mode) {
   constexpr bool kHasMin = F == PackedFormat::kU4Min || F == PackedFormat::kU8Min;
   constexpr int kGroups = F == PackedFormat::kU8Zero16 ? 2 : 1;
   constexpr int kQuantBytes = F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero ? 256 : 512;
@@ -118,10 +124,12 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, int half, 
   const ptrdiff_t x_stride = blocks * kBlock;
   const uint8_t* quants = panel + 32 * half;
   const uint8_t* scale_bytes = panel + weights.quant_bytes + 16 * half;
-  const int8_t* x = a.quants + row * x_stride;
-  const float* x_scales = a.scales + row * blocks;
-  const float* x_scaled_sums = a.scaled_sums + row * blocks;
-  const int32_t* x_sums = a.sums + row * blocks * 2;
+  const int8_t* x = a.quantized.quants + row * x_stride;
+  const int8_t* x_residuals = a.quantized.residuals + row * x_stride;
+  const uint8_t* x_fine = a.quantized.fine + row * blocks;
+  const float* x_scales = a.quantized.scales + row * blocks;
+  const float* x_scaled_sums = a.quantized.scaled_sums + row * blocks;
+  const int32_t* x_sums = a.quantized.sums + row * blocks * 2;
   __m256 sum[R];
 #pragma GCC unroll 4
   for (int c = 0; c < R; ++c) sum[c] = _mm256_setzero_ps();
@@ -136,6 +144,11 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, int half, 
 #pragma GCC unroll 4
       for (int c = 0; c < R; ++c) {
         __m256i dot = dots[c];
+        if (x_fine[c * blocks + b]) {
+          __m256i rest[1];
+          GroupDots<F, 1>(quants, g, x_residuals + c * x_stride + b * kBlock, x_stride, rest);
+          dot = _mm256_add_epi32(_mm256_slli_epi32(dot, kResidualShift), rest[0]);
+        }
         if constexpr (ZeroPoint<F>() != 0) {
           const int32_t* s = x_sums + (c * blocks + b) * 2;
           dot = _mm256_sub_epi32(
@@ -176,7 +189,8 @@ void FloatTile(const PackedMatrix& weights, const uint8_t* panel, int half, cons
       w = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
     }
 #pragma GCC unroll 4
-    for (int c = 0; c < R; ++c) sum[c] = _mm256_fmadd_ps(w, _mm256_set1_ps(x[c * cols + k]), sum[c]);
+    for (int c = 0; c < R; ++c)
+      sum[c] = _mm256_fmadd_ps(w, _mm256_set1_ps(x[c * cols + k]), sum[c]);
   }
 #pragma GCC unroll 4
   for (int c = 0; c < R; ++c) WriteOut(sum[c], mask, out + c * out_stride, mode);
@@ -213,8 +227,8 @@ void Gemm(const PackedMatrix& weights, int panel_begin, int panel_end, const Act
       float* half_out = out + (panel - panel_begin) * kPanelRows + half * kHalfRows;
       int row = row_begin;
       for (; row + kTileRows <= row_end; row += kTileRows) {
-        Tile<F, kTileRows>(weights, bytes, half, a, row, mask, half_out + (row - row_begin) * out_stride,
-                           out_stride, mode);
+        Tile<F, kTileRows>(weights, bytes, half, a, row, mask,
+                           half_out + (row - row_begin) * out_stride, out_stride, mode);
       }
       if (row < row_end) {
         RestTile<F, kTileRows - 1>(row_end - row, weights, bytes, half, a, row, mask,

@@ -1,4 +1,5 @@
-// AVX-512 level. A panel line is one register; VPDPBUSD multiplies its 16 rows x 4 columns by four broadcast activations.
+// AVX-512 level. A panel line is one register; VPDPBUSD multiplies its 16 rows x 4 columns by four
+// broadcast activations.
 #include "kernels/cpu/kernels.h"
 
 #if defined(__AVX512VNNI__)
@@ -56,11 +57,16 @@ inline __m512i BroadcastFour(const int8_t* p) {
 template <PackedFormat F>
 constexpr int ZeroPoint() {
   switch (F) {
-    case PackedFormat::kU4Zero: return 8;
-    case PackedFormat::kU8Wide: return 128;
-    case PackedFormat::kU8Zero: return 16;
-    case PackedFormat::kU8Zero16: return 32;
-    default: return 0;
+    case PackedFormat::kU4Zero:
+      return 8;
+    case PackedFormat::kU8Wide:
+      return 128;
+    case PackedFormat::kU8Zero:
+      return 16;
+    case PackedFormat::kU8Zero16:
+      return 32;
+    default:
+      return 0;
   }
 }
 
@@ -76,10 +82,12 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
   const ptrdiff_t blocks = weights.cols / kBlock;
   const uint8_t* quants = panel;
   const uint8_t* scale_bytes = panel + weights.quant_bytes;
-  const int8_t* x = a.quants + row * blocks * kBlock;
-  const float* x_scales = a.scales + row * blocks;
-  const float* x_scaled_sums = a.scaled_sums + row * blocks;
-  const int32_t* x_sums = a.sums + row * blocks * 2;
+  const int8_t* x = a.quantized.quants + row * blocks * kBlock;
+  const int8_t* x_residuals = a.quantized.residuals + row * blocks * kBlock;
+  const uint8_t* x_fine = a.quantized.fine + row * blocks;
+  const float* x_scales = a.quantized.scales + row * blocks;
+  const float* x_scaled_sums = a.quantized.scaled_sums + row * blocks;
+  const int32_t* x_sums = a.quantized.sums + row * blocks * 2;
   __m512 sum[R];
 #pragma GCC unroll 16
   for (int c = 0; c < R; ++c) sum[c] = _mm512_setzero_ps();
@@ -93,15 +101,24 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
       if constexpr (kHasMin) min = LoadHalves(scale_bytes + 32);
 #pragma GCC unroll 16
       for (int c = 0; c < R; ++c) {
-        const int8_t* xc = x + (c * blocks + b) * kBlock + g * 16;
+        const ptrdiff_t first = (c * blocks + b) * kBlock + g * 16;
         __m512i dot = _mm512_setzero_si512();
-        if constexpr (ZeroPoint<F>() != 0) {
-          const int32_t* s = x_sums + (c * blocks + b) * 2;
-          dot = _mm512_set1_epi32(-ZeroPoint<F>() * (kGroups == 2 ? s[g] : s[0] + s[1]));
-        }
 #pragma GCC unroll 8
         for (int i = 0; i < kLinesPerGroup; ++i) {
-          dot = _mm512_dpbusd_epi32(dot, lines[g * 4 + i], BroadcastFour(xc + 4 * i));
+          dot = _mm512_dpbusd_epi32(dot, lines[g * 4 + i], BroadcastFour(x + first + 4 * i));
+        }
+        if (x_fine[c * blocks + b]) {
+          dot = _mm512_slli_epi32(dot, kResidualShift);
+#pragma GCC unroll 8
+          for (int i = 0; i < kLinesPerGroup; ++i) {
+            dot = _mm512_dpbusd_epi32(dot, lines[g * 4 + i],
+                                      BroadcastFour(x_residuals + first + 4 * i));
+          }
+        }
+        if constexpr (ZeroPoint<F>() != 0) {
+          const int32_t* s = x_sums + (c * blocks + b) * 2;
+          dot = _mm512_sub_epi32(
+              dot, _mm512_set1_epi32(ZeroPoint<F>() * (kGroups == 2 ? s[g] : s[0] + s[1])));
         }
         const __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(x_scales[c * blocks + b]));
         sum[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), factor, sum[c]);
@@ -137,7 +154,8 @@ void FloatTile(const PackedMatrix& weights, const uint8_t* panel, const Activati
       w = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
     }
 #pragma GCC unroll 16
-    for (int c = 0; c < R; ++c) sum[c] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[c * cols + k]), sum[c]);
+    for (int c = 0; c < R; ++c)
+      sum[c] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[c * cols + k]), sum[c]);
   }
 #pragma GCC unroll 16
   for (int c = 0; c < R; ++c) WriteOut(sum[c], mask, out + c * out_stride, mode);
@@ -153,7 +171,8 @@ inline void Tile(const PackedMatrix& weights, const uint8_t* panel, const Activa
   }
 }
 
-/// The tile for the last `rows` < kTileRows rows: of exactly that many, so that weights are unpacked once.
+/// The tile for the last `rows` < kTileRows rows: of exactly that many, so that weights are
+/// unpacked once.
 template <PackedFormat F, int R>
 void RestTile(int rows, const PackedMatrix& weights, const uint8_t* panel, const Activations& a,
               int row, __mmask16 mask, float* out, ptrdiff_t out_stride, OutputMode mode) {
@@ -173,7 +192,8 @@ void Gemm(const PackedMatrix& weights, int panel_begin, int panel_end, const Act
     float* panel_out = out + (panel - panel_begin) * kPanelRows;
     int row = row_begin;
     for (; row + kTileRows <= row_end; row += kTileRows) {
-      Tile<F, kTileRows>(weights, bytes, a, row, mask, panel_out + (row - row_begin) * out_stride, out_stride, mode);
+      Tile<F, kTileRows>(weights, bytes, a, row, mask, panel_out + (row - row_begin) * out_stride,
+                         out_stride, mode);
     }
     if (row < row_end) {
       RestTile<F, kTileRows - 1>(row_end - row, weights, bytes, a, row, mask,

@@ -18,7 +18,8 @@ void WriteOut(const float* sums, float scale, int count, float* out, OutputMode 
   }
 }
 
-/// One block of a panel as 16-bit values, [16 rows][32 columns]: dot products of those vectorise on every baseline.
+/// One block of a panel as 16-bit values, [16 rows][32 columns]: dot products of those vectorise on
+/// every baseline.
 template <PackedFormat F>
 void UnpackBlock(const uint8_t* quants, int16_t* values) {
   if constexpr (F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero) {
@@ -34,7 +35,8 @@ void UnpackBlock(const uint8_t* quants, int16_t* values) {
   } else {
     for (int line = 0; line < 8; ++line) {
       for (int r = 0; r < kPanelRows; ++r) {
-        for (int k = 0; k < 4; ++k) values[r * kBlock + line * 4 + k] = quants[line * 64 + r * 4 + k];
+        for (int k = 0; k < 4; ++k)
+          values[r * kBlock + line * 4 + k] = quants[line * 64 + r * 4 + k];
       }
     }
   }
@@ -43,21 +45,28 @@ void UnpackBlock(const uint8_t* quants, int16_t* values) {
 template <PackedFormat F>
 constexpr int ZeroPoint() {
   switch (F) {
-    case PackedFormat::kU4Zero: return 8;
-    case PackedFormat::kU8Wide: return 128;
-    case PackedFormat::kU8Zero: return 16;
-    case PackedFormat::kU8Zero16: return 32;
-    default: return 0;
+    case PackedFormat::kU4Zero:
+      return 8;
+    case PackedFormat::kU8Wide:
+      return 128;
+    case PackedFormat::kU8Zero:
+      return 16;
+    case PackedFormat::kU8Zero16:
+      return 32;
+    default:
+      return 0;
   }
 }
 
 template <PackedFormat F>
-void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end, const Activations& a,
-                   int row_begin, int row_end, float* out, ptrdiff_t out_stride, OutputMode mode) {
+void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end,
+                   const Activations& activations, int row_begin, int row_end, float* out,
+                   ptrdiff_t out_stride, OutputMode mode) {
   constexpr bool kHasMin = F == PackedFormat::kU4Min || F == PackedFormat::kU8Min;
   constexpr int kGroups = F == PackedFormat::kU8Zero16 ? 2 : 1;  // per block
   constexpr int kGroupCols = kBlock / kGroups;
   constexpr int kLineBytes = F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero ? 256 : 512;
+  const QuantizedRows& a = activations.quantized;
   const int blocks = weights.cols / kBlock;
   for (int panel = panel_begin; panel < panel_end; ++panel) {
     const int left = weights.rows - panel * kPanelRows;
@@ -77,7 +86,13 @@ void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end, 
           for (int c = 0; c < tile; ++c) {
             const ptrdiff_t block = static_cast<ptrdiff_t>(row + c) * blocks + b;
             int16_t x[kGroupCols];
-            for (int k = 0; k < kGroupCols; ++k) x[k] = a.quants[block * kBlock + g * kGroupCols + k];
+            const ptrdiff_t first = block * kBlock + g * kGroupCols;
+            for (int k = 0; k < kGroupCols; ++k) x[k] = a.quants[first + k];
+            if (a.fine[block]) {
+              for (int k = 0; k < kGroupCols; ++k) {
+                x[k] = static_cast<int16_t>(x[k] * (1 << kResidualShift) + a.residuals[first + k]);
+              }
+            }
             int32_t total = a.sums[2 * block + g];
             if constexpr (kGroups == 1) total += a.sums[2 * block + 1];
             const float scale = a.scales[block];
@@ -96,7 +111,8 @@ void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end, 
       }
       for (int c = 0; c < tile; ++c) {
         WriteOut(sums[c], weights.output_scale, count,
-                 out + (row - row_begin + c) * out_stride + (panel - panel_begin) * kPanelRows, mode);
+                 out + (row - row_begin + c) * out_stride + (panel - panel_begin) * kPanelRows,
+                 mode);
       }
     }
   }
@@ -131,7 +147,8 @@ void GemmFloat(const PackedMatrix& weights, int panel_begin, int panel_end, cons
       }
       for (int c = 0; c < tile; ++c) {
         WriteOut(sums[c], 1.0f, count,
-                 out + (row - row_begin + c) * out_stride + (panel - panel_begin) * kPanelRows, mode);
+                 out + (row - row_begin + c) * out_stride + (panel - panel_begin) * kPanelRows,
+                 mode);
       }
     }
   }
@@ -147,7 +164,8 @@ const CpuKernels& PortableKernels() {
       {GemmQuantized<PackedFormat::kU4Min>, GemmQuantized<PackedFormat::kU4Zero>,
        GemmQuantized<PackedFormat::kU8Wide>, GemmQuantized<PackedFormat::kU8Min>,
        GemmQuantized<PackedFormat::kU8Zero>, GemmQuantized<PackedFormat::kU8Zero16>,
-       GemmFloat<PackedFormat::kF32>, GemmFloat<PackedFormat::kF16>, GemmFloat<PackedFormat::kBF16>},
+       GemmFloat<PackedFormat::kF32>, GemmFloat<PackedFormat::kF16>,
+       GemmFloat<PackedFormat::kBF16>},
       QuantizeRow<V>,
       RmsNorm<V>,
       Rope<V>,

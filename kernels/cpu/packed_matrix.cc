@@ -1,5 +1,6 @@
-// Packing: blocks of each GGUF type become unsigned quants with a scale and a min or zero point, then rows are interleaved.
-// Source of the block layouts: the GGUF specification (ggml project, docs/gguf.md and the quantization types it names).
+// Packing: blocks of each GGUF type become unsigned quants with a scale and a min or zero point,
+// then rows are interleaved. Source of the block layouts: the GGUF specification (ggml project,
+// docs/gguf.md and the quantization types it names).
 #include "kernels/cpu/packed_matrix.h"
 
 #include <sys/mman.h>
@@ -95,7 +96,8 @@ void Unpack(TensorType type, const uint8_t* row, int index, UnpackedBlock* out) 
       const uint8_t* nibbles = p + (type == TensorType::kQ4_K ? 16 : 48) + (j / 2) * kBlock;
       for (int i = 0; i < kBlock; ++i) {
         out->quants[i] = j % 2 == 0 ? nibbles[i] & 15 : nibbles[i] >> 4;
-        if (type == TensorType::kQ5_K) out->quants[i] |= static_cast<uint8_t>(((p[16 + i] >> j) & 1) << 4);
+        if (type == TensorType::kQ5_K)
+          out->quants[i] |= static_cast<uint8_t>(((p[16 + i] >> j) & 1) << 4);
       }
       break;
     }
@@ -114,7 +116,8 @@ void Unpack(TensorType type, const uint8_t* row, int index, UnpackedBlock* out) 
       out->scale[1] = d * static_cast<float>(scales[1]);
       return;
     }
-    default: break;
+    default:
+      break;
   }
   out->scale[1] = out->scale[0];
 }
@@ -150,7 +153,8 @@ void PackQuantizedPanel(const PackedMatrix& matrix, TensorType type, const uint8
           }
         }
       } else {
-        for (int line = 0; line < 8; ++line) std::memcpy(lines + line * 64, block.quants + line * 4, 4);
+        for (int line = 0; line < 8; ++line)
+          std::memcpy(lines + line * 64, block.quants + line * 4, 4);
       }
       for (int g = 0; g < groups; ++g) {
         uint8_t* group = scales + static_cast<size_t>(b * groups + g) * scale_bytes + r * 2;
@@ -186,16 +190,19 @@ void PackFloatPanel(const PackedMatrix& matrix, TensorType type, const uint8_t* 
   }
 }
 
-/// The scales of K types are products that may lie near f16's small end; a power of two common to the matrix moves them to where
-/// f16 has its full precision. Other types keep the file's f16 values, exactly.
+/// The scales of K types are products that may lie near f16's small end; a power of two common to
+/// the matrix moves them to where f16 has its full precision. Other types keep the file's f16
+/// values, exactly.
 float OutputScale(TensorType type, const uint8_t* data, size_t row_bytes, int rows, int cols) {
-  if (type != TensorType::kQ4_K && type != TensorType::kQ5_K && type != TensorType::kQ6_K) return 1.0f;
+  if (type != TensorType::kQ4_K && type != TensorType::kQ5_K && type != TensorType::kQ6_K)
+    return 1.0f;
   float largest = 0.0f;
   for (int r = 0; r < rows; ++r) {
     for (int b = 0; b < cols / kBlock; ++b) {
       UnpackedBlock block;
       Unpack(type, data + row_bytes * static_cast<size_t>(r), b, &block);
-      largest = std::max({largest, std::fabs(block.scale[0]), std::fabs(block.scale[1]), std::fabs(block.min)});
+      largest = std::max(
+          {largest, std::fabs(block.scale[0]), std::fabs(block.scale[1]), std::fabs(block.min)});
     }
   }
   if (largest == 0.0f || !std::isfinite(largest)) return 1.0f;
@@ -229,28 +236,39 @@ const char* PackedFormatName(PackedFormat format) {
 
 PackedFormat PackedFormatOf(TensorType type) {
   switch (type) {
-    case TensorType::kF32: return PackedFormat::kF32;
-    case TensorType::kF16: return PackedFormat::kF16;
-    case TensorType::kBF16: return PackedFormat::kBF16;
-    case TensorType::kQ4_0: return PackedFormat::kU4Zero;
+    case TensorType::kF32:
+      return PackedFormat::kF32;
+    case TensorType::kF16:
+      return PackedFormat::kF16;
+    case TensorType::kBF16:
+      return PackedFormat::kBF16;
+    case TensorType::kQ4_0:
+      return PackedFormat::kU4Zero;
     case TensorType::kQ4_1:
-    case TensorType::kQ4_K: return PackedFormat::kU4Min;
-    case TensorType::kQ5_0: return PackedFormat::kU8Zero;
+    case TensorType::kQ4_K:
+      return PackedFormat::kU4Min;
+    case TensorType::kQ5_0:
+      return PackedFormat::kU8Zero;
     case TensorType::kQ5_1:
-    case TensorType::kQ5_K: return PackedFormat::kU8Min;
-    case TensorType::kQ8_0: return PackedFormat::kU8Wide;
-    case TensorType::kQ6_K: return PackedFormat::kU8Zero16;
+    case TensorType::kQ5_K:
+      return PackedFormat::kU8Min;
+    case TensorType::kQ8_0:
+      return PackedFormat::kU8Wide;
+    case TensorType::kQ6_K:
+      return PackedFormat::kU8Zero16;
   }
-  throw Error(ErrorCode::kModelUnsupported,
-              "tensor type " + std::to_string(static_cast<uint32_t>(type)) + " cannot be multiplied");
+  throw Error(
+      ErrorCode::kModelUnsupported,
+      "tensor type " + std::to_string(static_cast<uint32_t>(type)) + " cannot be multiplied");
 }
 
 PackedMatrix PackMatrix(TensorType type, const uint8_t* data, int rows, int cols, bool dequantize,
                         ThreadPool& pool) {
   const TypeTraits traits = TraitsOf(type);
   if (rows <= 0 || cols <= 0 || cols % static_cast<int>(traits.block_elements) != 0) {
-    throw Error(ErrorCode::kModelInvalid, std::string("a matrix of ") + std::to_string(rows) + " rows of " +
-                                              std::to_string(cols) + " columns cannot be of type " + traits.name);
+    throw Error(ErrorCode::kModelInvalid, std::string("a matrix of ") + std::to_string(rows) +
+                                              " rows of " + std::to_string(cols) +
+                                              " columns cannot be of type " + traits.name);
   }
   const size_t row_bytes = static_cast<size_t>(cols) / traits.block_elements * traits.block_bytes;
   PackedMatrix matrix;
@@ -261,10 +279,12 @@ PackedMatrix PackMatrix(TensorType type, const uint8_t* data, int rows, int cols
   if (IsQuantized(matrix.format)) {
     matrix.output_scale = OutputScale(type, data, row_bytes, rows, cols);
     matrix.quant_bytes = blocks * (HasNibbles(matrix.format) ? 256 : 512);
-    const size_t scales = blocks * (HasMin(matrix.format) || matrix.format == PackedFormat::kU8Zero16 ? 64 : 32);
+    const size_t scales =
+        blocks * (HasMin(matrix.format) || matrix.format == PackedFormat::kU8Zero16 ? 64 : 32);
     matrix.panel_bytes = RoundUp(matrix.quant_bytes + scales, kLine);
   } else {
-    matrix.panel_bytes = static_cast<size_t>(cols) * kPanelRows * (matrix.format == PackedFormat::kF32 ? 4 : 2);
+    matrix.panel_bytes =
+        static_cast<size_t>(cols) * kPanelRows * (matrix.format == PackedFormat::kF32 ? 4 : 2);
   }
   matrix.bytes = AlignedBytes(matrix.panel_bytes * static_cast<size_t>(matrix.num_panels()));
   std::atomic<int> next{0};

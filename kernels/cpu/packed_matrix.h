@@ -1,6 +1,7 @@
-// Weight matrices in the order the CPU kernels read them. Rows are taken in panels of 16; inside a panel, one 64-byte line holds
-// 16 rows x 4 consecutive columns, so that a kernel multiplies 16 rows by four broadcast activations and never sums across
-// lanes. All instruction sets share this layout (a panel is two AVX2 or four NEON registers wide).
+// Weight matrices in the order the CPU kernels read them. Rows are taken in panels of 16; inside a
+// panel, one 64-byte line holds 16 rows x 4 consecutive columns, so that a kernel multiplies 16
+// rows by four broadcast activations and never sums across lanes. All instruction sets share this
+// layout (a panel is two AVX2 or four NEON registers wide).
 //
 // Quantized values are unsigned (u), with weight = scale * u + min or scale * (u - zero_point).
 #pragma once
@@ -57,23 +58,28 @@ class AlignedBytes {
 };
 
 /// Shape: [rows, cols], rows padded to whole panels with zero weights.
-/// A quantized panel is its quants (lines of 64 bytes in column order; of nibbles, the low ones are columns 4j..4j+3 of the block
-/// and the high ones columns 16+4j..) followed by its scales: per group 16 f16 scales, then 16 f16 mins where the format has them.
-/// A float panel is [cols][16].
+/// A quantized panel is its quants (lines of 64 bytes in column order; of nibbles, the low ones are
+/// columns 4j..4j+3 of the block and the high ones columns 16+4j..) followed by its scales: per
+/// group 16 f16 scales, then 16 f16 mins where the format has them. A float panel is [cols][16].
 struct PackedMatrix {
   PackedFormat format = PackedFormat::kF32;
   int rows = 0;
   int cols = 0;
-  float output_scale = 1.0f;  ///< power of two that scales were divided by, so that they fit f16 well
-  size_t quant_bytes = 0;     ///< of one panel: offset of its scales
+  float output_scale =
+      1.0f;                ///< power of two that scales were divided by, so that they fit f16 well
+  size_t quant_bytes = 0;  ///< of one panel: offset of its scales
   size_t panel_bytes = 0;
   AlignedBytes bytes;
 
   int num_panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
-  const uint8_t* panel(int index) const { return bytes.data() + panel_bytes * static_cast<size_t>(index); }
+  const uint8_t* panel(int index) const {
+    return bytes.data() + panel_bytes * static_cast<size_t>(index);
+  }
 };
 
-/// Packs `rows` x `cols` weights stored as `type` (row-major, as in the file). `dequantize` stores f32 values instead.
-PackedMatrix PackMatrix(TensorType type, const uint8_t* data, int rows, int cols, bool dequantize, ThreadPool& pool);
+/// Packs `rows` x `cols` weights stored as `type` (row-major, as in the file). `dequantize` stores
+/// f32 values instead.
+PackedMatrix PackMatrix(TensorType type, const uint8_t* data, int rows, int cols, bool dequantize,
+                        ThreadPool& pool);
 
 }  // namespace diecast

@@ -1,4 +1,5 @@
-// Four float lanes by the compiler's vector extension: what vector_ops.h and attention.h need of a vector type, on any processor.
+// Four float lanes by the compiler's vector extension: what vector_ops.h and attention.h need of a
+// vector type, on any processor.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// Normalisation, rotary embedding, activation functions and int8 quantization, written once over a vector type V that each
-// instruction set's file defines (see vec_portable.h for the operations it must have). Internal linkage throughout: see half.h.
+// Normalisation, rotary embedding, activation functions and int8 quantization, written once over a
+// vector type V that each instruction set's file defines (see vec_portable.h for the operations it
+// must have). Internal linkage throughout: see half.h.
 #pragma once
 
 #include <cstdint>
@@ -94,26 +95,47 @@ void ToHalf(const float* x, int n, uint16_t* out) {
 }
 
 template <typename V>
-void QuantizeRow(const float* x, int cols, int8_t* quants, float* scales, float* scaled_sums,
-                 int32_t* sums) {
+void QuantizeRow(const float* x, int cols, float fine_step, const QuantizedRowsOut& out) {
   constexpr int L = V::kLanes;
+  typename V::Reg squares = V::Zero();
+  for (int i = 0; i < cols; i += L) squares = V::Fma(V::Load(x + i), V::Load(x + i), squares);
+  const float limit =
+      fine_step * 127.0f * __builtin_sqrtf(V::ReduceAdd(squares) / static_cast<float>(cols));
   for (int b = 0; b * kBlock < cols; ++b) {
     const float* block = x + b * kBlock;
+    int8_t* quants = out.quants + b * kBlock;
+    int8_t* residuals = out.residuals + b * kBlock;
     typename V::Reg top = V::Zero();
     for (int i = 0; i < kBlock; i += L) top = V::Max(top, V::Abs(V::Load(block + i)));
     const float largest = V::ReduceMax(top);
-    const float scale = largest / 127.0f;
+    const bool fine = largest > limit;
     const typename V::Reg inverse = V::Set(largest > 0 ? 127.0f / largest : 0.0f);
-    int32_t half_sums[2] = {0, 0};
     for (int i = 0; i < kBlock; i += L) {
-      V::StoreInt8(quants + b * kBlock + i, V::Mul(V::Load(block + i), inverse));
+      const typename V::Reg scaled = V::Mul(V::Load(block + i), inverse);
+      V::StoreInt8(quants + i, scaled);
+      if (!fine) continue;
+      const typename V::Reg rest = V::Sub(scaled, V::Round(scaled));
+      V::StoreInt8(residuals + i, V::Mul(rest, V::Set(static_cast<float>(1 << kResidualShift))));
     }
-    for (int i = 0; i < 16; ++i) half_sums[0] += quants[b * kBlock + i];
-    for (int i = 16; i < 32; ++i) half_sums[1] += quants[b * kBlock + i];
-    scales[b] = scale;
-    scaled_sums[b] = scale * static_cast<float>(half_sums[0] + half_sums[1]);
-    sums[2 * b] = half_sums[0];
-    sums[2 * b + 1] = half_sums[1];
+    int32_t sums[2] = {0, 0};
+    for (int i = 0; i < 16; ++i) {
+      sums[0] += quants[i];
+      sums[1] += quants[16 + i];
+    }
+    float scale = largest / 127.0f;
+    if (fine) {
+      scale /= static_cast<float>(1 << kResidualShift);
+      for (int& sum : sums) sum *= 1 << kResidualShift;
+      for (int i = 0; i < 16; ++i) {
+        sums[0] += residuals[i];
+        sums[1] += residuals[16 + i];
+      }
+    }
+    out.fine[b] = fine;
+    out.scales[b] = scale;
+    out.scaled_sums[b] = scale * static_cast<float>(sums[0] + sums[1]);
+    out.sums[2 * b] = sums[0];
+    out.sums[2 * b + 1] = sums[1];
   }
 }
 

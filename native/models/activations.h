@@ -35,37 +35,48 @@ class InputBuffer {
     quantized_ = quantized;
     if (!quantized) return;
     const size_t elements = static_cast<size_t>(rows) * static_cast<size_t>(cols);
-    if (elements > quants_.size()) quants_ = AlignedBytes(elements);
+    if (elements > quants_.size()) {
+      quants_ = AlignedBytes(elements);
+      residuals_ = AlignedBytes(elements);
+    }
     if (elements / kBlock > scales_.size()) {
+      fine_.resize(elements / kBlock);
       scales_.resize(elements / kBlock);
       scaled_sums_.resize(elements / kBlock);
       sums_.resize(elements / 16);
     }
   }
   float* row(int index) const { return values_.row(index); }
-  /// Makes the int8 form of columns [begin, begin + count) of a row; both multiples of 32 unless the buffer isn't quantized.
-  void Quantize(const CpuKernels& kernels, int row, int begin, int count) {
+  /// Makes the int8 form of a row, where the buffer has one.
+  void QuantizeRow(const CpuKernels& kernels, int row, float fine_step) {
     if (!quantized_) return;
-    const ptrdiff_t offset = static_cast<ptrdiff_t>(row) * values_.cols() + begin;
-    kernels.quantize_row(values_.row(row) + begin, count, reinterpret_cast<int8_t*>(quants_.data()) + offset,
-                         scales_.data() + offset / kBlock, scaled_sums_.data() + offset / kBlock,
-                         sums_.data() + offset / 16);
+    const ptrdiff_t first = static_cast<ptrdiff_t>(row) * values_.cols();
+    QuantizedRowsOut out;
+    out.quants = reinterpret_cast<int8_t*>(quants_.data()) + first;
+    out.residuals = reinterpret_cast<int8_t*>(residuals_.data()) + first;
+    out.fine = fine_.data() + first / kBlock;
+    out.scales = scales_.data() + first / kBlock;
+    out.scaled_sums = scaled_sums_.data() + first / kBlock;
+    out.sums = sums_.data() + first / 16;
+    kernels.quantize_row(values_.row(row), values_.cols(), fine_step, out);
   }
-  void QuantizeRow(const CpuKernels& kernels, int row) { Quantize(kernels, row, 0, values_.cols()); }
   Activations view() const {
     Activations view;
-    view.cols = values_.cols();
     view.values = values_.row(0);
-    view.quants = reinterpret_cast<const int8_t*>(quants_.data());
-    view.scales = scales_.data();
-    view.scaled_sums = scaled_sums_.data();
-    view.sums = sums_.data();
+    view.quantized.quants = reinterpret_cast<const int8_t*>(quants_.data());
+    view.quantized.residuals = reinterpret_cast<const int8_t*>(residuals_.data());
+    view.quantized.fine = fine_.data();
+    view.quantized.scales = scales_.data();
+    view.quantized.scaled_sums = scaled_sums_.data();
+    view.quantized.sums = sums_.data();
     return view;
   }
 
  private:
   RowBuffer values_;
   AlignedBytes quants_;
+  AlignedBytes residuals_;
+  std::vector<uint8_t> fine_;
   std::vector<float> scales_;
   std::vector<float> scaled_sums_;
   std::vector<int32_t> sums_;

@@ -1,6 +1,7 @@
-// The forward pass. All threads of the pool walk through the layers together: matrix products and attention are dealt out in
-// pieces, and a barrier ends each phase. With few rows the small work between products (norms, rotation, quantization) is done by the last
-// thread to reach the barrier, which saves a second one.
+// The forward pass. All threads of the pool walk through the layers together: matrix products and
+// attention are dealt out in pieces, and a barrier ends each phase. With few rows the small work
+// between products (norms, rotation, quantization) is done by the last thread to reach the barrier,
+// which saves a second one.
 #include "native/models/llama.h"
 
 #include <algorithm>
@@ -21,10 +22,17 @@
 namespace diecast {
 namespace {
 
-constexpr int kMaxPassTokens = 512;  ///< longer steps are cut: the buffers stay small and the rows in cache
-constexpr int kMaxSerialRows = 4;    ///< up to here one thread does the work between products
-constexpr int kGateRows = 32;        ///< rows of a gate/up piece whose products stay in L1
-constexpr int kGatePanels = 2;       ///< one block of 32 columns of the next product's input
+constexpr int kMaxPassTokens =
+    512;  ///< longer steps are cut: the buffers stay small and the rows in cache
+constexpr int kMaxSerialRows = 4;  ///< up to here one thread does the work between products
+constexpr int kGateRows = 32;      ///< rows of a gate/up piece whose products stay in L1
+constexpr int kGatePanels = 2;     ///< one block of 32 columns of the next product's input
+/// Plain int8 inputs cost some positions of the default model their direction (a cosine of 0.63
+/// against f32 at worst). Errors of the first layers grow through all others, so the first third
+/// takes every block with residuals; later layers take those of blocks whose outliers would coarsen
+/// them. Measured over 669 positions: least cosine 0.9993.
+constexpr int kExactLayersShare = 3;
+constexpr float kFineStep = 0.02f;
 
 struct Layer {
   std::vector<float> attention_norm;
@@ -36,9 +44,9 @@ struct Layer {
 /// A run of one step row's tokens inside a pass.
 struct Segment {
   const StepRow* row = nullptr;
-  int first_token = 0;   ///< index in row->tokens
+  int first_token = 0;  ///< index in row->tokens
   int num_tokens = 0;
-  int first_index = 0;   ///< index of the first token in the pass
+  int first_index = 0;  ///< index of the first token in the pass
 };
 
 struct AttentionTile {
@@ -46,6 +54,14 @@ struct AttentionTile {
   int first_token = 0;  ///< within the segment
   int num_tokens = 0;
 };
+
+/// A matrix and where its product goes.
+struct Target {
+  const Linear* linear = nullptr;
+  float* out = nullptr;
+};
+
+std::span<const Target> One(const Target& target) { return {&target, 1}; }
 
 /// What one pass computes: tokens of several rows side by side.
 struct Pass {
@@ -85,12 +101,15 @@ class LlamaModel final : public CausalModel {
   void CheckStep(std::span<const StepRow> rows, const CpuKvPool& kv, size_t num_logits) const;
   void RunPass(const CpuKvPool& kv);
   void Work(int thread, StepTeam& team, const CpuKvPool& kv);
+  /// How coarse a block of a layer's int8 input may be against its row before it gets residuals.
+  float FineStep(int layer) const;
   void Embed(int index);
   void RotateAndStore(int layer, int index, const CpuKvPool& kv);
   void Attend(int layer, int unit, int thread, const CpuKvPool& kv);
   void GateAndUp(const Layer& layer, int panel_begin, int panel_end, int thread);
-  void Product(StepTeam& team, const Linear& linear, const InputBuffer& input, int num_rows, float* out,
-               ptrdiff_t stride, OutputMode mode) const;
+  /// Multiplies one input by several matrices, dealt out as one row of panels.
+  void Product(StepTeam& team, std::span<const Target> targets, const InputBuffer& input,
+               int num_rows, ptrdiff_t stride, OutputMode mode) const;
   int Piece(const StepTeam& team, int num_panels) const;
   /// Runs fn(row) for all rows between two phases.
   template <typename Fn>
@@ -109,13 +128,13 @@ class LlamaModel final : public CausalModel {
   Linear head_;
 
   Pass pass_;
-  RowBuffer hidden_;     ///< [tokens, hidden]: the residual stream
-  RowBuffer qkv_;        ///< [tokens, queries | keys | values]
-  RowBuffer rotation_;   ///< [tokens, cosine and sine per pair]
-  InputBuffer normed_;   ///< [tokens, hidden]
-  InputBuffer attended_; ///< [tokens, heads * head_dim]
-  InputBuffer gated_;    ///< [tokens, ffn]
-  InputBuffer head_in_;  ///< [tokens with logits, hidden]
+  RowBuffer hidden_;      ///< [tokens, hidden]: the residual stream
+  RowBuffer qkv_;         ///< [tokens, queries | keys | values]
+  RowBuffer rotation_;    ///< [tokens, cosine and sine per pair]
+  InputBuffer normed_;    ///< [tokens, hidden]
+  InputBuffer attended_;  ///< [tokens, heads * head_dim]
+  InputBuffer gated_;     ///< [tokens, ffn]
+  InputBuffer head_in_;   ///< [tokens with logits, hidden]
   std::vector<ThreadScratch> scratch_;
 };
 
@@ -125,8 +144,9 @@ LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool, W
       config_(ReadLlamaConfig(*file_)),
       kernels_(KernelsOf(ChooseCpuLevel())),
       // Halves would be converted one by one in portable code, and parity wants what was computed.
-      kv_type_(mode == WeightMode::kDequantized || kernels_.level == CpuLevel::kPortable ? KvType::kF32
-                                                                                         : KvType::kF16),
+      kv_type_(mode == WeightMode::kDequantized || kernels_.level == CpuLevel::kPortable
+                   ? KvType::kF32
+                   : KvType::kF16),
       quantized_(false),
       rope_frequencies_(ReadRopeFrequencies(*file_, config_)),
       scratch_(static_cast<size_t>(pool.num_threads())) {
@@ -151,7 +171,8 @@ LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool, W
     layer.gate = reader.ReadLinear(prefix + "ffn_gate", config_.ffn_size, hidden);
     layer.up = reader.ReadLinear(prefix + "ffn_up", config_.ffn_size, hidden);
     layer.down = reader.ReadLinear(prefix + "ffn_down", hidden, config_.ffn_size);
-    for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down}) {
+    for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
+                                 &layer.up, &layer.down}) {
       quantized_ = quantized_ || IsQuantized(linear->weight.format);
     }
     layers_.push_back(std::move(layer));
@@ -159,16 +180,20 @@ LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool, W
   output_norm_ = reader.ReadVector("output_norm.weight", hidden);
   // Files without an output matrix tie the head to the embedding.
   const bool tied = file_->FindTensor("output.weight") == nullptr;
-  head_.weight = reader.Pack(tied ? *embedding_ : reader.MatrixView("output.weight", config_.vocab_size, hidden),
-                             config_.vocab_size, hidden);
+  head_.weight = reader.Pack(
+      tied ? *embedding_ : reader.MatrixView("output.weight", config_.vocab_size, hidden),
+      config_.vocab_size, hidden);
   quantized_ = quantized_ || IsQuantized(head_.weight.format);
-  if (quantized_ && (hidden % kBlock != 0 || query_size % kBlock != 0 || config_.ffn_size % kBlock != 0)) {
-    throw Error(ErrorCode::kModelUnsupported,
-                "quantized weights need layer sizes that are multiples of " + std::to_string(kBlock));
+  if (quantized_ &&
+      (hidden % kBlock != 0 || query_size % kBlock != 0 || config_.ffn_size % kBlock != 0)) {
+    throw Error(
+        ErrorCode::kModelUnsupported,
+        "quantized weights need layer sizes that are multiples of " + std::to_string(kBlock));
   }
 }
 
-void LlamaModel::CheckStep(std::span<const StepRow> rows, const CpuKvPool& kv, size_t num_logits) const {
+void LlamaModel::CheckStep(std::span<const StepRow> rows, const CpuKvPool& kv,
+                           size_t num_logits) const {
   auto fail = [](size_t row, const std::string& what) {
     throw Error(ErrorCode::kInvalidArgument, "step row " + std::to_string(row) + ": " + what);
   };
@@ -187,24 +212,29 @@ void LlamaModel::CheckStep(std::span<const StepRow> rows, const CpuKvPool& kv, s
     if (row.kv_slots.size() != row.tokens.size() + static_cast<size_t>(row.context_length)) {
       fail(i, "the number of KV slots differs from the number of tokens");
     }
-    if (row.num_logits < 0 || static_cast<size_t>(row.num_logits) > row.tokens.size()) fail(i, "num_logits out of range");
+    if (row.num_logits < 0 || static_cast<size_t>(row.num_logits) > row.tokens.size())
+      fail(i, "num_logits out of range");
     for (int32_t token : row.tokens) {
-      if (token < 0 || token >= config_.vocab_size) fail(i, "token " + std::to_string(token) + " out of range");
+      if (token < 0 || token >= config_.vocab_size)
+        fail(i, "token " + std::to_string(token) + " out of range");
     }
     for (int32_t slot : row.kv_slots) {
-      if (slot < 0 || slot >= kv.num_slots()) fail(i, "KV slot " + std::to_string(slot) + " out of range");
+      if (slot < 0 || slot >= kv.num_slots())
+        fail(i, "KV slot " + std::to_string(slot) + " out of range");
     }
     wanted += static_cast<size_t>(row.num_logits);
   }
   if (num_logits != wanted * static_cast<size_t>(config_.vocab_size)) {
-    throw Error(ErrorCode::kInvalidArgument, "logits hold " + std::to_string(num_logits) + " values; the step makes " +
-                                                 std::to_string(wanted) + " rows of " + std::to_string(config_.vocab_size));
+    throw Error(ErrorCode::kInvalidArgument,
+                "logits hold " + std::to_string(num_logits) + " values; the step makes " +
+                    std::to_string(wanted) + " rows of " + std::to_string(config_.vocab_size));
   }
 }
 
 void LlamaModel::Forward(std::span<const StepRow> rows, KvPool& pool, std::span<float> logits) {
   const CpuKvPool* kv = dynamic_cast<const CpuKvPool*>(&pool);
-  if (kv == nullptr) throw Error(ErrorCode::kInvalidArgument, "the KV pool was made for another backend");
+  if (kv == nullptr)
+    throw Error(ErrorCode::kInvalidArgument, "the KV pool was made for another backend");
   CheckStep(rows, *kv, logits.size());
   const int group = config_.num_heads / config_.num_kv_heads;
   const int tile_tokens = std::max(1, kMaxQueriesPerTile / group);
@@ -264,9 +294,10 @@ void LlamaModel::BetweenPhases(StepTeam& team, int num_rows, Fn&& fn) const {
     return;
   }
   team.Sync();
-  team.ForPieces(num_rows, std::clamp(num_rows / (team.num_threads() * 4), 1, 8), [&](int begin, int end) {
-    for (int row = begin; row < end; ++row) fn(row);
-  });
+  team.ForPieces(num_rows, std::clamp(num_rows / (team.num_threads() * 4), 1, 8),
+                 [&](int begin, int end) {
+                   for (int row = begin; row < end; ++row) fn(row);
+                 });
   team.Sync();
 }
 
@@ -274,27 +305,43 @@ int LlamaModel::Piece(const StepTeam& team, int num_panels) const {
   return std::max(1, num_panels / (team.num_threads() * 8));
 }
 
-void LlamaModel::Product(StepTeam& team, const Linear& linear, const InputBuffer& input, int num_rows,
-                         float* out, ptrdiff_t stride, OutputMode mode) const {
-  const PackedMatrix& weight = linear.weight;
-  const GemmFn gemm = kernels_.gemm[static_cast<int>(weight.format)];
+void LlamaModel::Product(StepTeam& team, std::span<const Target> targets, const InputBuffer& input,
+                         int num_rows, ptrdiff_t stride, OutputMode mode) const {
+  int num_panels = 0;
+  for (const Target& target : targets) num_panels += target.linear->weight.num_panels();
   const Activations view = input.view();
-  team.ForPieces(weight.num_panels(), Piece(team, weight.num_panels()), [&](int begin, int end) {
-    gemm(weight, begin, end, view, 0, num_rows, out + begin * kPanelRows, stride, mode);
-    if (linear.bias.empty()) return;
-    const int first = begin * kPanelRows;
-    const int count = std::min(end * kPanelRows, weight.rows) - first;
-    for (int row = 0; row < num_rows; ++row) kernels_.add(linear.bias.data() + first, count, out + row * stride + first);
+  team.ForPieces(num_panels, Piece(team, num_panels), [&](int begin, int end) {
+    int first_panel = 0;  // of the target among all panels
+    for (const Target& target : targets) {
+      const PackedMatrix& weight = target.linear->weight;
+      const int from = std::max(begin - first_panel, 0);
+      const int to = std::min(end - first_panel, weight.num_panels());
+      first_panel += weight.num_panels();
+      if (from >= to) continue;
+      const int column = from * kPanelRows;
+      kernels_.gemm[static_cast<int>(weight.format)](weight, from, to, view, 0, num_rows,
+                                                     target.out + column, stride, mode);
+      const std::vector<float>& bias = target.linear->bias;
+      if (bias.empty()) continue;
+      const int count = std::min(to * kPanelRows, weight.rows) - column;
+      for (int row = 0; row < num_rows; ++row)
+        kernels_.add(bias.data() + column, count, target.out + row * stride + column);
+    }
   });
 }
 
+float LlamaModel::FineStep(int layer) const {
+  return layer < config_.num_layers / kExactLayersShare ? 0.0f : kFineStep;
+}
+
 void LlamaModel::Embed(int index) {
-  const Segment& segment = pass_.segments[static_cast<size_t>(pass_.token_segment[static_cast<size_t>(index)])];
+  const Segment& segment =
+      pass_.segments[static_cast<size_t>(pass_.token_segment[static_cast<size_t>(index)])];
   const int offset = segment.first_token + index - segment.first_index;
   const int token = segment.row->tokens[static_cast<size_t>(offset)];
   const size_t row_bytes = embedding_->data.size() / static_cast<size_t>(config_.vocab_size);
-  Dequantize(embedding_->type, embedding_->data.data() + row_bytes * static_cast<size_t>(token), hidden_.row(index),
-             static_cast<uint64_t>(config_.hidden_size));
+  Dequantize(embedding_->type, embedding_->data.data() + row_bytes * static_cast<size_t>(token),
+             hidden_.row(index), static_cast<uint64_t>(config_.hidden_size));
   const float position = static_cast<float>(segment.row->context_length + offset);
   float* rotation = rotation_.row(index);
   for (size_t i = 0; i < rope_frequencies_.size(); ++i) {
@@ -312,12 +359,16 @@ void LlamaModel::RotateAndStore(int layer, int index, const CpuKvPool& kv) {
   const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
   kernels_.rope(query, config_.num_heads, dim, config_.rope_dim, rotation_.row(index), scale);
   kernels_.rope(key, config_.num_kv_heads, dim, config_.rope_dim, rotation_.row(index), 1.0f);
-  const Segment& segment = pass_.segments[static_cast<size_t>(pass_.token_segment[static_cast<size_t>(index)])];
-  const int position = segment.row->context_length + segment.first_token + index - segment.first_index;
-  const size_t offset = static_cast<size_t>(segment.row->kv_slots[static_cast<size_t>(position)]) * static_cast<size_t>(kv_size);
+  const Segment& segment =
+      pass_.segments[static_cast<size_t>(pass_.token_segment[static_cast<size_t>(index)])];
+  const int position =
+      segment.row->context_length + segment.first_token + index - segment.first_index;
+  const size_t offset = static_cast<size_t>(segment.row->kv_slots[static_cast<size_t>(position)]) *
+                        static_cast<size_t>(kv_size);
   if (kv.type() == KvType::kF16) {
     kernels_.to_half(key, kv_size, reinterpret_cast<uint16_t*>(kv.keys(layer)) + offset);
-    kernels_.to_half(key + kv_size, kv_size, reinterpret_cast<uint16_t*>(kv.values(layer)) + offset);
+    kernels_.to_half(key + kv_size, kv_size,
+                     reinterpret_cast<uint16_t*>(kv.values(layer)) + offset);
   } else {
     std::copy_n(key, kv_size, reinterpret_cast<float*>(kv.keys(layer)) + offset);
     std::copy_n(key + kv_size, kv_size, reinterpret_cast<float*>(kv.values(layer)) + offset);
@@ -365,15 +416,16 @@ void LlamaModel::GateAndUp(const Layer& layer, int panel_begin, int panel_end, i
     for (int row = 0; row < num_rows; row += kGateRows) {
       const int rows_end = std::min(row + kGateRows, num_rows);
       const ptrdiff_t stride = scratch.gate.cols();
-      gate_gemm(gate, panel, end, input, row, rows_end, scratch.gate.row(0), stride, OutputMode::kStore);
+      gate_gemm(gate, panel, end, input, row, rows_end, scratch.gate.row(0), stride,
+                OutputMode::kStore);
       up_gemm(up, panel, end, input, row, rows_end, scratch.up.row(0), stride, OutputMode::kStore);
       for (int r = row; r < rows_end; ++r) {
         float* gate_row = scratch.gate.row(r - row);
         float* up_row = scratch.up.row(r - row);
-        if (!layer.gate.bias.empty()) kernels_.add(layer.gate.bias.data() + column, count, gate_row);
+        if (!layer.gate.bias.empty())
+          kernels_.add(layer.gate.bias.data() + column, count, gate_row);
         if (!layer.up.bias.empty()) kernels_.add(layer.up.bias.data() + column, count, up_row);
         kernels_.silu_mul(gate_row, up_row, count, gated_.row(r) + column);
-        gated_.Quantize(kernels_, r, column, count);
       }
     }
   }
@@ -384,48 +436,57 @@ void LlamaModel::Work(int thread, StepTeam& team, const CpuKvPool& kv) {
   const int hidden = config_.hidden_size;
   const int query_size = config_.num_heads * config_.head_dim;
   const int kv_size = config_.num_kv_heads * config_.head_dim;
-  const auto norm = [&](const std::vector<float>& weight, int from, InputBuffer& into, int row) {
+  const auto norm = [&](const std::vector<float>& weight, int layer, int from, InputBuffer& into,
+                        int row) {
     kernels_.rms_norm(hidden_.row(from), weight.data(), config_.rms_eps, hidden, into.row(row));
-    into.QuantizeRow(kernels_, row);
+    into.QuantizeRow(kernels_, row, FineStep(layer));
   };
   BetweenPhases(team, n, [&](int row) {
     Embed(row);
-    norm(layers_[0].attention_norm, row, normed_, row);
+    norm(layers_[0].attention_norm, 0, row, normed_, row);
   });
   for (int l = 0; l < config_.num_layers; ++l) {
     const Layer& layer = layers_[static_cast<size_t>(l)];
     float* qkv = qkv_.row(0);
     const ptrdiff_t stride = qkv_.cols();
-    Product(team, layer.query, normed_, n, qkv, stride, OutputMode::kStore);
-    team.Sync();
-    Product(team, layer.key, normed_, n, qkv + query_size, stride, OutputMode::kStore);
-    team.Sync();
-    Product(team, layer.value, normed_, n, qkv + query_size + kv_size, stride, OutputMode::kStore);
+    const Target targets[] = {{&layer.query, qkv},
+                              {&layer.key, qkv + query_size},
+                              {&layer.value, qkv + query_size + kv_size}};
+    Product(team, targets, normed_, n, stride, OutputMode::kStore);
     BetweenPhases(team, n, [&](int row) { RotateAndStore(l, row, kv); });
-    team.ForPieces(static_cast<int>(pass_.tiles.size()) * config_.num_kv_heads, 1, [&](int begin, int end) {
-      for (int unit = begin; unit < end; ++unit) Attend(l, unit, thread, kv);
-    });
-    BetweenPhases(team, n, [&](int row) { attended_.QuantizeRow(kernels_, row); });
-    Product(team, layer.output, attended_, n, hidden_.row(0), hidden, OutputMode::kAdd);
-    BetweenPhases(team, n, [&](int row) { norm(layer.ffn_norm, row, normed_, row); });
+    team.ForPieces(static_cast<int>(pass_.tiles.size()) * config_.num_kv_heads, 1,
+                   [&](int begin, int end) {
+                     for (int unit = begin; unit < end; ++unit) Attend(l, unit, thread, kv);
+                   });
+    BetweenPhases(team, n, [&](int row) { attended_.QuantizeRow(kernels_, row, FineStep(l)); });
+    Product(team, One({&layer.output, hidden_.row(0)}), attended_, n, hidden, OutputMode::kAdd);
+    BetweenPhases(team, n, [&](int row) { norm(layer.ffn_norm, l, row, normed_, row); });
     const int ffn_panels = layer.gate.weight.num_panels();
-    team.ForPieces(ffn_panels, std::max(kGatePanels, Piece(team, ffn_panels) / kGatePanels * kGatePanels),
+    team.ForPieces(ffn_panels,
+                   std::max(kGatePanels, Piece(team, ffn_panels) / kGatePanels * kGatePanels),
                    [&](int begin, int end) { GateAndUp(layer, begin, end, thread); });
-    team.Sync();
-    Product(team, layer.down, gated_, n, hidden_.row(0), hidden, OutputMode::kAdd);
+    BetweenPhases(team, n, [&](int row) { gated_.QuantizeRow(kernels_, row, FineStep(l)); });
+    Product(team, One({&layer.down, hidden_.row(0)}), gated_, n, hidden, OutputMode::kAdd);
     if (l + 1 < config_.num_layers) {
-      BetweenPhases(team, n, [&](int row) { norm(layers_[static_cast<size_t>(l + 1)].attention_norm, row, normed_, row); });
+      BetweenPhases(team, n, [&](int row) {
+        norm(layers_[static_cast<size_t>(l + 1)].attention_norm, l + 1, row, normed_, row);
+      });
     }
   }
   const int num_logits = static_cast<int>(pass_.logit_tokens.size());
   if (num_logits == 0) return;
-  BetweenPhases(team, num_logits, [&](int row) { norm(output_norm_, pass_.logit_tokens[static_cast<size_t>(row)], head_in_, row); });
-  Product(team, head_, head_in_, num_logits, pass_.logits, config_.vocab_size, OutputMode::kStore);
+  BetweenPhases(team, num_logits, [&](int row) {
+    norm(output_norm_, config_.num_layers, pass_.logit_tokens[static_cast<size_t>(row)], head_in_,
+         row);
+  });
+  Product(team, One({&head_, pass_.logits}), head_in_, num_logits, config_.vocab_size,
+          OutputMode::kStore);
 }
 
 }  // namespace
 
-std::unique_ptr<CausalModel> LoadLlama(std::shared_ptr<const GgufFile> file, ThreadPool& pool, WeightMode mode) {
+std::unique_ptr<CausalModel> LoadLlama(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
+                                       WeightMode mode) {
   return std::make_unique<LlamaModel>(std::move(file), pool, mode);
 }
 

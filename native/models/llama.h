@@ -1,5 +1,5 @@
-// Llama 1-3, SmolLM and others of the same architecture: RMS norms, rotary embedding over interleaved pairs, grouped attention
-// heads, a SiLU-gated feed-forward network.
+// Llama 1-3, SmolLM and others of the same architecture: RMS norms, rotary embedding over
+// interleaved pairs, grouped attention heads, a SiLU-gated feed-forward network.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 
 namespace diecast {
 
-std::unique_ptr<CausalModel> LoadLlama(std::shared_ptr<const GgufFile> file, ThreadPool& pool, WeightMode mode);
+std::unique_ptr<CausalModel> LoadLlama(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
+                                       WeightMode mode);
 
 }  // namespace diecast

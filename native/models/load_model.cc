@@ -7,7 +7,8 @@
 
 namespace diecast {
 
-std::unique_ptr<CausalModel> LoadModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool, WeightMode mode) {
+std::unique_ptr<CausalModel> LoadModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
+                                       WeightMode mode) {
   const std::string architecture(file->GetString("general.architecture").value_or(""));
   if (architecture == "llama") return LoadLlama(std::move(file), pool, mode);
   throw Error(ErrorCode::kModelUnsupported,

@@ -28,9 +28,9 @@ struct ModelConfig {
   int32_t rope_dim = 0;
 };
 
-/// Keys and values of all sequences, addressed by slot (a page of one token). A sequence is a list of slots, so a prefix can be
-/// shared and a fork copies nothing.
-/// Shape: key and value [num_layers, num_slots, num_kv_heads * head_dim].
+/// Keys and values of all sequences, addressed by slot (a page of one token). A sequence is a list
+/// of slots, so a prefix can be shared and a fork copies nothing. Shape: key and value [num_layers,
+/// num_slots, num_kv_heads * head_dim].
 class KvPool {
  public:
   virtual ~KvPool() = default;
@@ -44,9 +44,10 @@ class KvPool {
 /// One sequence's share of a step: `tokens` are appended after `context_length` cached tokens.
 struct StepRow {
   std::span<const int32_t> tokens;
-  int32_t context_length = 0;         ///< tokens already in the KV pool
-  std::span<const int32_t> kv_slots;  ///< size context_length + tokens.size(); the last ones are written by this step
-  int32_t num_logits = 0;             ///< how many of the row's last tokens need logits: 0, 1 or tokens.size()
+  int32_t context_length = 0;  ///< tokens already in the KV pool
+  std::span<const int32_t>
+      kv_slots;  ///< size context_length + tokens.size(); the last ones are written by this step
+  int32_t num_logits = 0;  ///< how many of the row's last tokens need logits: 0, 1 or tokens.size()
 };
 
 class CausalModel {
@@ -59,7 +60,8 @@ class CausalModel {
   virtual void Forward(std::span<const StepRow> rows, KvPool& pool, std::span<float> logits) = 0;
 };
 
-/// How weights are multiplied: as stored (int8 activations per block), or dequantized to f32 first (exact, slow; for parity).
+/// How weights are multiplied: as stored (int8 activations per block), or dequantized to f32 first
+/// (exact, slow; for parity).
 enum class WeightMode : uint8_t { kQuantized, kDequantized };
 
 /// Throws Error{kModelInvalid | kModelUnsupported}. Owner: the model keeps `file` alive.

@@ -14,7 +14,8 @@ std::string ShapeText(const std::vector<uint64_t>& dims) {
 
 [[noreturn]] void ThrowShape(const TensorView& view, const std::string& wanted) {
   throw Error(ErrorCode::kModelInvalid, "tensor " + std::string(view.name) + " has shape " +
-                                            ShapeText(view.dims) + "; the configuration asks for " + wanted);
+                                            ShapeText(view.dims) + "; the configuration asks for " +
+                                            wanted);
 }
 
 }  // namespace
@@ -35,13 +36,15 @@ const TensorView& WeightReader::MatrixView(const std::string& name, int rows, in
 }
 
 PackedMatrix WeightReader::Pack(const TensorView& view, int rows, int cols) const {
-  return PackMatrix(view.type, view.data.data(), rows, cols, mode_ == WeightMode::kDequantized, pool_);
+  return PackMatrix(view.type, view.data.data(), rows, cols, mode_ == WeightMode::kDequantized,
+                    pool_);
 }
 
 Linear WeightReader::ReadLinear(const std::string& prefix, int rows, int cols) const {
   Linear linear;
   linear.weight = Pack(MatrixView(prefix + ".weight", rows, cols), rows, cols);
-  if (file_.FindTensor(prefix + ".bias") != nullptr) linear.bias = ReadVector(prefix + ".bias", rows);
+  if (file_.FindTensor(prefix + ".bias") != nullptr)
+    linear.bias = ReadVector(prefix + ".bias", rows);
   return linear;
 }
 
@@ -52,7 +55,8 @@ std::vector<float> WeightReader::ReadVector(const std::string& name, int size) c
     ThrowShape(view, ShapeText({count}));
   }
   if (count % TraitsOf(view.type).block_elements != 0) {
-    throw Error(ErrorCode::kModelInvalid, "tensor " + name + " has a type that does not fit its length");
+    throw Error(ErrorCode::kModelInvalid,
+                "tensor " + name + " has a type that does not fit its length");
   }
   std::vector<float> values(count);
   Dequantize(view.type, view.data.data(), values.data(), count);

@@ -1,4 +1,5 @@
-// From checkpoint tensors to what the forward pass multiplies: presence, type and shape are checked against the config.
+// From checkpoint tensors to what the forward pass multiplies: presence, type and shape are checked
+// against the config.
 #pragma once
 
 #include <string>
@@ -20,7 +21,8 @@ class WeightReader {
   WeightReader(const GgufFile& file, ThreadPool& pool, WeightMode mode)
       : file_(file), pool_(pool), mode_(mode) {}
 
-  /// The tensor, which must be a [rows, cols] matrix. Throws Error{kModelInvalid} naming what differs.
+  /// The tensor, which must be a [rows, cols] matrix. Throws Error{kModelInvalid} naming what
+  /// differs.
   const TensorView& MatrixView(const std::string& name, int rows, int cols) const;
   /// `prefix`.weight packed, with `prefix`.bias where the file has one.
   Linear ReadLinear(const std::string& prefix, int rows, int cols) const;

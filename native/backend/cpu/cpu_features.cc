@@ -89,9 +89,12 @@ double CgroupCores() {
 
 const char* CpuLevelName(CpuLevel level) {
   switch (level) {
-    case CpuLevel::kPortable: return "portable";
-    case CpuLevel::kAvx2: return "avx2";
-    case CpuLevel::kAvx512: return "avx512";
+    case CpuLevel::kPortable:
+      return "portable";
+    case CpuLevel::kAvx2:
+      return "avx2";
+    case CpuLevel::kAvx512:
+      return "avx512";
   }
   return "unknown";
 }
@@ -142,7 +145,8 @@ int AvailableCores() {
     std::set<std::pair<std::string, std::string>> cores;
     for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
       if (!CPU_ISSET(cpu, &allowed)) continue;
-      const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
+      const std::string topology =
+          "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
       std::string core = ReadLine(topology + "core_id");
       if (core.empty()) core = "cpu" + std::to_string(cpu);
       cores.emplace(ReadLine(topology + "physical_package_id"), core);

@@ -7,7 +7,8 @@
 
 namespace diecast {
 
-/// Levels of the kernels. kAvx2 means AVX2 with FMA and F16C; kAvx512 means AVX-512 F, BW, DQ, VL and VNNI.
+/// Levels of the kernels. kAvx2 means AVX2 with FMA and F16C; kAvx512 means AVX-512 F, BW, DQ, VL
+/// and VNNI.
 enum class CpuLevel : uint8_t { kPortable, kAvx2, kAvx512 };
 
 /// "portable", "avx2" or "avx512".
@@ -16,12 +17,13 @@ const char* CpuLevelName(CpuLevel level);
 bool CpuHas(CpuLevel level);
 /// Every level this processor has, the plainest first.
 std::vector<CpuLevel> AvailableCpuLevels();
-/// The best level, or the one that DIECAST_CPU names. Throws Error{kInvalidArgument} for an unknown name or a level that the
-/// processor lacks. Reads the environment at each call.
+/// The best level, or the one that DIECAST_CPU names. Throws Error{kInvalidArgument} for an unknown
+/// name or a level that the processor lacks. Reads the environment at each call.
 CpuLevel ChooseCpuLevel();
 /// The processor's own name, e.g. "AMD EPYC 9B14"; "unknown processor" where it can't be told.
 std::string CpuName();
-/// Physical cores that this process may run on: its affinity mask, capped by a container's CPU quota. At least 1.
+/// Physical cores that this process may run on: its affinity mask, capped by a container's CPU
+/// quota. At least 1.
 int AvailableCores();
 
 }  // namespace diecast

@@ -1,4 +1,5 @@
-// Slots are handed out from a stack, lowest first at the start. The memory is mapped but untouched until a slot is written.
+// Slots are handed out from a stack, lowest first at the start. The memory is mapped but untouched
+// until a slot is written.
 #include "native/backend/cpu/kv_pool.h"
 
 #include <string>

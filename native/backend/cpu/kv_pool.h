@@ -26,7 +26,9 @@ class CpuKvPool final : public KvPool {
   KvType type() const { return type_; }
   int32_t num_layers() const { return num_layers_; }
   int32_t row_elements() const { return row_elements_; }
-  uint8_t* keys(int layer) const { return bytes_.data() + layer_bytes_ * static_cast<size_t>(2 * layer); }
+  uint8_t* keys(int layer) const {
+    return bytes_.data() + layer_bytes_ * static_cast<size_t>(2 * layer);
+  }
   uint8_t* values(int layer) const { return keys(layer) + layer_bytes_; }
 
  private:

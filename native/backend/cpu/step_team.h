@@ -1,5 +1,6 @@
-// The threads inside one forward step: a barrier whose last arrival may do a small serial job before all go on, and a shared counter
-// that deals work units out, so that a thread slowed by the rest of the machine takes fewer.
+// The threads inside one forward step: a barrier whose last arrival may do a small serial job
+// before all go on, and a shared counter that deals work units out, so that a thread slowed by the
+// rest of the machine takes fewer.
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,8 @@ class StepTeam {
 
   int num_threads() const { return num_threads_; }
 
-  /// Returns when every thread has called it. The last one to arrive runs `serial` first and resets the unit counter.
+  /// Returns when every thread has called it. The last one to arrive runs `serial` first and resets
+  /// the unit counter.
   template <typename Serial>
   void Sync(Serial&& serial) {
     const uint32_t seen = generation_.load(std::memory_order_acquire);
@@ -33,8 +35,8 @@ class StepTeam {
     Sync([] {});
   }
 
-  /// Calls fn(begin, end) for pieces of [0, count) of at most `piece` items until none are left. Between two Syncs all threads must
-  /// ask for the same `count` and `piece`.
+  /// Calls fn(begin, end) for pieces of [0, count) of at most `piece` items until none are left.
+  /// Between two Syncs all threads must ask for the same `count` and `piece`.
   template <typename Fn>
   void ForPieces(int count, int piece, Fn&& fn) {
     if (num_threads_ == 1) {

@@ -1,5 +1,6 @@
-// Fork-join threads: a generation counter starts a call, a countdown ends it. Waiting spins for some tens of microseconds (the gap
-// between two steps of a busy engine) and then sleeps on a futex, so that an idle engine costs nothing.
+// Fork-join threads: a generation counter starts a call, a countdown ends it. Waiting spins for
+// some tens of microseconds (the gap between two steps of a busy engine) and then sleeps on a
+// futex, so that an idle engine costs nothing.
 #include "native/backend/cpu/thread_pool.h"
 
 #include <atomic>
@@ -55,7 +56,8 @@ ThreadPool::ThreadPool(int num_threads) : impl_(std::make_unique<Impl>()) {
   const int count = num_threads > 0 ? num_threads : AvailableCores();
   try {
     for (int i = 1; i < count; ++i) impl_->threads.emplace_back([this, i] { impl_->Work(i); });
-  } catch (...) {  // the system refused a thread: those started must end before the pool's memory does
+  } catch (
+      ...) {  // the system refused a thread: those started must end before the pool's memory does
     impl_->Stop();
     throw;
   }

@@ -1,0 +1,250 @@
+// Tokens per second of the native forward pass, beside llama.cpp's with the same file and threads.
+// The two take turns, so that whatever else the machine does meets both; each figure is the median
+// of the rounds, with the best round beside it.
+//
+//   decode_bench --gguf FILE [--threads N] [--llama DIR] [--rounds N] [--quick] [--json]
+//
+// DIR holds llama-bench and llama-batched-bench. Names: prefill.512 (one prompt of 512 tokens),
+// decode.B (B sequences, each after a prompt of 128 tokens, one token each per step). Results are
+// checked before timing: a batch must give each sequence what it gets alone.
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "native/backend/cpu/cpu_features.h"
+#include "native/backend/cpu/thread_pool.h"
+#include "native/loader/gguf.h"
+#include "native/models/model.h"
+
+namespace diecast {
+namespace {
+
+constexpr int kPromptTokens = 512;
+constexpr int kContextTokens = 128;
+
+struct Options {
+  std::string gguf;
+  std::string llama;
+  int threads = 0;
+  int rounds = 5;
+  bool quick = false;
+  bool json = false;
+};
+
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Sequences that grow by greedy decoding in one batch.
+class Sequences {
+ public:
+  Sequences(CausalModel& model, int count, int prompt_tokens, int room)
+      : model_(model),
+        pool_(model.CreateKvPool(count * (prompt_tokens + room))),
+        tokens_(count),
+        slots_(count) {
+    for (int s = 0; s < count; ++s) {
+      for (int t = 0; t < prompt_tokens; ++t)
+        tokens_[s].push_back((s * 7919 + t * 104729 + 17) % model.config().vocab_size);
+    }
+    logits_.resize(static_cast<size_t>(count) * static_cast<size_t>(model.config().vocab_size));
+  }
+
+  /// One step: the prompts at first, then the token chosen last. Returns false when the pool is
+  /// exhausted.
+  bool Step() {
+    std::vector<StepRow> rows;
+    for (size_t s = 0; s < tokens_.size(); ++s) {
+      const size_t cached = slots_[s].size();
+      if (!pool_->Allocate(static_cast<int32_t>(tokens_[s].size() - cached), &slots_[s]))
+        return false;
+      rows.push_back(
+          {std::span(tokens_[s]).subspan(cached), static_cast<int32_t>(cached), slots_[s], 1});
+    }
+    model_.Forward(rows, *pool_, logits_);
+    const size_t vocab = static_cast<size_t>(model_.config().vocab_size);
+    for (size_t s = 0; s < tokens_.size(); ++s) {
+      const float* row = logits_.data() + s * vocab;
+      tokens_[s].push_back(static_cast<int32_t>(std::max_element(row, row + vocab) - row));
+    }
+    return true;
+  }
+  const std::vector<int32_t>& tokens(size_t sequence) const { return tokens_[sequence]; }
+
+ private:
+  CausalModel& model_;
+  std::unique_ptr<KvPool> pool_;
+  std::vector<std::vector<int32_t>> tokens_;
+  std::vector<std::vector<int32_t>> slots_;
+  std::vector<float> logits_;
+};
+
+double DecodeRate(CausalModel& model, int count, int steps) {
+  Sequences sequences(model, count, kContextTokens, steps + 1);
+  sequences.Step();
+  const double begin = Now();
+  for (int i = 0; i < steps; ++i) sequences.Step();
+  return count * steps / (Now() - begin);
+}
+
+double PrefillRate(CausalModel& model) {
+  Sequences sequences(model, 1, kPromptTokens, 0);
+  const double begin = Now();
+  sequences.Step();
+  return kPromptTokens / (Now() - begin);
+}
+
+/// The first line of a command's output that holds `key`, and the number after it.
+std::vector<double> RunPeer(const std::string& command, const std::string& key) {
+  std::vector<double> values;
+  FILE* pipe = popen((command + " 2>/dev/null").c_str(), "r");
+  if (pipe == nullptr) return values;
+  std::string output;
+  char buffer[4096];
+  for (size_t n; (n = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) output.append(buffer, n);
+  pclose(pipe);
+  for (size_t at = 0; (at = output.find('"' + key + "\":", at)) != std::string::npos;) {
+    at += key.size() + 3;
+    values.push_back(std::strtod(output.c_str() + at, nullptr));
+  }
+  return values;
+}
+
+std::string Quote(const std::string& text) {
+  std::string quoted = "'";
+  for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+double Median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+double Best(const std::vector<double>& values) {
+  return values.empty() ? 0 : *std::max_element(values.begin(), values.end());
+}
+
+/// A batch must choose for each sequence what that sequence chooses alone.
+bool BatchMatchesAlone(CausalModel& model) {
+  constexpr int kSequences = 3;
+  constexpr int kSteps = 8;
+  Sequences batch(model, kSequences, 16, kSteps);
+  for (int i = 0; i < kSteps; ++i) batch.Step();
+  Sequences alone(model, 1, 16, kSteps);
+  for (int i = 0; i < kSteps; ++i) alone.Step();
+  return alone.tokens(0) == batch.tokens(0);
+}
+
+int Run(const Options& options) {
+  ThreadPool pool(options.threads);
+  const double load_begin = Now();
+  const auto model = LoadModel(GgufFile::Open(options.gguf), pool);
+  const double load_seconds = Now() - load_begin;
+  if (!BatchMatchesAlone(*model)) {
+    std::fprintf(stderr, "decode_bench: a batch and a single run chose different tokens\n");
+    return 1;
+  }
+  const std::vector<int> batches = {1, 2, 4, 8, 16};
+  const int rounds = options.quick ? 2 : options.rounds;
+  std::map<std::string, std::vector<double>> ours, peer;
+  for (int round = 0; round < rounds; ++round) {
+    ours["prefill.512"].push_back(PrefillRate(*model));
+    for (int batch : batches) {
+      ours["decode." + std::to_string(batch)].push_back(
+          DecodeRate(*model, batch, options.quick ? 16 : 64));
+    }
+    if (options.llama.empty()) continue;
+    const std::string model_and_threads =
+        " -m " + Quote(options.gguf) + " -t " + std::to_string(pool.num_threads());
+    const auto prefill = RunPeer(
+        Quote(options.llama + "/llama-bench") + model_and_threads + " -p 512 -n 0 -r 1 -o jsonl",
+        "avg_ts");
+    if (!prefill.empty()) peer["prefill.512"].push_back(prefill[0]);
+    const auto decode = RunPeer(Quote(options.llama + "/llama-batched-bench") + model_and_threads +
+                                    " -npp 128 -ntg " + (options.quick ? "16" : "64") +
+                                    " -npl 1,2,4,8,16 -c 4096 --output-format jsonl",
+                                "speed_tg");
+    for (size_t i = 0; i < decode.size() && i < batches.size(); ++i) {
+      peer["decode." + std::to_string(batches[i])].push_back(decode[i]);
+    }
+  }
+  if (!options.llama.empty() && peer.empty()) {
+    std::fprintf(stderr, "decode_bench: %s has no working llama-bench\n", options.llama.c_str());
+    return 1;
+  }
+  if (!options.json) {
+    std::printf(
+        "%s, level %s, %d threads, model loaded and packed in %.2f s; median (best) of %d rounds\n",
+        CpuName().c_str(), CpuLevelName(ChooseCpuLevel()), pool.num_threads(), load_seconds,
+        rounds);
+    std::printf("%-12s %20s %20s %8s\n", "", "diecast tokens/s", "llama.cpp tokens/s", "ratio");
+  }
+  std::vector<std::string> names = {"prefill.512"};
+  for (int batch : batches) names.push_back("decode." + std::to_string(batch));
+  for (const std::string& name : names) {
+    const double mine = Median(ours[name]);
+    const double theirs = Median(peer[name]);
+    if (options.json) {
+      const std::string peer_text = theirs > 0 ? std::to_string(theirs) : "null";
+      const std::string ratio_text = theirs > 0 ? std::to_string(mine / theirs) : "null";
+      std::printf(
+          "{\"name\": \"%s\", \"ours\": %.2f, \"peer\": %s, \"ratio\": %s, \"unit\": "
+          "\"tokens/s\"}\n",
+          name.c_str(), mine, peer_text.c_str(), ratio_text.c_str());
+    } else if (theirs > 0) {
+      std::printf("%-12s %11.1f (%6.1f) %11.1f (%6.1f) %8.2f\n", name.c_str(), mine,
+                  Best(ours[name]), theirs, Best(peer[name]), mine / theirs);
+    } else {
+      std::printf("%-12s %11.1f (%6.1f) %20s %8s\n", name.c_str(), mine, Best(ours[name]), "-",
+                  "-");
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace diecast
+
+int main(int argc, char** argv) {
+  diecast::Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    const bool has_value = i + 1 < argc;
+    if (flag == "--quick") {
+      options.quick = true;
+    } else if (flag == "--json") {
+      options.json = true;
+    } else if (flag == "--gguf" && has_value) {
+      options.gguf = argv[++i];
+    } else if (flag == "--llama" && has_value) {
+      options.llama = argv[++i];
+    } else if (flag == "--threads" && has_value) {
+      options.threads = std::atoi(argv[++i]);
+    } else if (flag == "--rounds" && has_value) {
+      options.rounds = std::max(1, std::atoi(argv[++i]));
+    } else {
+      std::fprintf(stderr,
+                   "usage: decode_bench --gguf FILE [--threads N] [--llama DIR] [--rounds N] "
+                   "[--quick] [--json]\n");
+      return 2;
+    }
+  }
+  if (options.gguf.empty()) {
+    std::fprintf(stderr, "decode_bench: --gguf FILE is missing\n");
+    return 2;
+  }
+  try {
+    return diecast::Run(options);
+  } catch (const diecast::Error& error) {
+    std::fprintf(stderr, "decode_bench: %s\n", error.what());
+    return 1;
+  }
+}

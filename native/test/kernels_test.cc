@@ -1,0 +1,372 @@
+// Every kernel of every level this processor has against the plain loops of kernels/ref: all tensor
+// types, odd sizes, and that a row's result does not depend on the rows beside it.
+#include "kernels/cpu/kernels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "kernels/cpu/half.h"
+#include "kernels/ref/reference.h"
+#include "native/backend/cpu/cpu_features.h"
+#include "native/backend/cpu/thread_pool.h"
+#include "native/loader/gguf.h"
+#include "native/test/check.h"
+
+namespace diecast {
+namespace {
+
+constexpr TensorType kTypes[] = {TensorType::kF32,  TensorType::kF16,  TensorType::kBF16,
+                                 TensorType::kQ4_0, TensorType::kQ4_1, TensorType::kQ5_0,
+                                 TensorType::kQ5_1, TensorType::kQ8_0, TensorType::kQ4_K,
+                                 TensorType::kQ5_K, TensorType::kQ6_K};
+
+std::mt19937 rng(12345);
+
+std::vector<float> RandomFloats(size_t count, float spread = 1.0f) {
+  std::normal_distribution<float> normal(0.0f, spread);
+  std::vector<float> values(count);
+  for (float& value : values) value = normal(rng);
+  return values;
+}
+
+bool Near(double a, double b, double tolerance) {
+  return std::fabs(a - b) <= tolerance && std::isfinite(a);
+}
+
+void PutHalf(uint8_t* at, float value) {
+  const uint16_t half = FloatToHalf(value);
+  std::memcpy(at, &half, 2);
+}
+
+/// Bytes of `count` elements with every bit pattern in the quants and sane scales.
+std::vector<uint8_t> RandomTensor(TensorType type, size_t count) {
+  const TypeTraits traits = TraitsOf(type);
+  std::vector<uint8_t> bytes(count / traits.block_elements * traits.block_bytes);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(rng());
+  const std::vector<float> values = RandomFloats(count, 0.1f);
+  for (size_t block = 0; block < count / traits.block_elements; ++block) {
+    uint8_t* at = bytes.data() + block * traits.block_bytes;
+    const float scale = values[block] * 0.1f;
+    switch (type) {
+      case TensorType::kF32:
+        std::memcpy(at, &values[block], 4);
+        break;
+      case TensorType::kF16:
+        PutHalf(at, values[block]);
+        break;
+      case TensorType::kBF16: {
+        const uint16_t brain = static_cast<uint16_t>(FloatToBits(values[block]) >> 16);
+        std::memcpy(at, &brain, 2);
+        break;
+      }
+      case TensorType::kQ6_K:
+        PutHalf(at + 208, scale * 0.02f);
+        break;
+      case TensorType::kQ4_K:
+      case TensorType::kQ5_K:
+        PutHalf(at, scale * 0.02f);
+        PutHalf(at + 2, scale * 0.03f);
+        break;
+      case TensorType::kQ4_1:
+      case TensorType::kQ5_1:
+        PutHalf(at, scale);
+        PutHalf(at + 2, scale * -7.0f);
+        break;
+      default:
+        PutHalf(at, scale);
+        break;
+    }
+  }
+  return bytes;
+}
+
+/// Owns what QuantizedRows points to.
+struct QuantizedInput {
+  QuantizedInput(const CpuKernels& kernels, const std::vector<float>& x, int rows, int cols,
+                 float fine_step)
+      : quants(x.size()),
+        residuals(x.size()),
+        fine(x.size() / kBlock),
+        scales(fine.size()),
+        scaled_sums(fine.size()),
+        sums(x.size() / 16) {
+    for (int r = 0; r < rows; ++r) {
+      const size_t first = static_cast<size_t>(r) * static_cast<size_t>(cols);
+      QuantizedRowsOut out;
+      out.quants = quants.data() + first;
+      out.residuals = residuals.data() + first;
+      out.fine = fine.data() + first / kBlock;
+      out.scales = scales.data() + first / kBlock;
+      out.scaled_sums = scaled_sums.data() + first / kBlock;
+      out.sums = sums.data() + first / 16;
+      kernels.quantize_row(x.data() + first, cols, fine_step, out);
+    }
+  }
+  QuantizedRows view() const {
+    return {quants.data(), residuals.data(),   fine.data(),
+            scales.data(), scaled_sums.data(), sums.data()};
+  }
+  std::vector<int8_t> quants, residuals;
+  std::vector<uint8_t> fine;
+  std::vector<float> scales, scaled_sums;
+  std::vector<int32_t> sums;
+};
+
+void TestQuantizeRow(const CpuKernels& kernels) {
+  const int cols = 160;
+  std::vector<float> x = RandomFloats(cols);
+  x[70] = 60.0f;  // an outlier: its block must become fine
+  for (int i = 96; i < 128; ++i) x[static_cast<size_t>(i)] = 0.0f;  // an empty block
+  const QuantizedInput input(kernels, x, 1, cols, 0.02f);
+  CHECK(input.fine[2] == 1 && input.fine[0] == 0 && input.fine[3] == 0);
+  const std::vector<double> values = DequantizeRowsRef(input.view(), 1, cols);
+  for (int b = 0; b < cols / kBlock; ++b) {
+    double sums[2] = {0, 0};
+    for (int i = 0; i < kBlock; ++i) {
+      const size_t at = static_cast<size_t>(b * kBlock + i);
+      // Half a step, or a whole one where the residual would be one more than an int8 step holds.
+      CHECK(Near(values[at], x[at], input.scales[static_cast<size_t>(b)] * 0.51));
+      sums[i / 16] += values[at];
+    }
+    const double scale = input.scales[static_cast<size_t>(b)];
+    CHECK(Near(sums[0], input.sums[static_cast<size_t>(2 * b)] * scale, 1e-4));
+    CHECK(Near(sums[1], input.sums[static_cast<size_t>(2 * b + 1)] * scale, 1e-4));
+    CHECK(Near(sums[0] + sums[1], input.scaled_sums[static_cast<size_t>(b)], 1e-4));
+  }
+}
+
+void TestGemm(const CpuKernels& kernels, ThreadPool& pool, TensorType type, bool dequantize,
+              int weight_rows, int cols, int x_rows, float fine_step) {
+  const size_t count = static_cast<size_t>(weight_rows) * static_cast<size_t>(cols);
+  const std::vector<uint8_t> bytes = RandomTensor(type, count);
+  std::vector<float> weights(count);
+  Dequantize(type, bytes.data(), weights.data(), count);
+  const PackedMatrix packed = PackMatrix(type, bytes.data(), weight_rows, cols, dequantize, pool);
+  const GemmFn gemm = kernels.gemm[static_cast<int>(packed.format)];
+  const std::vector<float> x =
+      RandomFloats(static_cast<size_t>(x_rows) * static_cast<size_t>(cols));
+  Activations activations;
+  activations.values = x.data();
+  std::vector<double> exact_x(x.begin(), x.end());
+  std::unique_ptr<QuantizedInput> input;
+  if (IsQuantized(packed.format)) {
+    input = std::make_unique<QuantizedInput>(kernels, x, x_rows, cols, fine_step);
+    activations.quantized = input->view();
+    exact_x = DequantizeRowsRef(activations.quantized, x_rows, cols);
+  }
+  const std::vector<double> expected = GemmRef(exact_x, x_rows, weights, weight_rows, cols);
+  std::vector<double> magnitudes_x = exact_x;
+  std::vector<float> magnitudes_w = weights;
+  for (double& value : magnitudes_x) value = std::fabs(value);
+  for (float& value : magnitudes_w) value = std::fabs(value);
+  const std::vector<double> magnitudes =
+      GemmRef(magnitudes_x, x_rows, magnitudes_w, weight_rows, cols);
+
+  // f32 sums; scales of K types are rounded to f16 on top.
+  const bool rounded = packed.output_scale != 1.0f;
+  const double tolerance = rounded ? 3e-4 : 3e-6;
+  const ptrdiff_t stride = weight_rows + 3;
+  const float guard = 12345.0f;
+  std::vector<float> out(static_cast<size_t>(stride * x_rows), guard);
+  gemm(packed, 0, packed.num_panels(), activations, 0, x_rows, out.data(), stride,
+       OutputMode::kStore);
+  for (int r = 0; r < x_rows; ++r) {
+    for (int n = 0; n < stride; ++n) {
+      const float value = out[static_cast<size_t>(r * stride + n)];
+      if (n >= weight_rows) {
+        CHECK(value == guard);  // nothing is written beyond the matrix
+        continue;
+      }
+      const size_t at = static_cast<size_t>(r * weight_rows + n);
+      if (!Near(value, expected[at], magnitudes[at] * tolerance + 1e-6)) {
+        std::fprintf(stderr, "%s %s rows %d cols %d: [%d, %d] is %g, expected %g\n",
+                     CpuLevelName(kernels.level), TraitsOf(type).name, weight_rows, cols, r, n,
+                     static_cast<double>(value), expected[at]);
+        CHECK(false);
+      }
+    }
+  }
+  // Alone, each row gives the same bits; panels may be taken one by one; kAdd adds.
+  for (int r = 0; r < x_rows; ++r) {
+    for (int p = 0; p < packed.num_panels(); ++p) {
+      std::vector<float> alone(kPanelRows, 0.0f);
+      gemm(packed, p, p + 1, activations, r, r + 1, alone.data(), kPanelRows, OutputMode::kAdd);
+      for (int n = 0; n < kPanelRows && p * kPanelRows + n < weight_rows; ++n) {
+        CHECK(alone[static_cast<size_t>(n)] ==
+              out[static_cast<size_t>(r * stride + p * kPanelRows + n)]);
+      }
+    }
+  }
+}
+
+void TestElementwise(const CpuKernels& kernels) {
+  for (int n : {1, 7, 16, 31, 64, 576}) {
+    const std::vector<float> x = RandomFloats(static_cast<size_t>(n), 3.0f);
+    const std::vector<float> y = RandomFloats(static_cast<size_t>(n));
+    std::vector<float> out(static_cast<size_t>(n));
+    kernels.rms_norm(x.data(), y.data(), 1e-5f, n, out.data());
+    const std::vector<double> norm = RmsNormRef(x, y, 1e-5);
+    for (size_t i = 0; i < out.size(); ++i) CHECK(Near(out[i], norm[i], 1e-5));
+    std::vector<float> gate = x;
+    gate[0] = -90.0f;  // e^90 overflows nothing
+    if (n > 1) gate[1] = 90.0f;
+    kernels.silu_mul(gate.data(), y.data(), n, out.data());
+    const std::vector<double> gated = SiluMulRef(gate, y);
+    for (size_t i = 0; i < out.size(); ++i)
+      CHECK(Near(out[i], gated[i], 1e-5 + 1e-6 * std::fabs(gated[i])));
+    out = x;
+    kernels.add(y.data(), n, out.data());
+    for (size_t i = 0; i < out.size(); ++i) CHECK(out[i] == x[i] + y[i]);
+    std::vector<uint16_t> halves(static_cast<size_t>(n));
+    kernels.to_half(x.data(), n, halves.data());
+    for (size_t i = 0; i < halves.size(); ++i) CHECK(halves[i] == FloatToHalf(x[i]));
+  }
+  for (int rope_dim : {16, 32}) {
+    const int heads = 3, dim = 32;
+    const std::vector<float> x = RandomFloats(heads * dim);
+    std::vector<float> cos_sin;
+    for (int i = 0; i < rope_dim / 2; ++i) {
+      cos_sin.push_back(std::cos(static_cast<float>(i)));
+      cos_sin.push_back(std::sin(static_cast<float>(i)));
+    }
+    std::vector<float> out = x;
+    kernels.rope(out.data(), heads, dim, rope_dim, cos_sin.data(), 0.25f);
+    const std::vector<double> expected = RopeRef(x, heads, dim, rope_dim, cos_sin, 0.25);
+    for (size_t i = 0; i < out.size(); ++i) CHECK(Near(out[i], expected[i], 1e-6));
+  }
+}
+
+void TestAttention(const CpuKernels& kernels, int head_dim, int group, int first_position,
+                   int num_tokens, bool half) {
+  const int kv_heads = 2;
+  const int num_keys = first_position + num_tokens;
+  const int num_slots = num_keys + 9;
+  const ptrdiff_t stride = kv_heads * head_dim;
+  std::vector<float> keys = RandomFloats(static_cast<size_t>(num_slots * stride));
+  std::vector<float> values = RandomFloats(static_cast<size_t>(num_slots * stride));
+  std::vector<uint16_t> half_keys(keys.size()), half_values(values.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    half_keys[i] = FloatToHalf(keys[i]);
+    half_values[i] = FloatToHalf(values[i]);
+    if (half) {
+      keys[i] = FiniteHalfToFloat(half_keys[i]);
+      values[i] = FiniteHalfToFloat(half_values[i]);
+    }
+  }
+  std::vector<int32_t> slots(static_cast<size_t>(num_slots));
+  for (size_t i = 0; i < slots.size(); ++i) slots[i] = static_cast<int32_t>(i);
+  std::shuffle(slots.begin(), slots.end(), rng);
+  const std::vector<float> query =
+      RandomFloats(static_cast<size_t>(num_tokens * group * head_dim), 0.3f);
+  std::vector<float> out(query.size());
+  const AlignedBytes scratch(AttentionScratchFloats(head_dim) * sizeof(float));
+  AttentionArgs args;
+  const ptrdiff_t offset = head_dim;  // the second key/value head
+  args.keys = half ? static_cast<const void*>(half_keys.data() + offset) : keys.data() + offset;
+  args.values =
+      half ? static_cast<const void*>(half_values.data() + offset) : values.data() + offset;
+  args.slot_stride = stride;
+  args.slots = slots.data();
+  args.first_position = first_position;
+  args.num_tokens = num_tokens;
+  args.group = group;
+  args.head_dim = head_dim;
+  args.query = query.data();
+  args.query_stride = group * head_dim;
+  args.out = out.data();
+  args.out_stride = group * head_dim;
+  args.scratch = reinterpret_cast<float*>(scratch.data());
+  const auto attention = half ? kernels.attention_f16 : kernels.attention_f32;
+  attention(args);
+  std::vector<float> own_keys, own_values;
+  for (int i = 0; i < num_keys; ++i) {
+    const ptrdiff_t at = slots[static_cast<size_t>(i)] * stride + offset;
+    own_keys.insert(own_keys.end(), keys.begin() + at, keys.begin() + at + head_dim);
+    own_values.insert(own_values.end(), values.begin() + at, values.begin() + at + head_dim);
+  }
+  for (int q = 0; q < num_tokens * group; ++q) {
+    const std::vector<double> expected =
+        AttentionRef(query.data() + q * head_dim, own_keys, own_values,
+                     first_position + q / group + 1, head_dim);
+    for (int d = 0; d < head_dim; ++d)
+      CHECK(
+          Near(out[static_cast<size_t>(q * head_dim + d)], expected[static_cast<size_t>(d)], 2e-5));
+  }
+  // Token by token the same bits.
+  for (int t = 0; t < num_tokens; ++t) {
+    AttentionArgs single = args;
+    std::vector<float> one(static_cast<size_t>(group * head_dim));
+    single.first_position = first_position + t;
+    single.num_tokens = 1;
+    single.query = query.data() + t * group * head_dim;
+    single.out = one.data();
+    attention(single);
+    CHECK(std::memcmp(one.data(), out.data() + t * group * head_dim, one.size() * sizeof(float)) ==
+          0);
+  }
+}
+
+void TestHalfConversions() {
+  for (uint32_t bits = 0; bits < 0x7c00; ++bits) {
+    CHECK(FloatToHalf(FiniteHalfToFloat(static_cast<uint16_t>(bits))) == bits);
+    CHECK(FiniteHalfToFloat(static_cast<uint16_t>(bits | 0x8000)) ==
+          -FiniteHalfToFloat(static_cast<uint16_t>(bits)));
+  }
+  CHECK(FiniteHalfToFloat(1) == std::ldexp(1.0f, -24));
+  CHECK(FloatToHalf(65520.0f) == 0x7c00);
+  CHECK(FloatToHalf(1.0f + std::ldexp(1.0f, -11)) == 0x3c00);  // a tie goes to even
+  CHECK(FloatToHalf(1.0f + 3 * std::ldexp(1.0f, -11)) == 0x3c02);
+}
+
+void TestLevel(CpuLevel level) {
+  const CpuKernels& kernels = KernelsOf(level);
+  CHECK(kernels.level == level);
+  ThreadPool pool(2);
+  TestQuantizeRow(kernels);
+  for (TensorType type : kTypes) {
+    const int unit = static_cast<int>(TraitsOf(type).block_elements);
+    for (int x_rows : {1, 2, 3, 5, 8, 19}) {
+      for (int weight_rows : {1, 16, 37}) {
+        TestGemm(kernels, pool, type, false, weight_rows,
+                 unit == 1    ? 45
+                 : unit == 32 ? 96
+                              : 512,
+                 x_rows, x_rows % 2 == 0 ? 0.0f : 0.02f);
+      }
+    }
+    TestGemm(kernels, pool, type, true, 21, 256, 3, 0.02f);
+    TestGemm(kernels, pool, type, false, 33, 1536, 17, 1e9f);
+  }
+  TestElementwise(kernels);
+  for (bool half : {false, true}) {
+    TestAttention(kernels, 64, 3, 0, 1, half);
+    TestAttention(kernels, 64, 3, 31, 1, half);
+    TestAttention(kernels, 64, 3, 0, 21, half);
+    TestAttention(kernels, 64, 3, 100, 17, half);
+    TestAttention(kernels, 16, 1, 5, 40, half);
+    TestAttention(kernels, 80, 5, 63, 3, half);
+    TestAttention(kernels, 128, 8, 29, 8, half);
+  }
+}
+
+}  // namespace
+}  // namespace diecast
+
+int main() {
+  using namespace diecast;
+  TestHalfConversions();
+  std::printf("kernels_test on %s:", CpuName().c_str());
+  for (CpuLevel level : AvailableCpuLevels()) {
+    TestLevel(level);
+    std::printf(" %s ok", CpuLevelName(level));
+    std::fflush(stdout);
+  }
+  std::printf("\n");
+  return 0;
+}

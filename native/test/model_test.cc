@@ -1,0 +1,353 @@
+// A tiny random Llama model: what a row gets does not depend on its neighbours, on how its prompt
+// was cut, on which slots hold its keys or on the number of threads, bit for bit, at every level
+// this processor has; damaged models and bad steps are refused.
+#include "native/models/model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/half.h"
+#include "native/backend/cpu/cpu_features.h"
+#include "native/backend/cpu/thread_pool.h"
+#include "native/test/check.h"
+#include "native/test/gguf_builder.h"
+
+namespace diecast {
+namespace {
+
+constexpr int kHidden = 64, kHeads = 4, kKvHeads = 2, kHeadDim = 16, kFfn = 96, kVocab = 101,
+              kLayers = 3;
+
+std::mt19937 rng(99);
+
+std::vector<uint8_t> Weights(TensorType type, size_t count, float spread) {
+  std::normal_distribution<float> normal(0.0f, spread);
+  std::vector<uint8_t> bytes;
+  if (type == TensorType::kF32) {
+    bytes.resize(count * 4);
+    for (size_t i = 0; i < count; ++i) {
+      const float value = normal(rng);
+      std::memcpy(bytes.data() + 4 * i, &value, 4);
+    }
+    return bytes;
+  }
+  const TypeTraits traits = TraitsOf(type);
+  bytes.resize(count / traits.block_elements * traits.block_bytes);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(rng());
+  for (size_t at = 0; at < bytes.size(); at += traits.block_bytes) {
+    const float step = spread * (type == TensorType::kQ8_0 ? 0.013f : 0.2f);
+    const uint16_t scale = FloatToHalf(step);
+    std::memcpy(bytes.data() + at, &scale, 2);
+    if (type == TensorType::kQ4_1) {
+      const uint16_t min = FloatToHalf(-7.5f * step);
+      std::memcpy(bytes.data() + at + 2, &min, 2);
+    }
+  }
+  return bytes;
+}
+
+std::vector<uint8_t> Ones(size_t count) {
+  std::vector<uint8_t> bytes(count * 4);
+  const float one = 1.0f;
+  for (size_t i = 0; i < count; ++i) std::memcpy(bytes.data() + 4 * i, &one, 4);
+  return bytes;
+}
+
+struct Variant {
+  TensorType type = TensorType::kQ4_1;
+  bool tied = true;
+  bool biases = false;
+  std::string drop;     ///< a tensor to leave out
+  std::string reshape;  ///< a tensor to store transposed
+  std::function<void(GgufBuilder&)> metadata = [](GgufBuilder&) {};
+};
+
+std::vector<uint8_t> TinyModel(const Variant& variant) {
+  rng.seed(99);
+  GgufBuilder builder;
+  builder.String("general.architecture", "llama");
+  builder.Uint("llama.block_count", kLayers);
+  builder.Uint("llama.context_length", 700);
+  builder.Uint("llama.embedding_length", kHidden);
+  builder.Uint("llama.feed_forward_length", kFfn);
+  builder.Uint("llama.attention.head_count", kHeads);
+  builder.Uint("llama.attention.head_count_kv", kKvHeads);
+  builder.Float("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+  variant.metadata(builder);
+  auto add = [&](const std::string& name, TensorType type, std::vector<uint64_t> dims,
+                 std::vector<uint8_t> data) {
+    if (name == variant.drop) return;
+    if (name == variant.reshape) std::swap(dims.front(), dims.back());
+    builder.Tensor(name, type, std::move(dims), std::move(data));
+  };
+  auto matrix = [&](const std::string& name, TensorType type, uint64_t rows, uint64_t cols) {
+    add(name + ".weight", type, {cols, rows}, Weights(type, rows * cols, 0.3f));
+    if (variant.biases)
+      add(name + ".bias", TensorType::kF32, {rows}, Weights(TensorType::kF32, rows, 0.2f));
+  };
+  add("token_embd.weight", TensorType::kQ8_0, {kHidden, kVocab},
+      Weights(TensorType::kQ8_0, kHidden * kVocab, 1.0f));
+  for (int i = 0; i < kLayers; ++i) {
+    const std::string prefix = "blk." + std::to_string(i) + ".";
+    add(prefix + "attn_norm.weight", TensorType::kF32, {kHidden}, Ones(kHidden));
+    add(prefix + "ffn_norm.weight", TensorType::kF32, {kHidden}, Ones(kHidden));
+    matrix(prefix + "attn_q", variant.type, kHeads * kHeadDim, kHidden);
+    matrix(prefix + "attn_k", variant.type, kKvHeads * kHeadDim, kHidden);
+    // Files mix types within a layer.
+    matrix(prefix + "attn_v", TensorType::kQ8_0, kKvHeads * kHeadDim, kHidden);
+    matrix(prefix + "attn_output", variant.type, kHidden, kHeads * kHeadDim);
+    matrix(prefix + "ffn_gate", variant.type, kFfn, kHidden);
+    matrix(prefix + "ffn_up", variant.type, kFfn, kHidden);
+    matrix(prefix + "ffn_down", variant.type, kHidden, kFfn);
+  }
+  add("output_norm.weight", TensorType::kF32, {kHidden}, Ones(kHidden));
+  if (!variant.tied)
+    add("output.weight", variant.type, {kHidden, kVocab},
+        Weights(variant.type, kHidden * kVocab, 0.3f));
+  return builder.Build();
+}
+
+std::vector<int32_t> Tokens(int count, int seed) {
+  std::vector<int32_t> tokens;
+  for (int i = 0; i < count; ++i) tokens.push_back((seed * 31 + i * i * 7 + i * 13) % kVocab);
+  return tokens;
+}
+
+bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+/// All logits of a sequence read in one step.
+std::vector<float> Whole(CausalModel& model, const std::vector<int32_t>& tokens) {
+  const auto pool = model.CreateKvPool(static_cast<int32_t>(tokens.size()));
+  std::vector<int32_t> slots;
+  CHECK(pool->Allocate(static_cast<int32_t>(tokens.size()), &slots));
+  const StepRow row{tokens, 0, slots, static_cast<int32_t>(tokens.size())};
+  std::vector<float> logits(tokens.size() * kVocab);
+  model.Forward({&row, 1}, *pool, logits);
+  for (float logit : logits) CHECK(std::isfinite(logit));
+  return logits;
+}
+
+/// The same, cut into the given chunks, with slots in an order of their own.
+std::vector<float> Chunked(CausalModel& model, const std::vector<int32_t>& tokens,
+                           const std::vector<int>& chunks) {
+  const auto pool = model.CreateKvPool(static_cast<int32_t>(tokens.size()) + 50);
+  std::vector<int32_t> slots;
+  CHECK(pool->Allocate(pool->num_slots(), &slots));
+  std::shuffle(slots.begin(), slots.end(), rng);
+  std::vector<float> all;
+  size_t done = 0;
+  for (int chunk : chunks) {
+    const size_t count = static_cast<size_t>(chunk);
+    const StepRow row{std::span(tokens).subspan(done, count), static_cast<int32_t>(done),
+                      std::span(slots).first(done + count), chunk};
+    std::vector<float> logits(count * kVocab);
+    model.Forward({&row, 1}, *pool, logits);
+    all.insert(all.end(), logits.begin(), logits.end());
+    done += count;
+  }
+  CHECK(done == tokens.size());
+  return all;
+}
+
+void TestInvariance(CausalModel& model) {
+  const std::vector<int32_t> tokens = Tokens(75, 1);
+  const std::vector<float> whole = Whole(model, tokens);
+  CHECK(!SameBits(whole, Whole(model, Tokens(75, 2))));
+  CHECK(SameBits(whole, Chunked(model, tokens, {1, 1, 30, 2, 33, 1, 7})));
+  CHECK(SameBits(whole, Chunked(model, tokens, std::vector<int>(75, 1))));
+  CHECK(SameBits(whole, Chunked(model, tokens, {64, 11})));
+
+  // A ragged batch: a prompt, two decoding sequences, a chunk that wants no logits, one that wants
+  // them all.
+  const auto pool = model.CreateKvPool(400);
+  struct Sequence {
+    std::vector<int32_t> tokens;
+    int cached;
+    int num_logits;
+    std::vector<int32_t> slots;
+  };
+  std::vector<Sequence> sequences = {{Tokens(23, 3), 0, 1, {}},
+                                     {Tokens(41, 4), 40, 1, {}},
+                                     {Tokens(12, 5), 11, 1, {}},
+                                     {Tokens(50, 6), 20, 0, {}},
+                                     {Tokens(19, 7), 3, 16, {}}};
+  for (Sequence& sequence : sequences) {
+    CHECK(pool->Allocate(static_cast<int32_t>(sequence.tokens.size()), &sequence.slots));
+    if (sequence.cached == 0) continue;
+    const StepRow row{std::span(sequence.tokens).first(static_cast<size_t>(sequence.cached)), 0,
+                      std::span(sequence.slots).first(static_cast<size_t>(sequence.cached)), 0};
+    model.Forward({&row, 1}, *pool, {});
+  }
+  std::vector<StepRow> rows;
+  std::vector<float> expected;
+  for (const Sequence& sequence : sequences) {
+    rows.push_back({std::span(sequence.tokens).subspan(static_cast<size_t>(sequence.cached)),
+                    sequence.cached, sequence.slots, sequence.num_logits});
+    const std::vector<float> all = Whole(model, sequence.tokens);
+    expected.insert(expected.end(), all.end() - sequence.num_logits * kVocab, all.end());
+  }
+  std::vector<float> logits(expected.size());
+  model.Forward(rows, *pool, logits);
+  CHECK(SameBits(logits, expected));
+
+  // Longer than one pass of the implementation.
+  const std::vector<int32_t> longer = Tokens(600, 8);
+  CHECK(SameBits(Whole(model, longer), Chunked(model, longer, {590, 10})));
+}
+
+ErrorCode CodeOf(const std::function<void()>& fn) {
+  try {
+    fn();
+  } catch (const Error& error) {
+    CHECK(std::strlen(error.what()) > 10);
+    return error.code;
+  }
+  std::fprintf(stderr, "expected an error\n");
+  std::exit(1);
+}
+
+void TestRefusals(ThreadPool& threads) {
+  auto load = [&](const Variant& variant) {
+    return CodeOf([&] {
+      const std::vector<uint8_t> bytes = TinyModel(variant);
+      LoadModel(GgufFile::Parse(bytes), threads);
+    });
+  };
+  for (const char* name : {"token_embd.weight", "blk.1.attn_k.weight", "blk.2.ffn_norm.weight",
+                           "output_norm.weight"}) {
+    Variant variant;
+    variant.drop = name;
+    CHECK(load(variant) == ErrorCode::kModelInvalid);
+  }
+  Variant variant;
+  variant.reshape = "blk.0.ffn_down.weight";
+  CHECK(load(variant) == ErrorCode::kModelInvalid);
+  variant = {};
+  variant.metadata = [](GgufBuilder& builder) { builder.Uint("llama.expert_count", 8); };
+  CHECK(load(variant) == ErrorCode::kModelUnsupported);
+  variant.metadata = [](GgufBuilder& builder) {
+    builder.String("llama.rope.scaling.type", "yarn");
+  };
+  CHECK(load(variant) == ErrorCode::kModelUnsupported);
+  variant.metadata = [](GgufBuilder& builder) { builder.Uint("llama.attention.key_length", 24); };
+  CHECK(load(variant) == ErrorCode::kModelUnsupported);
+  variant.metadata = [](GgufBuilder& builder) { builder.Float("llama.rope.freq_base", -1.0f); };
+  CHECK(load(variant) == ErrorCode::kModelInvalid);
+
+  const std::vector<uint8_t> bytes = TinyModel({});
+  const auto model = LoadModel(GgufFile::Parse(bytes), threads);
+  const auto pool = model->CreateKvPool(8);
+  std::vector<int32_t> tokens = {1, 2, 3}, slots = {0, 1, 2};
+  std::vector<float> logits(kVocab);
+  auto step = [&](StepRow row) {
+    return CodeOf([&] { model->Forward({&row, 1}, *pool, logits); });
+  };
+  CHECK(step({tokens, 1, slots, 1}) == ErrorCode::kInvalidArgument);
+  CHECK(step({tokens, 0, slots, 2}) == ErrorCode::kInvalidArgument);
+  CHECK(step({tokens, -1, slots, 1}) == ErrorCode::kInvalidArgument);
+  CHECK(step({{}, 0, {}, 0}) == ErrorCode::kInvalidArgument);
+  tokens[1] = kVocab;
+  CHECK(step({tokens, 0, slots, 1}) == ErrorCode::kInvalidArgument);
+  tokens[1] = 2;
+  slots[2] = 8;
+  CHECK(step({tokens, 0, slots, 1}) == ErrorCode::kInvalidArgument);
+  const std::vector<int32_t> many(701, 1), many_slots(701, 0);
+  CHECK(step({many, 0, many_slots, 1}) == ErrorCode::kInvalidArgument);
+  CHECK(CodeOf([&] { model->CreateKvPool(0); }) == ErrorCode::kInvalidArgument);
+}
+
+void TestKvPool(const CausalModel& model) {
+  const auto pool = model.CreateKvPool(5);
+  std::vector<int32_t> slots;
+  CHECK(pool->num_slots() == 5 && pool->num_free() == 5);
+  CHECK(pool->Allocate(3, &slots) && slots.size() == 3);
+  CHECK(!pool->Allocate(3, &slots) && slots.size() == 3);
+  CHECK(pool->Allocate(2, &slots) && pool->num_free() == 0);
+  std::sort(slots.begin(), slots.end());
+  CHECK((slots == std::vector<int32_t>{0, 1, 2, 3, 4}));
+  pool->Free(std::span(slots).first(4));
+  CHECK(pool->num_free() == 4);
+}
+
+void TestThreadPool() {
+  for (int round = 0; round < 50; ++round) {
+    ThreadPool pool(1 + round % 4);
+    for (int call = 0; call < 20; ++call) {
+      std::vector<int> seen(static_cast<size_t>(pool.num_threads()));
+      pool.Run([&](int index) { ++seen[static_cast<size_t>(index)]; });
+      for (int count : seen) CHECK(count == 1);
+    }
+  }
+  ThreadPool pool(3);
+  for (int thrower = 0; thrower < 3; ++thrower) {
+    CHECK_THROWS(pool.Run([&](int index) {
+      if (index == thrower) throw Error(ErrorCode::kNativeFailure, "a failing piece of work");
+    }));
+  }
+  ThreadPool sized(0);
+  CHECK(sized.num_threads() == AvailableCores());
+}
+
+void TestLevelChoice() {
+  setenv("DIECAST_CPU", "sse9", 1);
+  CHECK(CodeOf([] { ChooseCpuLevel(); }) == ErrorCode::kInvalidArgument);
+  for (CpuLevel level : {CpuLevel::kAvx2, CpuLevel::kAvx512}) {
+    setenv("DIECAST_CPU", CpuLevelName(level), 1);
+    if (CpuHas(level)) {
+      CHECK(ChooseCpuLevel() == level);
+    } else {
+      CHECK(CodeOf([] { ChooseCpuLevel(); }) == ErrorCode::kInvalidArgument);
+    }
+  }
+  unsetenv("DIECAST_CPU");
+}
+
+}  // namespace
+}  // namespace diecast
+
+int main() {
+  using namespace diecast;
+  TestThreadPool();
+  TestLevelChoice();
+  std::printf("model_test on %s:", CpuName().c_str());
+  for (CpuLevel level : AvailableCpuLevels()) {
+    setenv("DIECAST_CPU", CpuLevelName(level), 1);
+    std::vector<float> one_thread;
+    for (int num_threads : {1, 2, 3}) {
+      ThreadPool threads(num_threads);
+      Variant untied;
+      untied.tied = false;
+      untied.biases = true;
+      untied.type = TensorType::kQ8_0;
+      for (const Variant& variant : {Variant{}, untied}) {
+        const std::vector<uint8_t> bytes = TinyModel(variant);
+        const auto model = LoadModel(GgufFile::Parse(bytes), threads);
+        CHECK(model->config().vocab_size == kVocab && model->config().head_dim == kHeadDim);
+        TestInvariance(*model);
+        TestKvPool(*model);
+        if (!variant.tied) continue;
+        const std::vector<float> logits = Whole(*model, Tokens(40, 9));
+        if (one_thread.empty()) one_thread = logits;
+        CHECK(SameBits(logits, one_thread));
+      }
+      const std::vector<uint8_t> bytes = TinyModel({});
+      TestInvariance(*LoadModel(GgufFile::Parse(bytes), threads, WeightMode::kDequantized));
+      TestRefusals(threads);
+    }
+    std::printf(" %s ok", CpuLevelName(level));
+    std::fflush(stdout);
+  }
+  std::printf("\n");
+  return 0;
+}

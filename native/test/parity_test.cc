@@ -1,0 +1,212 @@
+// Logits against transformers' (test/fixtures/logits, made by make_logits.py): the dequantized f32
+// path must agree to 1e-3 everywhere, the quantized path in direction and choice, at every level
+// this processor has. Takes the model from DIECAST_MODEL. With DIECAST_LOGITS_FULL (a folder that
+// make_logits.py --full wrote) every logit of every position is compared too.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "native/backend/cpu/cpu_features.h"
+#include "native/backend/cpu/thread_pool.h"
+#include "native/loader/gguf.h"
+#include "native/models/model.h"
+#include "native/test/check.h"
+
+namespace diecast {
+namespace {
+
+constexpr char kFixture[] = "test/fixtures/logits/smollm2-q4_1";
+constexpr double kMaxDifference = 1e-3;
+constexpr double kMinCosine = 0.999;
+constexpr double kMinSameArgmax = 0.97;
+
+struct Prompt {
+  std::vector<int32_t> tokens;
+  std::vector<int32_t> argmax;
+  std::vector<float> logsumexp;
+  std::vector<float> sampled;  ///< [tokens, sampled ids]
+  std::vector<float> last;     ///< [vocab]
+};
+
+struct Fixture {
+  std::vector<int32_t> sampled_ids;
+  std::vector<Prompt> prompts;
+};
+
+/// The integers of the array that follows `key` at or after *position; moves *position behind it.
+std::vector<int32_t> ReadInts(const std::string& json, const std::string& key, size_t* position) {
+  size_t at = json.find('"' + key + "\":[", *position);
+  CHECK(at != std::string::npos);
+  at += key.size() + 4;
+  std::vector<int32_t> values;
+  while (json[at - 1] != ']') {
+    char* end = nullptr;
+    values.push_back(static_cast<int32_t>(std::strtol(json.c_str() + at, &end, 10)));
+    at = static_cast<size_t>(end - json.c_str()) + 1;
+  }
+  *position = at;
+  return values;
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) std::fprintf(stderr, "cannot read %s\n", path.c_str());
+  CHECK(file.good());
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+std::vector<float> ToFloats(const std::string& bytes) {
+  std::vector<float> values(bytes.size() / 4);
+  std::copy_n(bytes.data(), values.size() * 4, reinterpret_cast<char*>(values.data()));
+  return values;
+}
+
+Fixture ReadFixture(size_t vocab) {
+  const std::string json = ReadFile(std::string(kFixture) + ".json");
+  const std::vector<float> values = ToFloats(ReadFile(std::string(kFixture) + ".bin"));
+  Fixture fixture;
+  size_t position = 0;
+  fixture.sampled_ids = ReadInts(json, "sampledIds", &position);
+  const float* next = values.data();
+  auto take = [&](size_t count) {
+    CHECK(static_cast<size_t>(values.data() + values.size() - next) >= count);
+    next += count;
+    return std::vector<float>(next - count, next);
+  };
+  while (json.find("\"tokens\"", position) != std::string::npos) {
+    Prompt prompt;
+    prompt.tokens = ReadInts(json, "tokens", &position);
+    prompt.argmax = ReadInts(json, "argmax", &position);
+    prompt.logsumexp = take(prompt.tokens.size());
+    prompt.sampled = take(prompt.tokens.size() * fixture.sampled_ids.size());
+    prompt.last = take(vocab);
+    fixture.prompts.push_back(std::move(prompt));
+  }
+  CHECK(next == values.data() + values.size());
+  CHECK(fixture.prompts.size() == 5);
+  return fixture;
+}
+
+/// Logits of every position of a prompt, read in one step. Shape: [tokens, vocab].
+std::vector<float> Logits(CausalModel& model, const std::vector<int32_t>& tokens) {
+  const auto pool = model.CreateKvPool(static_cast<int32_t>(tokens.size()));
+  std::vector<int32_t> slots;
+  CHECK(pool->Allocate(static_cast<int32_t>(tokens.size()), &slots));
+  const StepRow row{tokens, 0, slots, static_cast<int32_t>(tokens.size())};
+  std::vector<float> logits(tokens.size() * static_cast<size_t>(model.config().vocab_size));
+  model.Forward({&row, 1}, *pool, logits);
+  return logits;
+}
+
+double Cosine(const float* a, const float* b, size_t n) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < n; ++i) {
+    ab += static_cast<double>(a[i]) * b[i];
+    aa += static_cast<double>(a[i]) * a[i];
+    bb += static_cast<double>(b[i]) * b[i];
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+double LogSumExp(const float* logits, size_t n) {
+  const float top = *std::max_element(logits, logits + n);
+  double sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += std::exp(static_cast<double>(logits[i]) - top);
+  return top + std::log(sum);
+}
+
+struct Agreement {
+  double max_difference = 0;
+  double min_cosine = 1;
+  size_t same_argmax = 0;
+  size_t positions = 0;
+};
+
+Agreement Compare(CausalModel& model, const Fixture& fixture) {
+  const size_t vocab = static_cast<size_t>(model.config().vocab_size);
+  const size_t num_ids = fixture.sampled_ids.size();
+  const char* full_folder = std::getenv("DIECAST_LOGITS_FULL");
+  Agreement result;
+  auto note = [&](double ours, double theirs) {
+    const double difference = std::fabs(ours - theirs);
+    CHECK(std::isfinite(difference));
+    result.max_difference = std::max(result.max_difference, difference);
+  };
+  for (size_t p = 0; p < fixture.prompts.size(); ++p) {
+    const Prompt& prompt = fixture.prompts[p];
+    const std::vector<float> logits = Logits(model, prompt.tokens);
+    std::vector<float> full;
+    if (full_folder != nullptr) {
+      full = ToFloats(ReadFile(std::string(full_folder) + "/" + std::to_string(p) + ".bin"));
+      CHECK(full.size() == logits.size());
+    }
+    for (size_t t = 0; t < prompt.tokens.size(); ++t) {
+      const float* row = logits.data() + t * vocab;
+      note(LogSumExp(row, vocab), prompt.logsumexp[t]);
+      for (size_t i = 0; i < num_ids; ++i)
+        note(row[fixture.sampled_ids[i]], prompt.sampled[t * num_ids + i]);
+      result.same_argmax += std::max_element(row, row + vocab) - row == prompt.argmax[t];
+      ++result.positions;
+      if (full.empty()) continue;
+      for (size_t i = 0; i < vocab; ++i) note(row[i], full[t * vocab + i]);
+      result.min_cosine = std::min(result.min_cosine, Cosine(row, full.data() + t * vocab, vocab));
+    }
+    const float* last = logits.data() + (prompt.tokens.size() - 1) * vocab;
+    for (size_t i = 0; i < vocab; ++i) note(last[i], prompt.last[i]);
+    result.min_cosine = std::min(result.min_cosine, Cosine(last, prompt.last.data(), vocab));
+  }
+  return result;
+}
+
+void TestLevel(const std::shared_ptr<const GgufFile>& file, CpuLevel level, WeightMode mode,
+               const Fixture& fixture) {
+  setenv("DIECAST_CPU", CpuLevelName(level), 1);
+  ThreadPool pool(0);
+  const auto model = LoadModel(file, pool, mode);
+  const Agreement agreement = Compare(*model, fixture);
+  const double same =
+      static_cast<double>(agreement.same_argmax) / static_cast<double>(agreement.positions);
+  std::printf(
+      "%-8s %-11s max difference %.2e, least cosine %.6f, same argmax %zu of %zu (%.2f %%)\n",
+      CpuLevelName(level), mode == WeightMode::kDequantized ? "dequantized" : "quantized",
+      agreement.max_difference, agreement.min_cosine, agreement.same_argmax, agreement.positions,
+      100 * same);
+  std::fflush(stdout);
+  if (mode == WeightMode::kDequantized) CHECK(agreement.max_difference <= kMaxDifference);
+  CHECK(agreement.min_cosine >= kMinCosine);
+  CHECK(same >= kMinSameArgmax);
+}
+
+}  // namespace
+}  // namespace diecast
+
+int main() {
+  using namespace diecast;
+  const char* path = std::getenv("DIECAST_MODEL");
+  if (path == nullptr || *path == '\0') {
+    std::printf("parity_test: skipped, DIECAST_MODEL names no GGUF file\n");
+    return 0;
+  }
+  const auto file = GgufFile::Open(path);
+  const TensorView* embedding = file->FindTensor("token_embd.weight");
+  if (file->GetString("general.basename").value_or("") != "smollm2" || embedding == nullptr ||
+      file->GetUint("llama.block_count").value_or(0) != 30 ||
+      file->GetUint("general.file_type").value_or(0) != 3) {
+    std::printf("parity_test: skipped, %s is not SmolLM2-135M-Instruct as Q4_1\n", path);
+    return 0;
+  }
+  const Fixture fixture = ReadFixture(embedding->dims[1]);
+  std::printf("processor: %s\n", CpuName().c_str());
+  for (CpuLevel level : AvailableCpuLevels()) {
+    TestLevel(file, level, WeightMode::kDequantized, fixture);
+    TestLevel(file, level, WeightMode::kQuantized, fixture);
+  }
+  return 0;
+}
