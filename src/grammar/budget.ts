@@ -20,7 +20,7 @@ export interface BudgetLimits {
 
 export const DEFAULT_BUDGET: BudgetLimits = {
   maxNodes: 500_000,
-  maxSteps: 2_000_000,
+  maxSteps: 500_000,
   maxStates: 1_000_000,
   maxMs: 10_000,
 };

@@ -56,7 +56,7 @@ export class Emptiness {
     this.#known.set(key, false);
     this.#depth++;
     try {
-      const isEmpty = this.expander.expand(literals).length === 0;
+      const isEmpty = !this.expander.hasAlternatives(literals);
       this.#known.set(key, isEmpty);
       return isEmpty;
     } finally {

@@ -12,7 +12,7 @@
  * Errors: GRAMMAR_TOO_LARGE when the budget is spent. Keywords that cannot be enforced travel as `Alternative.refusal`.
  */
 
-import type { DiecastError } from "../../errors.ts";
+import { DiecastError } from "../../errors.ts";
 import type { Budget } from "../budget.ts";
 import { compareDecimals, decimalOf, isIntegral } from "../json/decimal.ts";
 import { valueKey } from "../json/print.ts";
@@ -21,7 +21,7 @@ import { FALSE_LITERAL, type Literal, type SchemaDocument, TRUE_LITERAL } from "
 import type { Emptiness } from "./emptiness.ts";
 import type { Evaluator } from "./evaluate.ts";
 import { type Goal, literalGoal, type NegationContext, negate, unsupported } from "./goals.ts";
-import { ALL_TYPES, type Constraint, type JsonType, type SchemaNode, TYPE, typeOf } from "./schema-node.ts";
+import { ALL_TYPES, type Constraint, type JsonType, pointerOf, type SchemaNode, TYPE, typeOf } from "./schema-node.ts";
 import {
   type Alternative,
   cloneSpec,
@@ -51,6 +51,11 @@ export interface ExpanderContext {
   readonly budget: Budget;
 }
 
+/** Alternatives of one conjunction and type: what a matcher can still follow side by side. */
+const MAX_ALTERNATIVES = 2000;
+/** Branches looked at to prove two schemas disjoint or one empty; beyond, no proof. */
+const MAX_BRANCHES_OF_A_PROOF = 500;
+
 const FORKING_TYPES: readonly JsonType[] = ["number", "string", "array", "object"];
 const NULL_VALUE: JsonValue = { kind: "null", at: -1 };
 const BOOLEAN_VALUES: readonly JsonValue[] = [
@@ -69,23 +74,38 @@ export class Expander {
   }
 
   /** The alternatives of a conjunction, over all types. None: nothing satisfies it (the converse need not hold). */
-  expand(literals: readonly Literal[]): Alternative[] {
+  expand(literals: readonly Literal[]): readonly Alternative[] {
+    const { types, values } = this.#shortcuts(literals);
+    if (values !== undefined) return this.#valueAlternatives(values, literals);
+    const alternatives = this.#valueAlternatives([NULL_VALUE, ...BOOLEAN_VALUES], literals, types);
+    for (const type of FORKING_TYPES) {
+      if ((types & TYPE[type]) === 0) continue;
+      for (const alternative of this.expandType(literals, type)) alternatives.push(alternative);
+    }
+    return alternatives;
+  }
+
+  /** Whether `expand` would give any alternative; stops at the first, and says true when that takes too long to find out. */
+  hasAlternatives(literals: readonly Literal[]): boolean {
+    const { types, values } = this.#shortcuts(literals);
+    if (values !== undefined) return this.#valueAlternatives(values, literals).length > 0;
+    if (this.#valueAlternatives([NULL_VALUE, ...BOOLEAN_VALUES], literals, types).length > 0) return true;
+    return FORKING_TYPES.some((type) => (types & TYPE[type]) !== 0 && this.#hasTypeAlternatives(literals, type));
+  }
+
+  /** What can be told of a conjunction without expanding it: which types are left, and the values of an `enum` in it. */
+  #shortcuts(literals: readonly Literal[]): { types: number; values: readonly JsonValue[] | undefined } {
     const { document } = this.#context;
     let types = ALL_TYPES;
     let values: readonly JsonValue[] | undefined;
     for (const literal of literals) {
-      if (literal === FALSE_LITERAL) return [];
+      if (literal === FALSE_LITERAL) return { types: 0, values: [] };
       if ((literal & 1) === 1) continue;
       const node = document.nodeOf(literal);
       types &= node.types;
       values ??= node.constraints.find((constraint) => constraint.kind === "values")?.values;
     }
-    if (values !== undefined) return this.#valueAlternatives(values, literals);
-    const alternatives = this.#valueAlternatives([NULL_VALUE, ...BOOLEAN_VALUES], literals, types);
-    for (const type of FORKING_TYPES) {
-      if ((types & TYPE[type]) !== 0) alternatives.push(...this.expandType(literals, type));
-    }
-    return alternatives;
+    return { types, values };
   }
 
   /** The alternatives of a conjunction for one of the types that have infinitely many values. */
@@ -95,6 +115,49 @@ export class Expander {
     if (known !== undefined) return known;
     const alternatives: Alternative[] = [];
     const indexes = new Map<string, number>();
+    this.#eachAlternative(literals, type, (alternative) => {
+      const { spec } = alternative;
+      const specText = spec.type === "value" ? `v ${valueKey(spec.value)}` : specKey(spec);
+      const index = indexes.get(specText);
+      // Equal specs differ in the refusal at most, and the one without covers the other.
+      if (index !== undefined) {
+        if (alternative.refusal === undefined) alternatives[index] = alternative;
+        return true;
+      }
+      indexes.set(specText, alternatives.length);
+      alternatives.push(alternative);
+      if (alternatives.length > MAX_ALTERNATIVES) throw this.#tooManyAlternatives(literals);
+      return true;
+    });
+    this.#memo.set(key, alternatives);
+    return alternatives;
+  }
+
+  #hasTypeAlternatives(literals: readonly Literal[], type: JsonType): boolean {
+    const known = this.#memo.get(`${type}:${literals.join()}`);
+    if (known !== undefined) return known.length > 0;
+    let found = false;
+    const isDone = this.#eachAlternative(
+      literals,
+      type,
+      () => {
+        found = true;
+        return false;
+      },
+      MAX_BRANCHES_OF_A_PROOF,
+    );
+    return found || !isDone;
+  }
+
+  /**
+   * Calls `take` with each alternative until it returns false. Returns whether all were seen: false also when there are more than `maxBranches`.
+   */
+  #eachAlternative(
+    literals: readonly Literal[],
+    type: JsonType,
+    take: (alternative: Alternative) => boolean,
+    maxBranches = Number.POSITIVE_INFINITY,
+  ): boolean {
     const first: Branch = {
       goals: literals.map(literalGoal).reverse(),
       later: [],
@@ -104,34 +167,32 @@ export class Expander {
       refusal: undefined,
     };
     const branches = [first];
+    let numBranches = 0;
     for (let branch = branches.pop(); branch !== undefined; branch = branches.pop()) {
+      if (++numBranches > maxBranches) return false;
       if (!this.#work(branch, TYPE[type], branches)) continue;
       if (branch.values !== undefined) {
         const values = branch.values.filter((value) => typeOf(value) === TYPE[type]);
-        for (const found of this.#valueAlternatives(values, literals)) push(found);
+        if (!this.#valueAlternatives(values, literals).every(take)) return false;
         continue;
       }
-      if (branch.spec.type === "array" && branch.spec.unique !== undefined && branch.spec.maxItems > 1) {
-        branch.refusal ??= unsupported(branch.spec.unique, "uniqueItems", "it is not enforced yet");
+      const { spec } = branch;
+      if (spec.type === "array" && spec.unique !== undefined && spec.maxItems > 1) {
+        branch.refusal ??= unsupported(spec.unique, "uniqueItems", "it is not enforced yet");
       }
-      if (branch.refusal !== undefined || !this.#context.emptiness.isEmptySpec(branch.spec)) {
-        push({ spec: branch.spec, refusal: branch.refusal });
-      }
+      if (branch.refusal === undefined && this.#context.emptiness.isEmptySpec(spec)) continue;
+      if (!take({ spec, refusal: branch.refusal })) return false;
     }
-    function push(alternative: Alternative): void {
-      const { spec } = alternative;
-      const specText = spec.type === "value" ? `v ${valueKey(spec.value)}` : specKey(spec);
-      const known = indexes.get(specText);
-      // Equal specs differ in the refusal at most, and the one without covers the other.
-      if (known !== undefined) {
-        if (alternative.refusal === undefined) alternatives[known] = alternative;
-        return;
-      }
-      indexes.set(specText, alternatives.length);
-      alternatives.push(alternative);
-    }
-    this.#memo.set(key, alternatives);
-    return alternatives;
+    return true;
+  }
+
+  #tooManyAlternatives(literals: readonly Literal[]): DiecastError {
+    const pointer = pointerOf(this.#context.document.nodeOf(literals[0] ?? TRUE_LITERAL));
+    return new DiecastError(
+      "GRAMMAR_TOO_LARGE",
+      `the schema's combinations (anyOf, oneOf, allOf, not) come to more than ${MAX_ALTERNATIVES} alternatives (at ${pointer})`,
+      { pointer, given: MAX_ALTERNATIVES + 1, limit: MAX_ALTERNATIVES, unit: "items" },
+    );
   }
 
   /** Whether no value of the type satisfies both; false also when that cannot be told. */
@@ -141,7 +202,7 @@ export class Expander {
     if (known !== undefined) return known;
     // Until it is known better, assume the safe answer: recursion through sub-values may ask again.
     this.#disjoint.set(key, false);
-    const disjoint = this.expandType([a, b], type).length === 0;
+    const disjoint = !this.#hasTypeAlternatives([a, b], type);
     this.#disjoint.set(key, disjoint);
     return disjoint;
   }
@@ -430,9 +491,9 @@ export class Expander {
       return;
     }
     for (const value of values) {
-      if (spec.type === "number" && value.kind === "number" && spec.integral && !isIntegral(decimalOf(value.lexeme)))
-        continue;
-      if (spec.type === "array" && value.kind === "array" && value.items.length === 0) {
+      if (spec.type === "number" && value.kind === "number") {
+        if (!spec.integral || isIntegral(decimalOf(value.lexeme))) spec.excluded.push(value.lexeme);
+      } else if (spec.type === "array" && value.kind === "array" && value.items.length === 0) {
         spec.minItems = Math.max(spec.minItems, 1);
       } else if (spec.type === "object" && value.kind === "object" && value.members.size === 0) {
         this.#narrow(branch, { kind: "numProperties", min: 1, max: Number.POSITIVE_INFINITY, node });
@@ -464,7 +525,7 @@ export class Expander {
     const [first, ...others] = open;
     if (first === undefined) return false;
     for (const goals of others.reverse()) {
-      this.#context.budget.spend(1 + branch.goals.length);
+      this.#context.budget.spend(2 + ((branch.goals.length + branch.later.length + branch.seen.size) >> 3));
       branches.push({
         goals: [...branch.goals, ...[...goals].reverse()],
         later: [...branch.later],

@@ -72,6 +72,8 @@ export function addColon(lowering: Lowering, rule: Rule, from: number): number {
 /** Adds a fixed text after state `from`; returns the state behind it. */
 export function addText(rule: Rule, from: number, text: string): number {
   const end = rule.addState();
-  rule.addLiteral(from, encoder.encode(text), end);
+  const only = text.charCodeAt(0);
+  if (text.length === 1 && only < 0x80) rule.addBytes(from, only, only, end);
+  else rule.addLiteral(from, encoder.encode(text), end);
   return end;
 }
