@@ -33,8 +33,27 @@ export interface CompiledPattern {
 /** Repeats shorter than this are cheaper as states than as a counter. */
 const MIN_COUNTED_REPEAT = 2;
 
+/** Patterns compiled lately, oldest first. The same automaton object again also means the same encoded lexeme again. */
+const recent = new Map<string, CompiledPattern>();
+const MAX_RECENT = 512;
+/** Larger automata are not kept. */
+const MAX_RECENT_TRANSITIONS = 100_000;
+
 /** @throws {DiecastError} REGEX_INVALID, REGEX_UNSUPPORTED (both with `offset`) or GRAMMAR_TOO_LARGE. */
 export function compilePattern(source: string, options: RegexOptions = {}): CompiledPattern {
+  const key = `${options.match ?? "search"} ${options.ignoreCase ?? false} ${source}`;
+  let pattern = recent.get(key);
+  if (pattern === undefined) {
+    pattern = compileFresh(source, options);
+    if (pattern.content.next.length > MAX_RECENT_TRANSITIONS) return pattern;
+  }
+  recent.delete(key);
+  recent.set(key, pattern);
+  if (recent.size > MAX_RECENT) recent.delete(recent.keys().next().value!);
+  return pattern;
+}
+
+function compileFresh(source: string, options: RegexOptions): CompiledPattern {
   const node = parse(source, options);
   const counted = countedClass(node, options.match ?? "search");
   if (counted !== undefined) return counted;
