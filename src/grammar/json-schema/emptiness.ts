@@ -6,7 +6,7 @@
  */
 
 import { compareDecimals } from "../json/decimal.ts";
-import { FALSE_LITERAL, type Literal } from "./document.ts";
+import { FALSE_LITERAL, type Literal, TRUE_LITERAL } from "./document.ts";
 import type { Evaluator } from "./evaluate.ts";
 import type { Expander } from "./expand.ts";
 import type { StringLanguages } from "./string-language.ts";
@@ -67,16 +67,21 @@ export class Emptiness {
   #isEmptyArray(spec: ArraySpec): boolean {
     if (spec.minItems > spec.maxItems) return true;
     for (let i = 0; i < Math.min(spec.minItems, MAX_ITEMS); i++) {
-      if (this.isEmpty(spec.layers.map((layer) => layer.prefix[i] ?? layer.rest))) return true;
+      const literals = new Set(spec.layers.map((layer) => layer.prefix[i] ?? layer.rest));
+      literals.delete(TRUE_LITERAL);
+      if (this.isEmpty([...literals])) return true;
     }
     return false;
   }
 
   #isEmptyObject(spec: ObjectSpec): boolean {
     if (spec.minProperties > spec.maxProperties || spec.required.length > spec.maxProperties) return true;
+    const matches = this.#evaluator.matchesPattern;
     return spec.required.some((name) => {
-      const matches = this.#evaluator.matchesPattern;
-      return this.isEmpty(spec.layers.flatMap((layer) => layerLiterals(layer, name, matches)));
+      const literals = new Set<Literal>();
+      for (const layer of spec.layers) for (const literal of layerLiterals(layer, name, matches)) literals.add(literal);
+      literals.delete(TRUE_LITERAL);
+      return this.isEmpty([...literals]);
     });
   }
 }

@@ -28,6 +28,7 @@ import {
   emptySpec,
   type MemberLayer,
   type NumberSpec,
+  type ObjectSpec,
   specKey,
   type TypedSpec,
 } from "./typed.ts";
@@ -68,6 +69,9 @@ export class Expander {
   readonly #memo = new Map<string, readonly Alternative[]>();
   readonly #layers = new Map<Constraint, MemberLayer>();
   readonly #disjoint = new Map<string, boolean>();
+  /** Layers that stand for a demand on one member, by literal and name, and the order in which they were made. */
+  readonly #memberLayers = new Map<string, MemberLayer>();
+  readonly #memberLayerOrder = new Map<MemberLayer, number>();
 
   constructor(context: ExpanderContext) {
     this.#context = context;
@@ -386,7 +390,10 @@ export class Expander {
         return this.#narrow(branch, { kind: "someItem", obligation });
       }
       case "members":
-        if (spec.type === "object") spec.layers.push(this.layerOf(constraint));
+        if (spec.type === "object") {
+          const layer = this.layerOf(constraint);
+          if (!spec.layers.includes(layer)) spec.layers.push(layer);
+        }
         return true;
       case "propertyNames":
         if (spec.type === "object") spec.keyLiterals.push(literalOf(constraint.of));
@@ -465,10 +472,10 @@ export class Expander {
         return true;
       case "absent":
         if (spec.type !== "object") return true;
-        spec.layers.push(memberLayer(goal.name, FALSE_LITERAL));
+        this.#addMemberLayer(spec, goal.name, FALSE_LITERAL);
         return !spec.required.includes(goal.name);
       case "memberAt":
-        if (spec.type === "object") spec.layers.push(memberLayer(goal.name, goal.literal));
+        if (spec.type === "object") this.#addMemberLayer(spec, goal.name, goal.literal);
         return true;
       case "someMember":
         if (spec.type === "object") spec.obligations.push(goal.obligation);
@@ -480,6 +487,22 @@ export class Expander {
       case "constraint":
         return true;
     }
+  }
+
+  /** Adds a demand on one member's value. Equal demands are one object, and their order is canonical, so that equal specs are recognised. */
+  #addMemberLayer(spec: ObjectSpec, name: string, literal: Literal): void {
+    const key = `${literal} ${name}`;
+    let layer = this.#memberLayers.get(key);
+    if (layer === undefined) {
+      layer = { properties: new Map([[name, literal]]), patterns: [], rest: TRUE_LITERAL, isExplicit: false };
+      this.#memberLayers.set(key, layer);
+      this.#memberLayerOrder.set(layer, this.#memberLayerOrder.size);
+    }
+    if (spec.layers.includes(layer)) return;
+    const order = this.#memberLayerOrder.get(layer)!; // Invariant: set above when the layer was made.
+    let at = spec.layers.length;
+    while (at > 0 && (this.#memberLayerOrder.get(spec.layers[at - 1]!) ?? -1) > order) at--;
+    spec.layers.splice(at, 0, layer);
   }
 
   /** Takes single values out of a spec, where its type can express that. */
@@ -564,10 +587,6 @@ export class Expander {
         return undefined;
     }
   }
-}
-
-function memberLayer(name: string, literal: Literal): MemberLayer {
-  return { properties: new Map([[name, literal]]), patterns: [], rest: TRUE_LITERAL, isExplicit: false };
 }
 
 function tighten(spec: NumberSpec, goal: Goal & { kind: "bound" }): void {

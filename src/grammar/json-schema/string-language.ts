@@ -42,6 +42,7 @@ interface Combined {
 export class StringLanguages {
   readonly #budget: Budget;
   readonly #combined = new Map<string, Combined>();
+  readonly #automata = new Map<string, CompiledPattern>();
 
   constructor(budget: Budget) {
     this.#budget = budget;
@@ -109,6 +110,16 @@ export class StringLanguages {
   }
 
   #automaton(test: StringTest): CompiledPattern {
+    const key = testKey(test);
+    let automaton = this.#automata.get(key);
+    if (automaton === undefined) {
+      automaton = this.#makeAutomaton(test);
+      this.#automata.set(key, automaton);
+    }
+    return automaton;
+  }
+
+  #makeAutomaton(test: StringTest): CompiledPattern {
     switch (test.kind) {
       case "pattern": {
         if (!test.negated) return this.#pattern(test.source, test.node, test.keyword);
