@@ -180,12 +180,12 @@ struct StateSpec {
     char lo, hi;
     uint32_t target;
   };
-  std::vector<ByteEdge> bytes;
+  std::vector<ByteEdge> bytes = {};
   struct LiteralEdge {
     std::string text;
     uint32_t target;
   };
-  std::vector<LiteralEdge> literals;
+  std::vector<LiteralEdge> literals = {};
 };
 
 inline std::shared_ptr<CompiledGrammar> MakeGrammar(std::shared_ptr<Vocabulary> vocabulary,

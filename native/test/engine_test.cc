@@ -1,0 +1,453 @@
+// Tests the engine with a model whose logits are a hash of the context: batching, retraction, jump-forward, stops, limits, failures and
+// shutdown change who runs when, never what a request says.
+#include "native/engine/engine.h"
+
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <map>
+#include <random>
+
+#include "native/test/check.h"
+#include "native/test/engine_fakes.h"
+
+namespace {
+
+using namespace diecast;
+using test::FakeModel;
+using test::FakeTokenizer;
+using test::StateSpec;
+
+const auto kTokenizer =
+    std::make_shared<const FakeTokenizer>(std::vector<std::string>{"{\"name\": \"", "\"age\": ", "\"}", "name", "\": "});
+const int32_t kEos = kTokenizer->eos_ids()[0];
+const int32_t kVocab = kTokenizer->vocab_size();
+
+std::shared_ptr<Vocabulary> SharedVocabulary() { return CreateVocabulary(kTokenizer, kVocab); }
+
+/// {"name": "…", "age": d} with one to three lower-case letters and one digit.
+std::shared_ptr<CompiledGrammar> PersonGrammar() {
+  static const auto grammar = test::MakeGrammar(
+      SharedVocabulary(),
+      {
+          {.literals = {{"{\"name\": \"", 1}}},
+          {.bytes = {{'a', 'z', 2}}},
+          {.bytes = {{'a', 'z', 3}, {'"', '"', 5}}},
+          {.bytes = {{'a', 'z', 4}, {'"', '"', 5}}},
+          {.bytes = {{'"', '"', 5}}},
+          {.literals = {{", \"age\": ", 6}}},
+          {.bytes = {{'0', '9', 7}}},
+          {.bytes = {{'}', '}', 8}}},
+          {.accepting = true},
+      });
+  return grammar;
+}
+
+std::shared_ptr<CompiledGrammar> ConstGrammar() {
+  return test::MakeGrammar(SharedVocabulary(), {{.literals = {{"{\"name\": \"x\"}", 1}}}, {.accepting = true}});
+}
+
+struct Outcome {
+  std::vector<int32_t> tokens;
+  std::string text, forced_text;
+  FinishRecord finish;
+  int num_events = 0;
+};
+
+/// An engine and the outcomes that its events add up to.
+class Client {
+ public:
+  explicit Client(EngineOptions options = {}, std::function<void(FakeModel&)> prepare = nullptr, int32_t context = 512) {
+    auto model = std::make_unique<FakeModel>(kVocab + 3, context);  // three padding rows
+    if (prepare != nullptr) prepare(*model);
+    model_ = model.get();
+    engine_ = std::make_unique<Engine>(std::move(model), kTokenizer, options, [this] {
+      const std::lock_guard lock(mutex_);
+      woken_ = true;
+      wake_.notify_one();
+    });
+  }
+  Engine& engine() { return *engine_; }
+  const FakeModel& model() const { return *model_; }
+
+  /// Reads events until `count` requests have ended.
+  void Wait(size_t count) {
+    while (num_finished_ < count) {
+      {
+        std::unique_lock lock(mutex_);
+        CHECK(wake_.wait_for(lock, std::chrono::seconds(60), [this] { return woken_; }));
+        woken_ = false;
+      }
+      Read();
+    }
+  }
+  void Read() {
+    const StepEvents events = engine_->TakeEvents();
+    size_t segment = 0, token = 0, byte = 0;
+    for (size_t at = 0; at < events.deltas.size(); at += StepEvents::kDeltaWords) {
+      Outcome& outcome = outcomes_[events.deltas[at]];
+      outcome.num_events++;
+      for (int32_t i = 0; i < events.deltas[at + 1]; i++) outcome.tokens.push_back(events.tokens[token++]);
+      for (int32_t i = 0; i < events.deltas[at + 3]; i++) {
+        const auto length = static_cast<size_t>(events.segments[segment]);
+        const std::string text = events.text.substr(byte, length);
+        outcome.text += text;
+        if (events.segments[segment + 1] == 1) outcome.forced_text += text;
+        byte += length;
+        segment += 2;
+      }
+    }
+    CHECK(segment == events.segments.size() && token == events.tokens.size() && byte == events.text.size());
+    for (const FinishRecord& finish : events.finished) {
+      CHECK(ended_.insert(finish.id).second);
+      outcomes_[finish.id].finish = finish;
+      num_finished_++;
+    }
+  }
+  Outcome& operator[](int32_t id) { return outcomes_[id]; }
+  size_t num_finished() const { return num_finished_; }
+
+  Outcome RunOne(Request request) {
+    const int32_t id = request.id;
+    engine_->Submit(std::move(request));
+    Wait(num_finished_ + 1);
+    return outcomes_[id];
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool woken_ = false;
+  std::map<int32_t, Outcome> outcomes_;
+  std::set<int32_t> ended_;
+  size_t num_finished_ = 0;
+  FakeModel* model_;
+  std::unique_ptr<Engine> engine_;  // last: its thread calls back into the members above
+};
+
+Request Ask(int32_t id, std::string_view prompt) {
+  Request request;
+  request.id = id;
+  request.prompt = kTokenizer->Encode(prompt, false);
+  request.sampling.temperature = 0;
+  request.max_tokens = 40;
+  return request;
+}
+
+void DiscourageEos(FakeModel& model) {
+  model.bias = [](int32_t id) { return id == kEos ? -100.0f : 0.0f; };
+}
+/// Picks the longest of the allowed tokens, as canonical tokenization does here.
+void PreferLongTokens(FakeModel& model) {
+  model.bias = [](int32_t id) { return id < kEos ? 20.0f * static_cast<float>(kTokenizer->TokenBytes(id).size()) : 0.0f; };
+}
+void OnlyLetters(FakeModel& model) {
+  model.bias = [](int32_t id) { return id >= 'a' && id <= 'z' ? 100.0f : 0.0f; };
+}
+
+std::vector<Request> MixedRequests() {
+  std::vector<Request> requests;
+  for (int32_t id = 1; id <= 24; id++) {
+    Request request = Ask(id, std::string(static_cast<size_t>(id % 7 * 9 + 1), static_cast<char>('a' + id)));
+    if (id % 3 == 0) request.grammar = PersonGrammar();
+    if (id % 2 == 0) request.sampling = {.temperature = 1, .seed = static_cast<uint64_t>(id)};
+    if (id % 5 == 0) request.sampling.repetition_penalty = 1.5f;
+    if (id % 4 == 0) request.jump_forward = false;
+    request.max_tokens = 60 + 4 * id;
+    requests.push_back(std::move(request));
+  }
+  return requests;
+}
+
+void OutputDoesNotDependOnTheBatchOrOnRetraction() {
+  const auto requests = MixedRequests();
+  std::map<int32_t, Outcome> alone;
+  for (const Request& request : requests) {
+    Client client({}, DiscourageEos);
+    alone[request.id] = client.RunOne(request);
+  }
+  bool retracted = false;
+  for (const EngineOptions& options : {EngineOptions{}, EngineOptions{.max_batch = 3, .step_tokens = 7},
+                                       EngineOptions{.max_batch = 8, .kv_tokens = 230, .step_tokens = 16}}) {
+    Client client(options, DiscourageEos);
+    for (const Request& request : requests) client.engine().Submit(request);
+    client.Wait(requests.size());
+    for (auto& [id, expected] : alone) {
+      const Outcome& seen = client[id];
+      CHECK(seen.finish.reason == expected.finish.reason);
+      CHECK(seen.tokens == expected.tokens && seen.text == expected.text);
+      CHECK(seen.forced_text == expected.forced_text);
+      CHECK(seen.finish.completion_tokens == static_cast<int32_t>(seen.tokens.size()));
+      retracted |= seen.finish.retractions > 0;
+    }
+    client.engine().Stop();
+    const EngineStats stats = client.engine().stats();
+    CHECK(stats.kv_free == stats.kv_tokens && stats.running == 0 && stats.waiting == 0);
+    CHECK(stats.finished == static_cast<int64_t>(requests.size()) && stats.failed == 0);
+  }
+  CHECK(retracted);
+}
+
+void JumpForwardSavesPassesAndChangesNothingElse() {
+  Request on = Ask(1, "who?");
+  on.grammar = PersonGrammar();
+  Request off = on;
+  off.jump_forward = false;
+  Client first({}, PreferLongTokens), second({}, PreferLongTokens);
+  const Outcome with = first.RunOne(on), without = second.RunOne(off);
+  CHECK(with.finish.reason == FinishReason::kStop && without.finish.reason == FinishReason::kStop);
+  CHECK(with.text == without.text && with.text.starts_with("{\"name\": \"") && with.text.ends_with("}"));
+  CHECK(with.tokens == without.tokens);
+  CHECK(with.forced_text.starts_with("{\"name\": \"") && with.forced_text.ends_with("}"));
+  CHECK(without.finish.forced_tokens == 0 && without.forced_text.empty());
+  CHECK(with.finish.forced_tokens >= 5);
+  CHECK(with.finish.forward_passes < without.finish.forward_passes);
+  // The first forced text was read together with the prompt, and nothing ran after the text was complete.
+  const auto steps = first.model().steps();
+  CHECK(steps[0][0].num_tokens == 5);  // "who?" and one token of forced text
+  CHECK(with.finish.forward_passes == with.finish.completion_tokens - with.finish.forced_tokens);
+}
+
+void AFullyForcedTextNeverMeetsTheModel() {
+  Request request = Ask(1, "x");
+  request.grammar = ConstGrammar();
+  Client client;
+  const Outcome outcome = client.RunOne(request);
+  CHECK(outcome.text == "{\"name\": \"x\"}" && outcome.forced_text == outcome.text);
+  CHECK(outcome.finish.reason == FinishReason::kStop && outcome.finish.forward_passes == 0);
+  CHECK(client.model().steps().empty());
+}
+
+void RunningOutOfTokensIsLength() {
+  for (int32_t limit = 0; limit <= 12; limit++) {
+    Request request = Ask(1, "x");
+    request.grammar = PersonGrammar();
+    request.max_tokens = limit;
+    Client client;
+    const Outcome outcome = client.RunOne(request);
+    CHECK(outcome.finish.completion_tokens <= limit);
+    const bool whole = outcome.text.ends_with("}");
+    CHECK(whole == (outcome.finish.reason == FinishReason::kStop));
+    if (!whole) CHECK(outcome.finish.reason == FinishReason::kLength && outcome.finish.completion_tokens == limit);
+  }
+  // The context ends a text, too.
+  Request endless = Ask(1, "abcdefgh");
+  endless.max_tokens = -1;
+  Client small({}, DiscourageEos, 20);
+  const Outcome outcome = small.RunOne(endless);
+  CHECK(outcome.finish.reason == FinishReason::kLength && outcome.finish.completion_tokens == 12);
+}
+
+void StopStringsEndTheTextAlsoInForcedText() {
+  Request request = Ask(1, "x");
+  request.grammar = PersonGrammar();
+  request.stop = {"me\": \""};
+  Client client;
+  Outcome outcome = client.RunOne(request);
+  CHECK(outcome.text == "{\"na" && outcome.finish.reason == FinishReason::kStop);
+  CHECK(outcome.finish.matched_stop == "me\": \"" && outcome.finish.forward_passes == 0);
+
+  // Free text: whatever the model says, cut at its third character.
+  const Outcome free_text = Client({}, OnlyLetters).RunOne(Ask(1, "y"));
+  CHECK(free_text.text.size() == 40);
+  Request cut = Ask(1, "y");
+  cut.stop = {"NEVER", free_text.text.substr(2, 3)};
+  outcome = Client({}, OnlyLetters).RunOne(cut);
+  CHECK(outcome.text == free_text.text.substr(0, free_text.text.find(cut.stop[1])));
+  CHECK(outcome.finish.matched_stop == cut.stop[1]);
+}
+
+void EosEndsFreeText() {
+  const auto prefer_eos = [](FakeModel& model) {
+    model.bias = [](int32_t id) { return id == kEos ? 100.0f : 0.0f; };
+  };
+  Outcome outcome = Client({}, prefer_eos).RunOne(Ask(1, "x"));
+  CHECK(outcome.finish.reason == FinishReason::kStop && outcome.tokens.empty() && outcome.text.empty());
+  Request patient = Ask(1, "x");
+  patient.min_tokens = 4;
+  outcome = Client({}, prefer_eos).RunOne(patient);
+  CHECK(outcome.finish.reason == FinishReason::kStop && outcome.tokens.size() == 4);
+  Request deaf = Ask(1, "x");
+  deaf.ignore_eos = true;
+  outcome = Client({}, prefer_eos).RunOne(deaf);
+  CHECK(outcome.finish.reason == FinishReason::kLength && outcome.tokens == std::vector<int32_t>(40, kEos));
+  CHECK(outcome.text.empty());  // special tokens have no text
+}
+
+void SeedsAreReproducible() {
+  const auto run = [](uint64_t seed) {
+    Request request = Ask(1, "seed");
+    request.sampling = {.temperature = 1.5f, .seed = seed};
+    return Client({}, DiscourageEos).RunOne(request).tokens;
+  };
+  CHECK(run(5) == run(5));
+  CHECK(run(5) != run(6));
+}
+
+/// Lets the test hold the model inside a step.
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool open = true;
+  int waiting = 0;
+  void Pass() {
+    std::unique_lock lock(mutex);
+    waiting++;
+    changed.notify_all();
+    changed.wait(lock, [this] { return open; });
+    waiting--;
+  }
+  void Set(bool now_open) {
+    const std::lock_guard lock(mutex);
+    open = now_open;
+    changed.notify_all();
+  }
+  void AwaitStep() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return waiting > 0; });
+  }
+};
+
+void CancellingEndsWaitingAndRunningRequests() {
+  Gate gate;
+  gate.open = false;
+  Client client({.max_batch = 1, .step_tokens = 64}, [&](FakeModel& model) {
+    DiscourageEos(model);
+    model.on_step = [&](auto) { gate.Pass(); };
+  });
+  client.engine().Submit(Ask(1, "running"));
+  gate.AwaitStep();
+  client.engine().Submit(Ask(2, "waiting"));
+  client.engine().Submit(Ask(3, "finishing"));
+  client.engine().Cancel(1);
+  client.engine().Cancel(2);
+  client.engine().Cancel(99);  // nobody
+  gate.Set(true);
+  client.Wait(3);
+  CHECK(client[1].finish.reason == FinishReason::kCancelled && client[1].tokens.size() <= 2);
+  CHECK(client[2].finish.reason == FinishReason::kCancelled && client[2].tokens.empty());
+  CHECK(client[3].finish.reason == FinishReason::kLength);
+  client.engine().Cancel(3);  // has ended
+}
+
+void ASlowReaderGetsMergedDeltas() {
+  Client client({}, DiscourageEos);
+  client.engine().Submit(Ask(1, "slow"));
+  while (client.engine().stats().finished == 0) std::this_thread::yield();
+  client.Wait(1);
+  CHECK(client[1].num_events == 1 && client[1].tokens.size() == 40);
+}
+
+void FailuresEndOnlyTheRequestsConcerned() {
+  Client client({}, [](FakeModel& model) {
+    DiscourageEos(model);
+    model.on_step = [](std::span<const StepRow> rows) {
+      for (const StepRow& row : rows) {
+        if (row.tokens.front() == '!') throw std::bad_alloc();
+      }
+    };
+  });
+  Outcome outcome = client.RunOne(Ask(1, "!boom"));
+  CHECK(outcome.finish.reason == FinishReason::kError && outcome.finish.code == ErrorCode::kOutOfMemory);
+  CHECK(client.RunOne(Ask(2, "fine")).finish.reason == FinishReason::kLength);
+
+  // A model that gives no number at all.
+  Client broken({}, [](FakeModel& model) { model.bias = [](int32_t) { return std::nanf(""); }; });
+  outcome = broken.RunOne(Ask(1, "x"));
+  CHECK(outcome.finish.reason == FinishReason::kError && outcome.finish.code == ErrorCode::kNativeFailure);
+  CHECK(!outcome.finish.message.empty());
+}
+
+template <typename Body>
+void ThrowsCode(ErrorCode code, Body&& body) {
+  try {
+    body();
+  } catch (const Error& e) {
+    CHECK(e.code == code);
+    return;
+  }
+  CHECK(false);
+}
+
+void BadRequestsAreRefusedAtOnce() {
+  Gate gate;
+  gate.open = false;
+  Client client({.max_batch = 1, .kv_tokens = 30, .max_queue = 2},
+                [&](FakeModel& model) { model.on_step = [&](auto) { gate.Pass(); }; });
+  ThrowsCode(ErrorCode::kPromptTooLong, [&] { client.engine().Submit(Ask(1, std::string(31, 'p'))); });
+  ThrowsCode(ErrorCode::kInvalidArgument, [&] { client.engine().Submit(Ask(1, "")); });
+  Request bad = Ask(1, "x");
+  bad.sampling.top_p = 2;
+  ThrowsCode(ErrorCode::kInvalidArgument, [&] { client.engine().Submit(bad); });
+  client.engine().Submit(Ask(1, std::string(30, 'p')));
+  ThrowsCode(ErrorCode::kInvalidArgument, [&] { client.engine().Submit(Ask(1, "same id")); });
+  client.engine().Submit(Ask(2, "x"));
+  ThrowsCode(ErrorCode::kOverloaded, [&] { client.engine().Submit(Ask(3, "x")); });
+  gate.Set(true);
+  client.Wait(2);
+  CHECK(client.RunOne(Ask(4, "x")).finish.reason != FinishReason::kError);
+}
+
+void StoppingEndsEveryRequestOnce() {
+  Client client({.max_batch = 2}, DiscourageEos);
+  for (int32_t id = 1; id <= 20; id++) {
+    Request request = Ask(id, "x");
+    request.max_tokens = 400;
+    client.engine().Submit(request);
+  }
+  client.engine().Stop();
+  client.engine().Stop();
+  client.Read();
+  CHECK(client.num_finished() == 20);
+  int shut = 0;
+  for (int32_t id = 1; id <= 20; id++) shut += client[id].finish.code == ErrorCode::kShutdown ? 1 : 0;
+  CHECK(shut > 0);
+  ThrowsCode(ErrorCode::kShutdown, [&] { client.engine().Submit(Ask(21, "x")); });
+  client.engine().Cancel(1);
+}
+
+// Submits, cancels and reads from different threads over a tiny pool; every request ends once and no slot is lost.
+void MixedLoadFromSeveralThreadsLosesNothing() {
+  constexpr int32_t kPerThread = 120, kThreads = 3;
+  Client client({.max_batch = 6, .kv_tokens = 150, .step_tokens = 24});
+  std::vector<std::thread> threads;
+  for (int32_t t = 0; t < kThreads; t++) {
+    threads.emplace_back([&client, t] {
+      std::mt19937 random(static_cast<uint32_t>(t));
+      for (int32_t i = 0; i < kPerThread; i++) {
+        Request request = Ask(t * kPerThread + i, std::string(1 + random() % 60, 'q'));
+        if (random() % 2 == 0) request.grammar = PersonGrammar();
+        request.sampling = {.temperature = 1, .seed = random()};
+        request.max_tokens = static_cast<int32_t>(random() % 60);
+        const int32_t id = request.id;
+        client.engine().Submit(std::move(request));
+        if (random() % 3 == 0) client.engine().Cancel(id - static_cast<int32_t>(random() % 4));
+        (void)client.engine().stats();
+      }
+    });
+  }
+  client.Wait(kPerThread * kThreads);
+  for (auto& thread : threads) thread.join();
+  client.engine().Stop();
+  const EngineStats stats = client.engine().stats();
+  CHECK(stats.finished + stats.cancelled == kPerThread * kThreads && stats.failed == 0);
+  CHECK(stats.kv_free == stats.kv_tokens);
+}
+
+}  // namespace
+
+int main() {
+  OutputDoesNotDependOnTheBatchOrOnRetraction();
+  JumpForwardSavesPassesAndChangesNothingElse();
+  AFullyForcedTextNeverMeetsTheModel();
+  RunningOutOfTokensIsLength();
+  StopStringsEndTheTextAlsoInForcedText();
+  EosEndsFreeText();
+  SeedsAreReproducible();
+  CancellingEndsWaitingAndRunningRequests();
+  ASlowReaderGetsMergedDeltas();
+  FailuresEndOnlyTheRequestsConcerned();
+  BadRequestsAreRefusedAtOnce();
+  StoppingEndsEveryRequestOnce();
+  MixedLoadFromSeveralThreadsLosesNothing();
+}

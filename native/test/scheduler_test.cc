@@ -1,0 +1,179 @@
+// Tests the scheduler without an engine: the token budget, chunks, admission, retraction, and that no slot is lost.
+#include "native/engine/scheduler.h"
+
+#include <map>
+#include <random>
+
+#include "native/test/check.h"
+#include "native/test/engine_fakes.h"
+
+namespace {
+
+using namespace diecast;
+using test::FakeKvPool;
+
+const auto kTokenizer = std::make_shared<const test::FakeTokenizer>();
+
+std::unique_ptr<Sequence> MakeSequence(int32_t id, size_t prompt, int32_t max_tokens) {
+  Request request;
+  request.id = id;
+  request.prompt.assign(prompt, 'p');
+  return std::make_unique<Sequence>(std::move(request), kTokenizer, max_tokens);
+}
+
+/// Does to the planned sequences what the engine does: computes, appends a token, ends those that are done.
+struct Driver {
+  explicit Driver(SchedulerOptions options, int32_t slots) : pool(slots), scheduler(options, pool, CreateFcfsQueue()) {}
+
+  StepPlan Step() {
+    std::vector<std::unique_ptr<Sequence>> ended;
+    StepPlan plan = scheduler.Plan(
+        [this](Sequence& s) {
+          admitted.push_back(s.id());
+          return true;
+        },
+        &ended);
+    CHECK(ended.empty());
+    int32_t tokens = 0, samples = 0;
+    for (const PlannedRow& row : plan.rows) {
+      Sequence& s = *row.sequence;
+      CHECK(row.num_tokens >= 1 && row.num_tokens <= s.num_pending());
+      CHECK(static_cast<int32_t>(s.slots.size()) == s.num_computed + row.num_tokens);
+      CHECK(row.samples == (row.num_tokens == s.num_pending()));
+      tokens += row.num_tokens;
+      samples += row.samples ? 1 : 0;
+    }
+    CHECK(tokens == plan.num_tokens && samples == plan.num_samples);
+    StepPlan seen = plan;
+    for (const PlannedRow& row : plan.rows) {
+      Sequence& s = *row.sequence;
+      s.num_computed += row.num_tokens;
+      if (!row.samples) continue;
+      StepDelta delta;
+      if (s.Commit('x', &delta)) {
+        finished.push_back(s.id());
+        scheduler.Remove(s.id());
+      }
+    }
+    return seen;
+  }
+
+  FakeKvPool pool;
+  Scheduler scheduler;
+  std::vector<int32_t> admitted, finished;
+};
+
+void PromptsAreReadInChunksOfTheBudget() {
+  Driver driver({.max_batch = 4, .step_tokens = 10}, 100);
+  driver.scheduler.Add(MakeSequence(1, 25, 2));
+  const int32_t sizes[] = {10, 10, 5, 1};
+  const bool samples[] = {false, false, true, true};
+  for (int i = 0; i < 4; i++) {
+    const StepPlan plan = driver.Step();
+    CHECK(plan.rows.size() == 1 && plan.num_tokens == sizes[i] && (plan.num_samples == 1) == samples[i]);
+  }
+  CHECK(driver.finished == std::vector<int32_t>{1});
+  CHECK(driver.pool.num_free() == 100);
+}
+
+void DecodingRowsGoBeforeChunks() {
+  Driver driver({.max_batch = 4, .step_tokens = 10}, 100);
+  driver.scheduler.Add(MakeSequence(1, 4, 20));
+  driver.Step();
+  driver.scheduler.Add(MakeSequence(2, 30, 20));
+  const StepPlan plan = driver.Step();
+  CHECK(plan.rows.size() == 2 && plan.num_tokens == 10 && plan.num_samples == 1);
+  CHECK(plan.rows[0].samples && plan.rows[0].num_tokens == 1);
+  CHECK(!plan.rows[1].samples && plan.rows[1].num_tokens == 9);
+}
+
+void AdmissionIsInOrderAndBounded() {
+  Driver driver({.max_batch = 2, .step_tokens = 50}, 400);
+  for (int32_t id = 1; id <= 5; id++) driver.scheduler.Add(MakeSequence(id, 5, 3));
+  driver.Step();
+  CHECK((driver.admitted == std::vector<int32_t>{1, 2}));
+  CHECK(driver.scheduler.num_waiting() == 3 && driver.scheduler.num_running() == 2);
+  while (driver.finished.size() < 5) driver.Step();
+  CHECK((driver.admitted == std::vector<int32_t>{1, 2, 3, 4, 5}));
+}
+
+void ALonelySequenceMayUseTheWholePool() {
+  Driver driver({.max_batch = 4, .step_tokens = 100}, 40);
+  driver.scheduler.Add(MakeSequence(1, 10, 31));  // the last token needs no slot
+  while (driver.finished.empty()) CHECK(driver.Step().rows.size() == 1);
+  CHECK(driver.scheduler.num_retractions() == 0);
+}
+
+void AFullPoolRetractsTheCheapestAndTheOldestGoesOn() {
+  Driver driver({.max_batch = 4, .step_tokens = 100}, 200);
+  for (int32_t id = 1; id <= 3; id++) driver.scheduler.Add(MakeSequence(id, id == 2 ? 4 : 8, 150));
+  // Admission leaves room for a lookahead, not for all that the requests may become.
+  driver.Step();
+  int steps = 0;
+  while (driver.scheduler.num_retractions() == 0) {
+    driver.Step();
+    CHECK(++steps < 200);
+  }
+  CHECK(driver.finished.empty());
+  std::map<int32_t, int> passes;
+  while (driver.finished.size() < 3) {
+    driver.Step();
+    CHECK(++steps < 2000);
+  }
+  CHECK(driver.finished[0] == 1);
+  CHECK(driver.pool.num_free() == 200);
+}
+
+void RemovalFreesSlotsWhereverTheSequenceIs() {
+  Driver driver({.max_batch = 1, .step_tokens = 8}, 50);
+  driver.scheduler.Add(MakeSequence(1, 20, 5));
+  driver.scheduler.Add(MakeSequence(2, 20, 5));
+  driver.Step();
+  CHECK(driver.pool.num_free() == 42);
+  CHECK(driver.scheduler.Remove(2)->id() == 2);
+  CHECK(driver.scheduler.Remove(1)->id() == 1);
+  CHECK(driver.scheduler.Remove(1) == nullptr);
+  CHECK(driver.pool.num_free() == 50);
+  CHECK(driver.Step().rows.empty());
+}
+
+// Random arrivals, cancels and a tiny pool: everything ends, in bounded time, and no slot is lost.
+void RandomLoadsAllEnd() {
+  std::mt19937 random(3);
+  for (int round = 0; round < 60; round++) {
+    const auto slots = static_cast<int32_t>(20 + random() % 100);
+    const auto batch = static_cast<int32_t>(1 + random() % 6);
+    Driver driver({.max_batch = batch, .step_tokens = batch + static_cast<int32_t>(random() % 30)}, slots);
+    int32_t next_id = 1;
+    size_t cancelled = 0;
+    int idle_steps = 0;
+    for (int step = 0; driver.finished.size() + cancelled < 40; step++) {
+      CHECK(step < 50000);
+      if (next_id <= 40 && random() % 3 == 0) {
+        const auto prompt = 1 + random() % static_cast<uint32_t>(slots);
+        const auto most = slots + 1 - static_cast<int32_t>(prompt);
+        driver.scheduler.Add(MakeSequence(next_id++, prompt, 1 + static_cast<int32_t>(random() % static_cast<uint32_t>(most))));
+      }
+      if (random() % 50 == 0) {
+        cancelled += driver.scheduler.Remove(static_cast<int32_t>(random() % 40) + 1) != nullptr ? 1 : 0;
+      }
+      const bool has_work = driver.scheduler.num_running() + driver.scheduler.num_waiting() > 0;
+      const StepPlan plan = driver.Step();
+      idle_steps = has_work && plan.rows.empty() ? idle_steps + 1 : 0;
+      CHECK(idle_steps == 0);
+    }
+    CHECK(driver.pool.num_free() == slots);
+  }
+}
+
+}  // namespace
+
+int main() {
+  PromptsAreReadInChunksOfTheBudget();
+  DecodingRowsGoBeforeChunks();
+  AdmissionIsInOrderAndBounded();
+  ALonelySequenceMayUseTheWholePool();
+  AFullPoolRetractsTheCheapestAndTheOldestGoesOn();
+  RemovalFreesSlotsWhereverTheSequenceIs();
+  RandomLoadsAllEnd();
+}
