@@ -43,6 +43,8 @@ function tryCompile(source: string, ignoreCase = false): Dfa | undefined {
   try {
     return compileRegex(source, { ignoreCase });
   } catch (error) {
+    // The two parsers have to agree on all of these.
+    if (String(error).includes("two parsers")) throw error;
     if (DiecastError.is(error) && (error.code === "REGEX_UNSUPPORTED" || error.code === "GRAMMAR_TOO_LARGE")) {
       return undefined;
     }

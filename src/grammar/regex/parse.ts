@@ -2,7 +2,7 @@
  * A pattern's text to the regex IR.
  *
  * `@eslint-community/regexpp` gives the tree: it knows all of ES2025 and splits astral literals, `\1(a)` and `[\w-a]` as the engine does, where regexp-tree is
- * known to err. regexp-tree is the second opinion (see second-opinion.ts), the engine itself the judge in the differential tests.
+ * known to err. regexp-tree gives a second opinion (second-opinion.ts); the engine itself is the judge in the tests.
  *
  * Dialects are tried in this order: `u`, as JSON Schema asks; `v`, for class operations that `u` cannot express; then the Annex B syntax of old patterns
  * (`\-`, `\_`, a lone `{`), still read over code points. Length and nesting are bounded before any parser sees the text: regexpp recurses.
@@ -24,6 +24,7 @@ import { CONDITION } from "../../fsm/nfa.ts";
 import { ignoringCase } from "./case-folding.ts";
 import { ANY_BUT_LINE_ENDS, DIGITS, propertySet, SPACE, WORD } from "./char-classes.ts";
 import { choiceOf, EMPTY_NODE, type RegexNode, sequenceOf, textNode } from "./regex-node.ts";
+import { isSameReading, secondOpinion } from "./second-opinion.ts";
 
 export interface RegexSyntaxLimits {
   readonly maxLength: number;
@@ -55,13 +56,21 @@ export function parsePattern(source: string, options: ParseOptions = {}): RegexN
       continue;
     }
     if (dialect === "") refuseCodeUnits(source);
-    return new Translator(options.ignoreCase ?? false).alternatives(pattern.alternatives);
+    const node = new Translator(options.ignoreCase ?? false).alternatives(pattern.alternatives);
+    if (dialect === "u" && !options.ignoreCase) compareOpinions(source, node);
+    return node;
   }
   if (!(firstError instanceof RegExpSyntaxError)) throw firstError;
   const detail = { offset: firstError.index };
   throw new DiecastError("REGEX_INVALID", `not a regular expression: ${reasonOf(firstError)}`, detail, {
     cause: firstError,
   });
+}
+
+function compareOpinions(source: string, node: RegexNode): void {
+  const other = secondOpinion(source);
+  if (other === undefined || isSameReading(node, other)) return;
+  throw new DiecastError("REGEX_UNSUPPORTED", "two parsers read this pattern differently; it is too risky to enforce");
 }
 
 /** The parser's message without its echo of the pattern. */
