@@ -35,21 +35,21 @@ const Event = z.object({
   date: z.string().regex(/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/),
   time: z.string().regex(/^[0-2][0-9]:[0-5][0-9]$/),
   room: z.int().min(1).max(999),
-  free: z.boolean(),
+  entry: z.enum(["free", "paid"]),
 });
 
 export const DEMO_CASES: readonly DemoCase[] = [
   {
     title: "invoice line",
     shows: "pattern, integer, number, enum",
-    text: "Invoice INV-20417. Item: USB-C cable, 2 m. Quantity: 12. Unit price: 7.50 EUR. Total: 90.00 EUR, due within 30 days.",
+    text: "Invoice INV-20417. Item: USB-C cable, 2 m. Quantity: 12. Currency: EUR. Unit price: 7.50, total: 90.00, due within 30 days.",
     schema: object({
       invoice: { type: "string", pattern: "^INV-[0-9]{5}$" },
       item: text(30),
       quantity: integer(1, 999),
+      currency: oneOf("EUR", "USD", "GBP"),
       unit_price: { type: "number", minimum: 0, maximum: 9999 },
       total: { type: "number", minimum: 0, maximum: 99999 },
-      currency: oneOf("EUR", "USD", "GBP"),
     }),
   },
   {
@@ -68,7 +68,7 @@ export const DEMO_CASES: readonly DemoCase[] = [
   {
     title: "bug report",
     shows: "enum, pattern, boolean",
-    text: "Title: Export dialog crashes. Since version 2.4.1 it crashes on Windows when the file name contains an emoji. Severity: critical.",
+    text: "Title: Export dialog crashes\nSince version 2.4.1 it crashes on Windows when the file name contains an emoji. Severity: critical.",
     schema: object({
       title: text(30),
       version,
@@ -95,14 +95,14 @@ export const DEMO_CASES: readonly DemoCase[] = [
   },
   {
     title: "changelog entry",
-    shows: "format date, fixed choices in a list",
-    text: "Release 3.2.0 of the parser library, dated 2024-11-08. It adds CSV import and fixes a memory leak.",
+    shows: "format date, pattern, enum",
+    text: "Changelog. Version: 3.2.0. Date: 2024-11-08. Type: feature. Title: CSV import. Author: Mia Wong.",
     schema: object({
       version,
       date: { type: "string", format: "date" },
-      library: text(20),
-      added: text(20),
-      fixed: text(20),
+      type: oneOf("feature", "fix", "security"),
+      title: text(20),
+      author: text(20),
     }),
   },
   {
@@ -135,7 +135,7 @@ export const DEMO_CASES: readonly DemoCase[] = [
   {
     title: "recipe",
     shows: "array of objects",
-    text: "Pancakes, serves 4, 25 minutes, easy. Ingredients: 250 g flour, 300 g milk, 40 g butter.",
+    text: "Dish: pancakes. Serves 4, takes 25 minutes, easy. Ingredients: flour 250 g, milk 300 g, butter 40 g.",
     schema: object({
       dish: text(20),
       serves: integer(1, 20),
@@ -147,7 +147,7 @@ export const DEMO_CASES: readonly DemoCase[] = [
   {
     title: "event notice",
     shows: "a Zod schema",
-    text: "Event: JavaScript meetup. Date: 2025-05-14, time: 18:30, room 204. Entry is free.",
+    text: "Event: JavaScript meetup\nDate: 2025-05-14\nTime: 18:30\nRoom: 204\nEntry: free",
     schema: z.toJSONSchema(Event),
     accepts: (value) => Event.safeParse(value).success,
   },
