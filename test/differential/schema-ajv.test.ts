@@ -20,20 +20,21 @@ const NUM_SCHEMAS = Number(process.env.DIECAST_CASES ?? 400);
 const INSTANCES = 25;
 const WALKS = 4;
 
+/** Ajv's verdicts; undefined where Ajv overflows its stack on a schema that applies itself without end somewhere. */
 function validatorOf(schema: Schema): ((value: unknown) => boolean) | undefined {
   const ajv = new Ajv2020({ strict: false, allErrors: false, validateSchema: false, logger: false });
   addFormats.default(ajv);
-  const validate = ajv.compile(schema);
-  return (value) => {
-    try {
-      return validate(value) as boolean;
-    } catch (error) {
-      // Ajv recurses on schemas that apply themselves without end.
-      if (error instanceof RangeError) return false;
-      throw error;
-    }
-  };
+  try {
+    const validate = ajv.compile(schema);
+    return (value) => validate(value) as boolean;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
+
+/** Doubles, and therefore Ajv, cannot tell integers of so many digits apart. */
+const LONG_NUMBER = /[0-9]{16}/;
 
 interface Tally {
   compiled: number;
@@ -85,7 +86,7 @@ function check(seed: number, logic: boolean, tally: Tally): void {
     } catch (error) {
       throw new Error(context, { cause: error });
     }
-    if (text === undefined) continue;
+    if (text === undefined || LONG_NUMBER.test(text)) continue;
     tally.drawn++;
     expect([context, text, isValid(JSON.parse(text))]).toEqual([context, text, true]);
   }

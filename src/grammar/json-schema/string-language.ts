@@ -29,6 +29,8 @@ import type { StringSpec, StringTest } from "./typed.ts";
 const MAX_KEPT_PATTERNS = 2000;
 const keptPatterns = new Map<string, CompiledPattern>();
 const keptFull = new Map<string, Dfa>();
+/** Key lexemes by the names they leave out: one schema's objects, and one service's schemas, often declare the same. */
+const keptKeys = new Map<string, Lexeme>();
 
 export type StringConditions = Pick<StringSpec, "minLength" | "maxLength" | "tests">;
 
@@ -42,6 +44,7 @@ interface Combined {
 export class StringLanguages {
   readonly #budget: Budget;
   readonly #combined = new Map<string, Combined>();
+  readonly #keyLexemes = new Map<string, Lexeme>();
   readonly #automata = new Map<string, CompiledPattern>();
 
   constructor(budget: Budget) {
@@ -76,15 +79,24 @@ export class StringLanguages {
   /** The JSON strings that are keys passing the tests and none of `excluded`. */
   keyLexeme(conditions: StringConditions, excluded: readonly string[]): Lexeme {
     const { content, min, max } = this.#combine(conditions);
-    if (content === undefined && min === 0 && max === Number.POSITIVE_INFINITY) return keyLexemeExcept(excluded);
-    const others =
-      excluded.length === 0 ? content : difference(content ?? everything(SCALAR_VALUES), textsDfa(excluded));
-    return stringLexeme(others ?? "any", { minLength: min, maxLength: max });
+    if (content === undefined && min === 0 && max === Number.POSITIVE_INFINITY)
+      return kept(keptKeys, JSON.stringify(excluded), () => keyLexemeExcept(excluded));
+    // Only names that pass the tests need to be taken out.
+    const passing = content === undefined ? excluded : excluded.filter((name) => content.acceptsText(name));
+    const key = `${min} ${max} ${conditionsKey(conditions)} ${JSON.stringify(passing)}`;
+    let lexeme = this.#keyLexemes.get(key);
+    if (lexeme === undefined) {
+      const others =
+        passing.length === 0 ? content : difference(content ?? everything(SCALAR_VALUES), textsDfa(passing));
+      lexeme = stringLexeme(others ?? "any", { minLength: min, maxLength: max, escapes: "canonical" });
+      this.#keyLexemes.set(key, lexeme);
+    }
+    return lexeme;
   }
 
   #combine({ tests, minLength, maxLength }: StringConditions): Combined {
     const unique = new Map(tests.map((test) => [testKey(test), test]));
-    const key = `${minLength} ${maxLength} ${[...unique.keys()].sort().join("\n")}`;
+    const key = conditionsKey({ tests, minLength, maxLength });
     const known = this.#combined.get(key);
     if (known !== undefined) return known;
     let min = minLength;
@@ -172,6 +184,10 @@ function at<Value>(node: SchemaNode, keyword: string, source: string, compile: (
 function textsDfa(texts: readonly string[]): Dfa {
   const nfa = lowerWhole(choiceOf(texts.map(textNode)));
   return determinize(nfa, { limits: DEFAULT_FSM_LIMITS, universe: SCALAR_VALUES });
+}
+
+function conditionsKey({ tests, minLength, maxLength }: StringConditions): string {
+  return `${minLength} ${maxLength} ${[...new Set(tests.map(testKey))].sort().join("\n")}`;
 }
 
 function testKey(test: StringTest): string {
