@@ -10,7 +10,7 @@ import { SCALAR_VALUES } from "../../fsm/char-set.ts";
 import { DEFAULT_FSM_LIMITS, type Dfa, everything, type FsmLimits, lengthDfa } from "../../fsm/dfa.ts";
 import { intersect } from "../../fsm/dfa-algebra.ts";
 import { addEncodedStates } from "../../fsm/encode-dfa.ts";
-import { lengthSets } from "../../fsm/length-sets.ts";
+import { type LengthSets, lengthSets } from "../../fsm/length-sets.ts";
 import { Lexeme, type LexemeTable, lexemeTable } from "../../fsm/lexeme.ts";
 import { Rule } from "../../fsm/rule.ts";
 import { type EscapePolicy, jsonStringTrie, QUOTE } from "./json-escapes.ts";
@@ -30,10 +30,28 @@ export interface StringLexemeOptions {
 /** Beyond this many states times the length limit, a length is not made part of the state. */
 const MAX_LENGTH_PRODUCT = 200_000;
 
+/** The table of an empty language. */
+const EMPTY_TABLE = lexemeTable(emptyRule());
+
+function emptyRule(): Rule {
+  const rule = new Rule();
+  rule.addState();
+  return rule;
+}
+
 const freeContent = everything(SCALAR_VALUES);
 
-/** Tables are kept as long as the automaton that they were made from. */
-const tables = new WeakMap<Dfa, Map<string, LexemeTable>>();
+/** Tables kept for one content: a few in general, one for each length limit where lengths are part of the state. */
+const MAX_TABLES = 32;
+
+/** What was found out about a content; kept as long as its automaton. */
+interface ContentRecord {
+  readonly lengths: LengthSets;
+  /** Encoded tables by escapes and kind of length limit. */
+  readonly tables: Map<string, LexemeTable>;
+}
+
+const contents = new WeakMap<Dfa, ContentRecord>();
 
 /**
  * The lexeme of strings whose decoded content is accepted by `content`; "any" for no constraint. The result may be empty (`isEmpty`).
@@ -47,14 +65,47 @@ export function stringLexeme(content: Dfa | "any", options: StringLexemeOptions 
   const escapes = options.escapes ?? (content === "any" ? "all" : "canonical");
   const name = options.name ?? "string";
   const shared = options.shared ?? content === "any";
-  if (min > max) return new Lexeme(name, tableOf(lengthDfa(SCALAR_VALUES, 1, 0), escapes, false));
-
-  const { min: least, max: most, areIntervals } = lengthSets(dfa);
+  const { lengths, tables } = recordOf(dfa);
+  const table = (kind: string, make: () => LexemeTable): LexemeTable => {
+    const key = `${escapes} ${kind}`;
+    let known = tables.get(key);
+    if (known === undefined) {
+      if (tables.size >= MAX_TABLES) tables.clear();
+      known = make();
+      tables.set(key, known);
+    }
+    return known;
+  };
+  if (min > max) return new Lexeme(name, EMPTY_TABLE);
   // Invariant: every automaton has a start state, so index 0 exists.
-  if (min <= least[0]! && most[0]! <= max) return new Lexeme(name, tableOf(dfa, escapes, false), { shared });
-  if (areIntervals) return new Lexeme(name, tableOf(dfa, escapes, true), { counter: { min, max }, shared });
-  const limited = limitLength(dfa, min, max, options.limits ?? DEFAULT_FSM_LIMITS);
-  return new Lexeme(name, tableOf(limited, escapes, false), { shared: false });
+  if (min <= lengths.min[0]! && lengths.max[0]! <= max) {
+    return new Lexeme(
+      name,
+      table("free", () => encode(dfa, escapes, false)),
+      { shared },
+    );
+  }
+  if (lengths.areIntervals) {
+    return new Lexeme(
+      name,
+      table("counted", () => encode(dfa, escapes, true)),
+      { counter: { min, max }, shared },
+    );
+  }
+  const limits = options.limits ?? DEFAULT_FSM_LIMITS;
+  return new Lexeme(
+    name,
+    table(`${min}..${max}`, () => encode(limitLength(dfa, min, max, limits), escapes, false)),
+  );
+}
+
+function recordOf(dfa: Dfa): ContentRecord {
+  let record = contents.get(dfa);
+  if (record === undefined) {
+    record = { lengths: lengthSets(dfa), tables: new Map() };
+    contents.set(dfa, record);
+  }
+  return record;
 }
 
 /** The length as part of the state. */
@@ -70,21 +121,6 @@ function limitLength(dfa: Dfa, min: number, max: number, limits: FsmLimits): Dfa
   }
   const maxStates = Math.max(limits.maxStates, MAX_LENGTH_PRODUCT);
   return intersect(dfa, lengthDfa(SCALAR_VALUES, min, max), { maxStates });
-}
-
-function tableOf(dfa: Dfa, escapes: EscapePolicy, counted: boolean): LexemeTable {
-  let known = tables.get(dfa);
-  if (known === undefined) {
-    known = new Map();
-    tables.set(dfa, known);
-  }
-  const key = `${escapes} ${counted}`;
-  let table = known.get(key);
-  if (table === undefined) {
-    table = encode(dfa, escapes, counted);
-    known.set(key, table);
-  }
-  return table;
 }
 
 function encode(dfa: Dfa, escapes: EscapePolicy, counted: boolean): LexemeTable {

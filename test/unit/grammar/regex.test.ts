@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { DiecastError } from "../../../src/errors.ts";
 import { compilePattern, compileRegex } from "../../../src/grammar/regex/compile.ts";
+import { parsePattern } from "../../../src/grammar/regex/parse.ts";
+import { isSameReading, secondOpinion } from "../../../src/grammar/regex/second-opinion.ts";
 
 function refusal(source: string): { code: string; offset: number | undefined } | undefined {
   try {
@@ -112,6 +114,33 @@ describe("compileRegex", () => {
         const text = String.fromCodePoint(c);
         if (dfa.acceptsText(text) !== engine.test(text)) expect([name, c]).toBe("equal");
       }
+    }
+  });
+});
+
+describe("the second opinion", () => {
+  test("is the first one's on plain patterns, and tells different patterns apart", () => {
+    const patterns = [
+      "^a(?:b|c)*$",
+      "[^\\d\\-z]+?",
+      "a|",
+      "(?<!x)\\/y/",
+      "\\p{L}{2,}",
+      "(?=.*a)\\b\\S",
+      "[\\]a-f.]{3}",
+      "x{0}",
+    ];
+    for (const [i, a] of patterns.entries()) {
+      for (const [k, b] of patterns.entries()) {
+        const reading = secondOpinion(b);
+        expect(reading !== undefined && isSameReading(parsePattern(a), reading)).toBe(i === k);
+      }
+    }
+  });
+
+  test("is not asked where it is known to be wrong", () => {
+    for (const source of ["[😀-😂]", "\\1(a)", "[\\b]", "\\cA", "\\u{1F600}", "\\p{Script=Kawi}{"]) {
+      expect(secondOpinion(source)).toBeUndefined();
     }
   });
 });
