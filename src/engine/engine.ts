@@ -9,6 +9,7 @@ import { basename } from "node:path";
 
 import { DiecastError } from "../errors.ts";
 import { compileJsonSchema, compileRegex, jsonObjectGrammar } from "../grammar/index.ts";
+import { isJsonValue } from "../grammar/json/value.ts";
 import { optionsKey } from "../grammar/options.ts";
 import {
   callNative,
@@ -289,7 +290,8 @@ function concat(arrays: readonly Int32Array[]): Int32Array {
   return whole;
 }
 
-function grammarKey(source: GrammarSource): string {
+/** Undefined for a schema that has no text to know it by: it is then compiled anew. */
+function grammarKey(source: GrammarSource): string | undefined {
   const options = optionsKey(source.options ?? {});
   switch (source.type) {
     case "json_object":
@@ -299,8 +301,19 @@ function grammarKey(source: GrammarSource): string {
     case "json_schema": {
       // Text and value are different inputs: only text has a key order that JavaScript does not rearrange.
       if (typeof source.schema === "string") return `json_schema text ${options} ${source.schema}`;
-      return `json_schema value ${options} ${JSON.stringify(source.schema)}`;
+      // Parsed nodes hold maps, which JSON.stringify would take for empty objects.
+      if (isJsonValue(source.schema)) return undefined;
+      const text = jsonText(source.schema);
+      return text === undefined ? undefined : `json_schema value ${options} ${text}`;
     }
+  }
+}
+
+function jsonText(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
   }
 }
 

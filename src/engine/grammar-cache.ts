@@ -56,8 +56,15 @@ export class GrammarCache {
     return { entries: this.#entries.size, hits: this.#hits, misses: this.#misses, bytes: this.#bytes() };
   }
 
-  /** The grammar of `key`, compiled by `compile` if nobody has yet. A failure is not cached: it may be one of budget. */
-  async get(key: string, compile: () => Promise<FreshGrammar>): Promise<Grammar> {
+  /**
+   * The grammar of `key`, compiled by `compile` if nobody has yet; without a key it is always compiled. A failure is not cached: it may be
+   * one of budget.
+   */
+  async get(key: string | undefined, compile: () => Promise<FreshGrammar>): Promise<Grammar> {
+    if (key === undefined) {
+      this.#misses++;
+      return this.#compile("", compile);
+    }
     const known = this.#entries.get(key);
     if (known !== undefined) {
       this.#hits++;
@@ -71,7 +78,13 @@ export class GrammarCache {
       return running;
     }
     this.#misses++;
-    const fresh = this.#compile(key, compile).finally(() => this.#inFlight.delete(key));
+    const fresh = this.#compile(key, compile)
+      .then((grammar) => {
+        this.#entries.set(key, { ...grammar, cached: true });
+        this.#evict();
+        return grammar;
+      })
+      .finally(() => this.#inFlight.delete(key));
     this.#inFlight.set(key, fresh);
     return fresh;
   }
@@ -83,10 +96,7 @@ export class GrammarCache {
   async #compile(key: string, compile: () => Promise<FreshGrammar>): Promise<Grammar> {
     const startMs = performance.now();
     const { native, programBytes } = await compile();
-    const grammar = { key, native, programBytes, compileMs: performance.now() - startMs, cached: false };
-    this.#entries.set(key, { ...grammar, cached: true });
-    this.#evict();
-    return grammar;
+    return { key, native, programBytes, compileMs: performance.now() - startMs, cached: false };
   }
 
   #bytes(): number {
