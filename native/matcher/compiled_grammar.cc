@@ -93,8 +93,8 @@ void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Mem
   const uint32_t rule_index = program_.RuleIndexOf(member.state);
   const uint32_t local = member.state - program_.rules()[rule_index].first_state;
   const ConfigStore::Room room = store.RoomOf(member.state, member.reg);
-  LexemeTable& table = TableOf(rule_index);
-  auto inside = table.Inside(local, {room.to_max, room.to_min});
+  const auto table = TableOf(rule_index).TableOf(local);
+  auto inside = table->Inside({room.to_max, room.to_min});
   // A text that must differ from others: tokens that complete one of them, or leave no way around it, are taken out.
   const bool captures = member.text != RegisterStore::kNoText;
   std::vector<ConfigStore::Member> alone{member};
@@ -108,22 +108,26 @@ void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Mem
   if (inside->count != 0 && std::find(bases->begin(), bases->end(), inside) == bases->end()) {
     bases->push_back(std::move(inside));
   }
-  const bool counted = table.automaton().counted();
+  const bool counted = program_.rules()[rule_index].counted();
   const uint32_t follow = store.Follow(member.stack);
   const ByteSet live = store.Live(follow);
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    if (!Contains(live, static_cast<uint8_t>(byte))) continue;
-    const auto& remainders = table.RemaindersFrom(local, static_cast<uint8_t>(byte));
-    Walk(store, remainders.trie, TokenTrie::kNone, follow, [&](std::span<const uint32_t> values) {
-      for (const uint32_t v : values) {
-        const auto& exit = remainders.exits[v];
-        if (counted && (exit.count < room.to_min || exit.count > room.to_max)) continue;
-        if (!captures || !dead(exit.token)) {
-          ids->push_back(static_cast<int32_t>(exit.token));
+  ByteSet overridden{};  // first bytes whose tokens a more special table has dealt with
+  for (StateTable* t = table.get(); t != nullptr; t = t->base()) {
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+      if (!Contains(live, static_cast<uint8_t>(byte))) continue;
+      const auto& remainders = t->RemaindersFrom(static_cast<uint8_t>(byte));
+      Walk(store, remainders.trie, TokenTrie::kNone, follow, [&](std::span<const uint32_t> values) {
+        for (const uint32_t v : values) {
+          const auto& exit = remainders.exits[v];
+          if (counted && (exit.count < room.to_min || exit.count > room.to_max)) continue;
+          const auto text = vocabulary_->tokenizer().TokenBytes(static_cast<int32_t>(exit.token));
+          if (Contains(overridden, static_cast<uint8_t>(text[0]))) continue;
+          if (!captures || !dead(exit.token)) ids->push_back(static_cast<int32_t>(exit.token));
         }
-      }
-      return true;
-    });
+        return true;
+      });
+    }
+    for (size_t w = 0; w < overridden.size(); ++w) overridden[w] |= t->differing()[w];
   }
 }
 

@@ -18,15 +18,12 @@
 #include <vector>
 
 #include "native/matcher/intern_table.h"
+#include "native/matcher/lexeme_automaton.h"
 #include "native/matcher/mask.h"
 #include "native/matcher/program.h"
 #include "native/matcher/registers.h"
 
 namespace diecast {
-
-/// Bytes that a configuration can consume.
-using ByteSet = std::array<uint64_t, 4>;
-inline bool Contains(const ByteSet& set, uint8_t byte) { return set[byte >> 6] >> (byte & 63) & 1; }
 
 /// Not thread-safe: the grammar's lock guards it.
 class ConfigStore {

@@ -7,6 +7,12 @@
 #include "native/matcher/matcher.h"
 
 namespace diecast {
+namespace {
+
+/// Tables kept for lexemes to come.
+constexpr size_t kMaxStateTableBytes = size_t{256} << 20;
+
+}  // namespace
 
 Vocabulary::Vocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab_size)
     : tokenizer_(std::move(tokenizer)),
@@ -43,6 +49,22 @@ std::shared_ptr<LexemeTable> Vocabulary::Lexeme(const Program& program, uint32_t
   lexemes_.emplace(hash, table);
   if (program.rules()[rule].shared()) kept_.push_back(table);
   return table;
+}
+
+std::shared_ptr<StateTable> Vocabulary::FindStateTable(const std::string& future) {
+  const std::lock_guard<std::mutex> lock(state_mutex_);
+  const auto it = state_tables_.find(future);
+  return it == state_tables_.end() ? nullptr : it->second;
+}
+
+void Vocabulary::AddStateTable(const std::string& future, const std::shared_ptr<StateTable>& table) {
+  const std::lock_guard<std::mutex> lock(state_mutex_);
+  state_table_bytes_ += table->memory_bytes() + future.size();
+  if (state_table_bytes_ > kMaxStateTableBytes) {  // those in use live on with their lexemes
+    state_tables_.clear();
+    state_table_bytes_ = table->memory_bytes() + future.size();
+  }
+  state_tables_.emplace(future, table);
 }
 
 std::shared_ptr<Vocabulary> CreateVocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab_size) {

@@ -15,6 +15,7 @@ namespace diecast {
 
 class LexemeTable;
 class Program;
+class StateTable;
 
 class Vocabulary {
  public:
@@ -32,6 +33,10 @@ class Vocabulary {
   /// The table of a lexeme rule, shared by every grammar that contains an equal automaton (compared, not only hashed).
   std::shared_ptr<LexemeTable> Lexeme(const Program& program, uint32_t rule);
 
+  /// State tables by the canonical form of the state's future, whatever the lexeme.
+  std::shared_ptr<StateTable> FindStateTable(const std::string& future);
+  void AddStateTable(const std::string& future, const std::shared_ptr<StateTable>& table);
+
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;
   int32_t vocab_size_;
@@ -40,6 +45,9 @@ class Vocabulary {
   std::unordered_multimap<uint64_t, std::weak_ptr<LexemeTable>> lexemes_;
   /// Lexemes flagged as shared stay for the life of the vocabulary.
   std::vector<std::shared_ptr<LexemeTable>> kept_;
+  std::mutex state_mutex_;
+  std::unordered_map<std::string, std::shared_ptr<StateTable>> state_tables_;
+  size_t state_table_bytes_ = 0;
 };
 
 }  // namespace diecast

@@ -1,0 +1,86 @@
+// What a model's tokens do from one state of a lexeme: which stay inside, and which leave it, grouped by what remains.
+//
+// A table depends on nothing but the automaton that is reachable from the state, so states of different lexemes with the same
+// future share one (a free string inside of hundreds of schemas). A state that differs from another for a few first bytes only (a
+// key that must not become a declared name, seen against a free string) refers to that one's table and adds the difference.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "native/matcher/lexeme_automaton.h"
+#include "native/matcher/mask.h"
+#include "native/matcher/token_trie.h"
+
+namespace diecast {
+
+class Vocabulary;
+
+/// How far a counter is from its limits. Uncounted lexemes ignore it.
+struct CounterRoom {
+  uint32_t to_max;  ///< counts still possible, kInfinityWord when unbounded
+  uint32_t to_min;  ///< counts still needed
+};
+
+/// Thread-safe. The references that it returns stay valid while the table lives.
+class StateTable {
+ public:
+  /// Walks the whole token trie.
+  StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary);
+  /// For a state of an uncounted lexeme that moves as the state of `base` does, but for the first bytes in `differing`.
+  StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary,
+             std::shared_ptr<StateTable> base, const ByteSet& differing);
+
+  /// Tokens that stay inside the lexeme, those that end it exactly included, within `room`.
+  std::shared_ptr<const TokenBitmap> Inside(CounterRoom room);
+
+  /// Tokens that leave the lexeme after at least one byte, by their remainder: the text past the lexeme's end.
+  struct Remainders {
+    TokenTrie trie;  ///< values index `exits`
+    struct Exit {
+      uint32_t token;
+      uint32_t count;  ///< counts made inside of the lexeme
+    };
+    std::vector<Exit> exits;
+  };
+  /// Those whose remainder starts with `byte`, of this table alone: those of `base()` hold too, unless a token's first byte is in
+  /// `differing()`.
+  const Remainders& RemaindersFrom(uint8_t byte);
+  StateTable* base() const { return base_.get(); }
+  const ByteSet& differing() const { return differing_; }
+
+  size_t memory_bytes() const;
+
+ private:
+  struct Group {  // tokens with equal needs
+    uint32_t min_count;  ///< the counter must have room for this many
+    uint32_t max_count;  ///< and must not need more than this many
+    std::vector<uint32_t> tokens;
+  };
+  struct ExitNode {
+    uint32_t node;  ///< trie node after which the lexeme may end
+    uint32_t count;
+  };
+  /// Adds the tokens of the trie nodes [begin, end), whole subtrees below the root.
+  void Walk(const LexemeAutomaton& automaton, uint32_t state, uint32_t begin, uint32_t end);
+
+  const Vocabulary& vocabulary_;
+  const bool counted_;
+  const std::shared_ptr<StateTable> base_;
+  const ByteSet differing_{};
+  std::shared_ptr<TokenBitmap> all_;  // with unlimited room
+  std::vector<Group> groups_;         // counted lexemes only
+  uint32_t needs_room_ = 0;           // with at least this much room, all_ is exact
+  uint32_t allows_need_ = 0;          // with at most this much need, all_ is exact
+  std::vector<ExitNode> exit_nodes_;
+
+  std::mutex mutex_;  // guards what is computed on demand
+  std::unordered_map<uint64_t, std::shared_ptr<TokenBitmap>> by_room_;
+  std::array<std::unique_ptr<Remainders>, 256> remainders_;
+};
+
+}  // namespace diecast
