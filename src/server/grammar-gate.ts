@@ -3,7 +3,7 @@
  *
  * Compiling runs on the event loop. So misses compile one at a time with a turn of the loop between them: deltas, new requests and
  * health checks are served after each, and `maxCompileMs` bounds every stall. A compilation whose client left while it waited is skipped.
- * Schemas that were compiled lately do not queue behind those that were not.
+ * Schemas that were compiled lately do not queue behind those that were not, and one that was refused is refused again without compiling.
  */
 
 import { createHash } from "node:crypto";
@@ -24,13 +24,14 @@ export interface OutputFormat {
   readonly pointer: string;
 }
 
-/** How many compiled schemas are remembered; the engine's cache holds about as many. */
+/** How many schemas are remembered; the engine's cache holds about as many. */
 const MAX_REMEMBERED = 1000;
 
 export class GrammarGate {
   readonly #engine: EngineHandle;
   readonly #options: ResolvedAppOptions;
-  readonly #compiled = new Set<string>();
+  /** By digest: what is wrong with the schema, or undefined when it compiled. */
+  readonly #known = new Map<string, DiecastError | undefined>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(engine: EngineHandle, options: ResolvedAppOptions) {
@@ -41,32 +42,37 @@ export class GrammarGate {
   /** @throws {DiecastError} SchemaFault for what is wrong with the schema. */
   async compile(format: OutputFormat, whitespace: Whitespace | undefined, signal: AbortSignal): Promise<Grammar> {
     const digest = createHash("sha256").update(`${format.type} ${whitespace} ${format.text}`).digest("base64");
-    if (this.#compiled.has(digest)) return this.#compile(format, whitespace);
+    if (this.#known.has(digest)) return this.#compileKnown(format, whitespace, digest);
     const mine = this.#last.then(async () => {
       await nextTurn();
       signal.throwIfAborted();
-      return this.#compile(format, whitespace);
+      return this.#compileKnown(format, whitespace, digest);
     });
     this.#last = mine.catch(() => {});
-    const grammar = await orAborted(mine, signal);
-    this.#remember(digest);
-    return grammar;
+    return orAborted(mine, signal);
   }
 
-  #remember(digest: string): void {
-    this.#compiled.add(digest);
-    for (const oldest of this.#compiled) {
-      if (this.#compiled.size <= MAX_REMEMBERED) return;
-      this.#compiled.delete(oldest);
+  async #compileKnown(format: OutputFormat, whitespace: Whitespace | undefined, digest: string): Promise<Grammar> {
+    const fault = this.#known.get(digest);
+    if (fault !== undefined) throw new SchemaFault(fault, format.pointer);
+    try {
+      const grammar = await this.#engine.compile(this.#source(format, whitespace));
+      this.#remember(digest, undefined);
+      return grammar;
+    } catch (error) {
+      if (!DiecastError.is(error) || error.status >= 500) throw error;
+      // Running out of time says more about the moment than about the schema.
+      if (error.detail.unit !== "ms") this.#remember(digest, error);
+      throw new SchemaFault(error, format.pointer);
     }
   }
 
-  async #compile(format: OutputFormat, whitespace: Whitespace | undefined): Promise<Grammar> {
-    try {
-      return await this.#engine.compile(this.#source(format, whitespace));
-    } catch (error) {
-      if (DiecastError.is(error) && error.status < 500) throw new SchemaFault(error, format.pointer);
-      throw error;
+  #remember(digest: string, fault: DiecastError | undefined): void {
+    this.#known.delete(digest);
+    this.#known.set(digest, fault);
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MAX_REMEMBERED) return;
+      this.#known.delete(oldest);
     }
   }
 
