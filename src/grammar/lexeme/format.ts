@@ -62,7 +62,7 @@ export function isFormatName(name: string): name is FormatName {
 export function formatDfa(name: FormatName): Dfa {
   let dfa = automata.get(name);
   if (dfa === undefined) {
-    dfa = compileRegex(PATTERNS[name], { match: "whole" });
+    dfa = compileRegex(PATTERNS[name], { match: "whole", crossCheck: false });
     automata.set(name, dfa);
   }
   return dfa;

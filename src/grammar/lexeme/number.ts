@@ -95,7 +95,7 @@ const once = <T>(make: () => T): (() => T) => {
     return value;
   };
 };
-const whole = (pattern: string): Dfa => compileRegex(pattern, { match: "whole" });
+const whole = (pattern: string): Dfa => compileRegex(pattern, { match: "whole", crossCheck: false });
 const ANY_INTEGER = once(() => whole("0|-?[1-9][0-9]*"));
 const ANY_NUMBER = once(() => whole("-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"));
 const MAGNITUDE_INTEGER = once(() => whole("0|[1-9][0-9]*"));

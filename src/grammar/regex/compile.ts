@@ -19,6 +19,8 @@ export interface RegexOptions {
   readonly ignoreCase?: boolean;
   readonly limits?: FsmLimits;
   readonly syntaxLimits?: RegexSyntaxLimits;
+  /** See ParseOptions. */
+  readonly crossCheck?: boolean;
   /** Elementary steps of determinization. */
   readonly fuel?: number;
 }
@@ -68,6 +70,7 @@ export function compileRegex(source: string, options: RegexOptions = {}): Dfa {
 function parse(source: string, options: RegexOptions): RegexNode {
   return parsePattern(source, {
     ignoreCase: options.ignoreCase ?? false,
+    crossCheck: options.crossCheck ?? true,
     ...(options.syntaxLimits && { limits: options.syntaxLimits }),
   });
 }
