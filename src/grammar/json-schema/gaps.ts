@@ -17,8 +17,6 @@ export type WhitespacePolicy = "flexible" | "compact" | "spaced";
 /** Where the gap is: inside brackets, or next to a punctuation mark. */
 export type GapPlace = "inside" | "beforeColon" | "afterColon" | "beforeComma" | "afterComma";
 
-const SPACE = 0x20;
-
 export class Gaps {
   readonly #policy: WhitespacePolicy;
   readonly #whitespace: () => RuleId;
@@ -36,11 +34,34 @@ export class Gaps {
       rule.addCall(from, this.#whitespace(), behind);
       return behind;
     }
-    if (this.#policy === "spaced" && (place === "afterColon" || place === "afterComma")) {
-      const behind = rule.addState();
-      rule.addBytes(from, SPACE, SPACE, behind);
-      return behind;
-    }
-    return from;
+    return addText(rule, from, this.#fixed(place));
   }
+
+  /** Adds `text` and the gap behind it, between two states that exist. */
+  addTextAndGap(rule: Rule, from: number, text: string, place: GapPlace, to: number): void {
+    if (this.#policy === "flexible") rule.addCall(addText(rule, from, text), this.#whitespace(), to);
+    else addTextTo(rule, from, text + this.#fixed(place), to);
+  }
+
+  /** The one text of a gap under the policies that leave no choice. */
+  #fixed(place: GapPlace): string {
+    return this.#policy === "spaced" && (place === "afterColon" || place === "afterComma") ? " " : "";
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** Adds a fixed text after state `from`; returns the state behind it, which is `from` if the text is empty. */
+export function addText(rule: Rule, from: number, text: string): number {
+  if (text === "") return from;
+  const end = rule.addState();
+  addTextTo(rule, from, text, end);
+  return end;
+}
+
+/** Adds a fixed text between two states; an empty one makes an epsilon edge. */
+export function addTextTo(rule: Rule, from: number, text: string, to: number): void {
+  const only = text.charCodeAt(0);
+  if (text.length === 1 && only < 0x80) rule.addBytes(from, only, only, to);
+  else rule.addLiteral(from, encoder.encode(text), to);
 }

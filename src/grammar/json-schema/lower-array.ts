@@ -10,7 +10,6 @@ import { DiecastError } from "../../errors.ts";
 import { Rule } from "../../fsm/rule.ts";
 import type { Literal } from "./document.ts";
 import type { Lowering } from "./lower.ts";
-import { addText } from "./lower-value.ts";
 import type { ArraySpec, ItemObligation } from "./typed.ts";
 
 /** Items written out as states before a counter is used. */
@@ -61,10 +60,14 @@ class ArrayFrame {
   write(): Rule {
     const { gaps } = this.#lowering.context;
     const rule = this.#rule;
-    const inside = gaps.add(rule, addText(rule, rule.start, "["), "inside");
     const none = this.#obligations.map(() => 0);
-    rule.addEpsilon(inside, this.#startOf(0, none));
-    if (this.#mayEndAfter(0) && this.#areMet(none)) rule.addBytes(inside, 0x5d, 0x5d, this.#end);
+    const first = this.#startOf(0, none);
+    if (this.#mayEndAfter(0) && this.#areMet(none)) {
+      const inside = rule.addState();
+      gaps.addTextAndGap(rule, rule.start, "[", "inside", inside);
+      rule.addEpsilon(inside, first);
+      rule.addBytes(inside, 0x5d, 0x5d, this.#end);
+    } else gaps.addTextAndGap(rule, rule.start, "[", "inside", first);
     for (let item = this.#todo.pop(); item !== undefined; item = this.#todo.pop()) {
       this.#writeItem(item.position, item.met, item.state);
     }
@@ -103,10 +106,9 @@ class ArrayFrame {
     for (const { literals, next } of this.#choices(position, met)) {
       budget.spend();
       const after = rule.addState();
-      rule.addCall(state, this.#lowering.ruleOf([...base, ...literals]), after, this.#isCounted);
+      this.#lowering.addValue(rule, state, [...base, ...literals], after, this.#isCounted);
       const comma = gaps.add(rule, after, "beforeComma");
-      const behind = gaps.add(rule, addText(rule, comma, ","), "afterComma");
-      rule.addEpsilon(behind, this.#startOf(position + 1, next));
+      gaps.addTextAndGap(rule, comma, ",", "afterComma", this.#startOf(position + 1, next));
       if (this.#mayEndAfter(position + 1) && this.#areMet(next)) rule.addBytes(comma, 0x5d, 0x5d, this.#end);
     }
   }

@@ -14,7 +14,7 @@ import { Rule } from "../../fsm/rule.ts";
 import { FALSE_LITERAL, type Literal, TRUE_LITERAL } from "./document.ts";
 import { unsupported } from "./goals.ts";
 import type { Lowering } from "./lower.ts";
-import { addColon, addKeyAndColon, addText } from "./lower-value.ts";
+import { addColon, addKeyAndColon } from "./lower-value.ts";
 import { type KeyCell, type ObjectShape, objectShape } from "./object-shape.ts";
 import { pointerOf, type SchemaNode } from "./schema-node.ts";
 import type { MemberObligation, ObjectSpec } from "./typed.ts";
@@ -82,9 +82,12 @@ class ObjectFrame {
     const { gaps, budget } = this.#lowering.context;
     const { members, cells } = this.#shape;
     const rule = this.#rule;
-    const inside = gaps.add(rule, addText(rule, rule.start, "{"), "inside");
-    if (this.#lastRequired < 0 && this.#allMet === 0) rule.addBytes(inside, 0x7d, 0x7d, this.#end);
-    rule.addEpsilon(inside, this.#keyState(0, 0));
+    if (this.#lastRequired < 0 && this.#allMet === 0) {
+      const inside = rule.addState();
+      gaps.addTextAndGap(rule, rule.start, "{", "inside", inside);
+      rule.addBytes(inside, 0x7d, 0x7d, this.#end);
+      rule.addEpsilon(inside, this.#keyState(0, 0));
+    } else gaps.addTextAndGap(rule, rule.start, "{", "inside", this.#keyState(0, 0));
     // Every combination of obligations met is reachable at most; unreachable ones are trimmed.
     for (let met = 0; met <= this.#allMet; met++) {
       for (const [i, member] of members.entries()) {
@@ -124,13 +127,10 @@ class ObjectFrame {
     const rule = this.#rule;
     const met = metBefore | choice.met;
     const after = rule.addState();
-    rule.addCall(from, this.#lowering.ruleOf(choice.literals), after, this.#isCounted);
+    this.#lowering.addValue(rule, from, choice.literals, after, this.#isCounted);
     const comma = gaps.add(rule, after, "beforeComma");
     const hasMore = nextIndex < this.#shape.members.length || this.#shape.cells.length > 0;
-    if (hasMore) {
-      const behind = gaps.add(rule, addText(rule, comma, ","), "afterComma");
-      rule.addEpsilon(behind, this.#keyState(nextIndex, met));
-    }
+    if (hasMore) gaps.addTextAndGap(rule, comma, ",", "afterComma", this.#keyState(nextIndex, met));
     if (nextIndex > this.#lastRequired && met === this.#allMet) rule.addBytes(comma, 0x7d, 0x7d, this.#end);
   }
 

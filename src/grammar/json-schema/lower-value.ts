@@ -9,9 +9,9 @@ import type { Rule } from "../../fsm/rule.ts";
 import { decimalOf, integerLexeme } from "../json/decimal.ts";
 import { stringText } from "../json/print.ts";
 import type { JsonValue } from "../json/value.ts";
+import { addText } from "./gaps.ts";
 import type { Lowering } from "./lower.ts";
 
-const encoder = new TextEncoder();
 /** Integral numbers longer than this keep the schema's spelling only. */
 const MAX_INTEGER_DIGITS = 40;
 
@@ -49,8 +49,9 @@ export function addFixedValue(lowering: Lowering, rule: Rule, from: number, valu
     : [...value.members];
   for (const [index, [key, item]] of entries.entries()) {
     if (index > 0) {
-      at = addText(rule, gaps.add(rule, at, "beforeComma"), ",");
-      at = gaps.add(rule, at, "afterComma");
+      const next = rule.addState();
+      gaps.addTextAndGap(rule, gaps.add(rule, at, "beforeComma"), ",", "afterComma", next);
+      at = next;
     }
     if (key !== undefined) at = addKeyAndColon(lowering, rule, at, key);
     at = addFixedValue(lowering, rule, at, item);
@@ -66,14 +67,7 @@ export function addKeyAndColon(lowering: Lowering, rule: Rule, from: number, key
 
 export function addColon(lowering: Lowering, rule: Rule, from: number): number {
   const { gaps } = lowering.context;
-  return gaps.add(rule, addText(rule, gaps.add(rule, from, "beforeColon"), ":"), "afterColon");
-}
-
-/** Adds a fixed text after state `from`; returns the state behind it. */
-export function addText(rule: Rule, from: number, text: string): number {
   const end = rule.addState();
-  const only = text.charCodeAt(0);
-  if (text.length === 1 && only < 0x80) rule.addBytes(from, only, only, end);
-  else rule.addLiteral(from, encoder.encode(text), end);
+  gaps.addTextAndGap(rule, gaps.add(rule, from, "beforeColon"), ":", "afterColon", end);
   return end;
 }

@@ -14,7 +14,7 @@ import type { Budget } from "../budget.ts";
 import { valueKey } from "../json/print.ts";
 import type { JsonValue } from "../json/value.ts";
 import { enumLexeme } from "../lexeme/enum.ts";
-import type { Literal, SchemaDocument } from "./document.ts";
+import { type Literal, type SchemaDocument, TRUE_LITERAL } from "./document.ts";
 import type { Evaluator } from "./evaluate.ts";
 import type { Expander } from "./expand.ts";
 import type { Gaps } from "./gaps.ts";
@@ -41,8 +41,13 @@ export interface LoweringContext {
 
 const encoder = new TextEncoder();
 
+/** Edges of a value that are put into the frame around it rather than into a rule of its own. */
+const MAX_INLINE = 4;
+const MAX_INLINE_TEXTS = 3;
+
 export class Lowering {
   readonly context: LoweringContext;
+  readonly #alternatives = new Map<string, readonly Alternative[]>();
   readonly #conjunctions = new Map<string, RuleId>();
   readonly #rules = new Map<string, RuleId>();
   readonly #queue: { id: RuleId; write: () => Rule }[] = [];
@@ -61,21 +66,57 @@ export class Lowering {
     return root;
   }
 
-  /** Only declares: bodies are written by `lower`. */
+  /**
+   * Adds the values that satisfy all of `literals` between two states of a frame. Few alternatives become edges of the frame itself, so that a constant
+   * joins the text around it and the matcher has one level less to follow.
+   */
+  addValue(rule: Rule, from: number, literals: readonly Literal[], to: number, counts: boolean): void {
+    const { key, alternatives } = this.#alternativesOf(literals);
+    const texts = scalarTextsOf(alternatives);
+    const calls = alternatives.filter(({ spec }) => spec.type !== "value");
+    const isInline =
+      texts !== undefined && texts.length <= MAX_INLINE_TEXTS && texts.length + calls.length <= MAX_INLINE;
+    if (!isInline) {
+      rule.addCall(from, this.#ruleOf(key, alternatives), to, counts);
+      return;
+    }
+    refuse(alternatives);
+    for (const alternative of calls) rule.addCall(from, this.#specRule(alternative), to, counts);
+    if (texts.length === 0) return;
+    const end = counts ? rule.addState() : to;
+    this.addTexts(rule, from, texts, end);
+    if (counts) rule.addEpsilon(end, to, true);
+  }
+
+  /** The rule of the values that satisfy all of `literals`. Only declares: bodies are written by `lower`. */
   ruleOf(literals: readonly Literal[]): RuleId {
-    const unique = [...new Set(literals)].filter((literal) => literal !== 0);
-    const key = unique.join();
+    const { key, alternatives } = this.#alternativesOf(literals);
+    return this.#ruleOf(key, alternatives);
+  }
+
+  #ruleOf(key: string, alternatives: readonly Alternative[]): RuleId {
     let id = this.#conjunctions.get(key);
     if (id === undefined) {
-      id = this.#unionRule(this.context.expander.expand(unique));
+      id = this.#unionRule(alternatives);
       this.#conjunctions.set(key, id);
     }
     return id;
   }
 
+  #alternativesOf(literals: readonly Literal[]): { key: string; alternatives: readonly Alternative[] } {
+    const unique = [...new Set(literals)].filter((literal) => literal !== TRUE_LITERAL);
+    const key = unique.join();
+    let alternatives = this.#alternatives.get(key);
+    if (alternatives === undefined) {
+      alternatives = this.context.expander.expand(unique);
+      this.#alternatives.set(key, alternatives);
+    }
+    return { key, alternatives };
+  }
+
   #unionRule(alternatives: readonly Alternative[]): RuleId {
     // First of all: the memo below knows specs only, and must not answer for one that cannot be enforced.
-    for (const { refusal } of alternatives) if (refusal !== undefined) throw refusal;
+    refuse(alternatives);
     const [first] = alternatives;
     if (first !== undefined && alternatives.length === 1 && first.spec.type !== "value") return this.#specRule(first);
     const key = `u ${alternatives.map(alternativeKey).sort().join("\n")}`;
@@ -139,6 +180,22 @@ export class Lowering {
       return id;
     });
   }
+}
+
+/** Throws if an alternative holds a keyword that cannot be enforced. */
+function refuse(alternatives: readonly Alternative[]): void {
+  for (const { refusal } of alternatives) if (refusal !== undefined) throw refusal;
+}
+
+/** The texts of the fixed values; undefined if one of them is an array or an object, or they are many. */
+function scalarTextsOf(alternatives: readonly Alternative[]): string[] | undefined {
+  const texts: string[] = [];
+  for (const { spec } of alternatives) {
+    if (spec.type !== "value") continue;
+    if (isContainer(spec.value) || texts.length > MAX_INLINE_TEXTS) return undefined;
+    texts.push(...scalarTexts(spec.value));
+  }
+  return [...new Set(texts)];
 }
 
 function isContainer(value: JsonValue): boolean {
