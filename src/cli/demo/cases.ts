@@ -80,7 +80,7 @@ export const DEMO_CASES: readonly DemoCase[] = [
   {
     title: "product page",
     shows: "optional field, number range",
-    text: "Trailhead 45 backpack. Waterproof nylon, 45 litres, 1.3 kg. In stock in moss green, slate grey and orange. 129.95 USD, rated 4.6 of 5.",
+    text: "Trailhead 45 backpack, waterproof nylon. Price: 129.95 USD. In stock in moss green, slate grey and orange. Rated 4.6 of 5.",
     schema: object(
       {
         name: text(30),
