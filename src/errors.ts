@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   REGEX_INVALID: { status: 400, fault: "caller" },
   REGEX_UNSUPPORTED: { status: 422, fault: "caller" },
   GRAMMAR_INVALID: { status: 400, fault: "caller" },
+  GRAMMAR_UNSUPPORTED: { status: 422, fault: "caller" },
   GRAMMAR_TOO_LARGE: { status: 422, fault: "caller" },
   INVALID_ARGUMENT: { status: 400, fault: "caller" },
   MODEL_INVALID: { status: 500, fault: "caller" },

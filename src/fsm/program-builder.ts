@@ -21,10 +21,10 @@ import {
   LITERAL_EDGE_WORDS,
   PROGRAM_MAGIC,
   PROGRAM_VERSION,
-  RULE,
   RULE_FLAG,
   RULE_WORDS,
   STATE_WORDS,
+  TOKEN_EDGE_WORDS,
 } from "./program-layout.ts";
 import { type Counter, EDGE_KIND, EDGE_QUAD, edgeKind, type Rule, type RuleId } from "./rule.ts";
 import { encodeRule, type Placement, ProgramSections } from "./rule-encoder.ts";
@@ -35,6 +35,7 @@ export interface ProgramStats {
   readonly numByteEdges: number;
   readonly numCallEdges: number;
   readonly numLiteralEdges: number;
+  readonly numTokenEdges: number;
   readonly poolBytes: number;
   /** Size of the whole program. */
   readonly bytes: number;
@@ -147,7 +148,6 @@ function pushRule(words: number[], placement: Placement, flags: number, counter:
     counted === 0 ? 0 : at,
     0,
   );
-  assertInvariant(words.length % RULE_WORDS === 0 && RULE.reserved === RULE_WORDS - 1, "rule records are whole");
 }
 
 function assemble(ruleWords: readonly number[], sections: ProgramSections): FinishedProgram {
@@ -157,7 +157,8 @@ function assemble(ruleWords: readonly number[], sections: ProgramSections): Fini
   const byteEdgesAt = statesAt + sections.states.length + STATE_WORDS;
   const callEdgesAt = byteEdgesAt + sections.byteEdges.length;
   const literalEdgesAt = callEdgesAt + sections.callEdges.length;
-  const distancesAt = literalEdgesAt + sections.literalEdges.length;
+  const tokenEdgesAt = literalEdgesAt + sections.literalEdges.length;
+  const distancesAt = tokenEdgesAt + sections.tokenEdges.length;
   const poolAt = distancesAt + sections.distances.length;
   const words = new Uint32Array(poolAt + poolWords);
   const stats: ProgramStats = {
@@ -166,6 +167,7 @@ function assemble(ruleWords: readonly number[], sections: ProgramSections): Fini
     numByteEdges: sections.byteEdges.length / BYTE_EDGE_WORDS,
     numCallEdges: sections.callEdges.length / CALL_EDGE_WORDS,
     numLiteralEdges: sections.literalEdges.length / LITERAL_EDGE_WORDS,
+    numTokenEdges: sections.tokenEdges.length / TOKEN_EDGE_WORDS,
     poolBytes: sections.pool.length,
     bytes: words.byteLength,
   };
@@ -188,6 +190,8 @@ function assemble(ruleWords: readonly number[], sections: ProgramSections): Fini
   words[HEADER.distances] = distancesAt;
   words[HEADER.poolBytes] = stats.poolBytes;
   words[HEADER.pool] = poolAt;
+  words[HEADER.numTokenEdges] = stats.numTokenEdges;
+  words[HEADER.tokenEdges] = tokenEdgesAt;
 
   words.set(ruleWords, rulesAt);
   words.set(sections.states.view(), statesAt);
@@ -195,6 +199,7 @@ function assemble(ruleWords: readonly number[], sections: ProgramSections): Fini
   words.set(sections.byteEdges.view(), byteEdgesAt);
   words.set(sections.callEdges.view(), callEdgesAt);
   words.set(sections.literalEdges.view(), literalEdgesAt);
+  words.set(sections.tokenEdges.view(), tokenEdgesAt);
   words.set(sections.distances.view(), distancesAt);
   const program = new Uint8Array(words.buffer);
   program.set(sections.pool.view(), poolAt * 4);

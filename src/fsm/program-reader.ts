@@ -17,6 +17,8 @@ import {
   STATE,
   STATE_FLAG,
   STATE_WORDS,
+  TOKEN_EDGE,
+  TOKEN_EDGE_WORDS,
 } from "./program-layout.ts";
 
 export interface DecodedByteEdge {
@@ -38,12 +40,20 @@ export interface DecodedLiteralEdge {
   readonly target: number;
 }
 
+export interface DecodedTokenEdge {
+  /** Token ids, both included. */
+  readonly lo: number;
+  readonly hi: number;
+  readonly target: number;
+}
+
 export interface DecodedState {
   readonly rule: number;
   readonly accepting: boolean;
   readonly byteEdges: readonly DecodedByteEdge[];
   readonly callEdges: readonly DecodedCallEdge[];
   readonly literalEdges: readonly DecodedLiteralEdge[];
+  readonly tokenEdges: readonly DecodedTokenEdge[];
   /** Least and greatest number of counts to acceptance; undefined in rules that do not count. */
   readonly distance: { readonly min: number; readonly max: number } | undefined;
 }
@@ -89,6 +99,8 @@ export function decodeProgram(program: Uint8Array): DecodedProgram {
   const bytesAt = section("byte edges", word(HEADER.byteEdges), word(HEADER.numByteEdges), BYTE_EDGE_WORDS);
   const callsAt = section("call edges", word(HEADER.callEdges), word(HEADER.numCallEdges), CALL_EDGE_WORDS);
   const literalsAt = section("literals", word(HEADER.literalEdges), word(HEADER.numLiteralEdges), LITERAL_EDGE_WORDS);
+  const numTokenEdges = word(HEADER.numTokenEdges);
+  const tokensAt = section("token edges", word(HEADER.tokenEdges), numTokenEdges, TOKEN_EDGE_WORDS);
   const distancesAt = section("distances", word(HEADER.distances), word(HEADER.numDistanceWords), 1);
   const poolAt = section("pool", word(HEADER.pool), Math.ceil(word(HEADER.poolBytes) / 4), 1) * 4;
 
@@ -122,6 +134,7 @@ export function decodeProgram(program: Uint8Array): DecodedProgram {
   check(word(HEADER.rootRule) < numRules, "root rule out of range");
 
   const states: DecodedState[] = [];
+  let nextToken = 0;
   for (let s = 0; s < numStates; s++) {
     const at = statesAt + s * STATE_WORDS;
     const r = ruleOf[s]!; // Invariant: one entry per state; -1 is refused next.
@@ -173,6 +186,18 @@ export function decodeProgram(program: Uint8Array): DecodedProgram {
         target: inRule(word(edge + 2)),
       });
     }
+    const tokenEdges: DecodedTokenEdge[] = [];
+    for (; nextToken < numTokenEdges; nextToken++) {
+      const edge = tokensAt + nextToken * TOKEN_EDGE_WORDS;
+      if (word(edge + TOKEN_EDGE.state) !== s) break;
+      const [lo, hi] = [word(edge + TOKEN_EDGE.lo), word(edge + TOKEN_EDGE.hi)];
+      check(lo <= hi, "an empty range of tokens");
+      check(!rules[r]!.lexeme, "a lexeme names tokens");
+      check((tokenEdges.at(-1)?.lo ?? 0) <= lo, "token edges out of order");
+      tokenEdges.push({ lo, hi, target: inRule(word(edge + TOKEN_EDGE.target)) });
+    }
+    const flags = word(at + STATE.flags);
+    check(((flags & STATE_FLAG.tokenEdges) !== 0) === tokenEdges.length > 0, "a state's flag of token edges is wrong");
     const pairs = distanceAt[r];
     const distance =
       pairs === undefined
@@ -182,9 +207,10 @@ export function decodeProgram(program: Uint8Array): DecodedProgram {
             max: unbounded(word(pairs + 2 * (s - rules[r]!.firstState) + 1)),
           };
     check(distance === undefined || distance.min <= distance.max, "a state's distances are out of order");
-    const accepting = (word(at + STATE.flags) & STATE_FLAG.accepting) !== 0;
-    states.push({ rule: r, accepting, byteEdges, callEdges, literalEdges, distance });
+    const accepting = (flags & STATE_FLAG.accepting) !== 0;
+    states.push({ rule: r, accepting, byteEdges, callEdges, literalEdges, tokenEdges, distance });
   }
+  check(nextToken === numTokenEdges, "token edges out of order");
   return { rootRule: word(HEADER.rootRule), rules, states };
 }
 
@@ -209,6 +235,7 @@ export function dumpProgram(program: Uint8Array): string {
           return `[${range}] ${e.target}${inc(e)}`;
         }),
         ...state.literalEdges.map((e) => `"${Array.from(e.bytes, showByte).join("")}" ${e.target}`),
+        ...state.tokenEdges.map((e) => `<${e.lo === e.hi ? e.lo : `${e.lo}-${e.hi}`}> ${e.target}`),
         ...state.callEdges.map((e) => `${e.rule === undefined ? "eps" : `r${e.rule}`} ${e.target}${inc(e)}`),
       ];
       const distance = state.distance && ` {${state.distance.min}..${showLimit(state.distance.max)}}`;

@@ -15,6 +15,7 @@ import {
   LITERAL_EDGE_WORDS,
   STATE_FLAG,
   STATE_WORDS,
+  TOKEN_EDGE_WORDS,
 } from "./program-layout.ts";
 import { EDGE_KIND, EDGE_QUAD, edgeHi, edgeIncrements, edgeKind, edgeLo, type Rule } from "./rule.ts";
 import { ByteBuffer, WordBuffer } from "./word-buffer.ts";
@@ -25,6 +26,7 @@ export class ProgramSections {
   readonly byteEdges = new WordBuffer();
   readonly callEdges = new WordBuffer();
   readonly literalEdges = new WordBuffer();
+  readonly tokenEdges = new WordBuffer();
   readonly distances = new WordBuffer();
   readonly pool = new ByteBuffer();
 
@@ -33,9 +35,8 @@ export class ProgramSections {
   }
 
   clear(): void {
-    for (const section of [this.states, this.byteEdges, this.callEdges, this.literalEdges, this.distances, this.pool]) {
-      section.length = 0;
-    }
+    const { states, byteEdges, callEdges, literalEdges, tokenEdges, distances, pool } = this;
+    for (const section of [states, byteEdges, callEdges, literalEdges, tokenEdges, distances, pool]) section.length = 0;
   }
 }
 
@@ -66,6 +67,9 @@ export function encodeRule(
   return new RuleEncoder(rule, graph, sections, callee).encode(distances);
 }
 
+/** The literal being put together; one at a time. */
+const chainScratch = new ByteBuffer();
+
 class RuleEncoder {
   private readonly rule: Rule;
   private readonly graph: LiveGraph;
@@ -76,7 +80,9 @@ class RuleEncoder {
   private readonly placed = new Map<number, PlacedLiteral[]>();
   /** Byte edges of the state being written: lo, hi, target, flags. */
   private readonly ranges: [number, number, number, number][] = [];
-  private readonly chain = new ByteBuffer();
+  private readonly chain = chainScratch;
+  /** Token edges of the state being written: lo, hi, target. */
+  private readonly tokenRanges: [number, number, number][] = [];
 
   constructor(rule: Rule, graph: LiveGraph, sections: ProgramSections, callee: (ruleId: number) => number) {
     this.rule = rule;
@@ -136,8 +142,9 @@ class RuleEncoder {
       sections.callEdges.length / CALL_EDGE_WORDS,
       sections.literalEdges.length / LITERAL_EDGE_WORDS,
     );
-    sections.states.words[sections.states.reserve(1)] = rule.accepting[state] ? STATE_FLAG.accepting : 0;
+    const flagsAt = sections.states.reserve(1);
     this.ranges.length = 0;
+    this.tokenRanges.length = 0;
     for (let i = graph.outStart[state]!; i < graph.outStart[state + 1]!; i++) {
       const e = graph.outEdges[i]!;
       const target = rule.edges[e + EDGE_QUAD.target]!;
@@ -149,6 +156,9 @@ class RuleEncoder {
         sections.callEdges.push3(this.callee(rule.edges[e + EDGE_QUAD.argument]!), ids[target]!, flags);
       } else if (kind === EDGE_KIND.epsilon) {
         sections.callEdges.push3(INFINITY_WORD, ids[target]!, flags);
+      } else if (kind === EDGE_KIND.tokens) {
+        const [lo, hi] = rule.tokenRanges[rule.edges[e + EDGE_QUAD.argument]!]!;
+        this.tokenRanges.push([lo, hi, ids[target]!]);
       } else if (kind === EDGE_KIND.literal || ids[target] === -1) {
         this.encodeChain(e);
       } else {
@@ -156,6 +166,18 @@ class RuleEncoder {
       }
     }
     this.encodeRanges();
+    this.encodeTokenRanges(ids[state]!);
+    const hasTokens = this.tokenRanges.length > 0 ? STATE_FLAG.tokenEdges : 0;
+    sections.states.words[flagsAt] = (rule.accepting[state] ? STATE_FLAG.accepting : 0) | hasTokens;
+  }
+
+  private encodeTokenRanges(state: number): void {
+    const { tokenRanges } = this;
+    if (tokenRanges.length > 1) tokenRanges.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
+    for (const [lo, hi, target] of tokenRanges) {
+      const at = this.sections.tokenEdges.reserve(TOKEN_EDGE_WORDS);
+      this.sections.tokenEdges.words.set([state, lo, hi, target], at);
+    }
   }
 
   private encodeRanges(): void {

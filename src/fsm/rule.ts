@@ -17,14 +17,14 @@ export interface Counter {
   readonly max: number;
 }
 
-export const EDGE_KIND = { byte: 0, literal: 1, call: 2, epsilon: 3 } as const;
+export const EDGE_KIND = { byte: 0, literal: 1, call: 2, epsilon: 3, tokens: 8 } as const;
 
-/** Record shape of `Rule.edges`: from, info, target, argument (a rule id for calls, an index into `literals` for literals). */
+/** Record shape of `Rule.edges`: from, info, target, argument (a rule id for calls, an index into `literals` or `tokenRanges`). */
 export const EDGE_QUAD = { from: 0, info: 1, target: 2, argument: 3, size: 4 } as const;
 
-/** `info` of an edge: kind in bits 0-1, INC in bit 2, lo in bits 8-15, hi in bits 16-23. */
+/** `info` of an edge: kind in bits 0, 1 and 3, INC in bit 2, lo in bits 8-15, hi in bits 16-23. */
 export const INC_BIT = 4;
-export const edgeKind = (info: number): number => info & 3;
+export const edgeKind = (info: number): number => info & 11;
 export const edgeIncrements = (info: number): boolean => (info & INC_BIT) !== 0;
 export const edgeLo = (info: number): number => (info >> 8) & 0xff;
 export const edgeHi = (info: number): number => (info >> 16) & 0xff;
@@ -43,6 +43,8 @@ export class Rule {
   /** Quads, see EDGE_QUAD. */
   readonly edges: number[] = [];
   readonly literals: Uint8Array[] = [];
+  /** Pairs of first and last token id. */
+  readonly tokenRanges: (readonly [number, number])[] = [];
 
   constructor(options: { readonly name?: string | undefined; readonly counter?: Counter | undefined } = {}) {
     this.name = options.name;
@@ -77,6 +79,11 @@ export class Rule {
   /** Calls `rule` and goes on at `target`. */
   addCall(from: number, rule: RuleId, target: number, increments = false): void {
     this.edges.push(from, EDGE_KIND.call | (increments ? INC_BIT : 0), target, rule);
+  }
+
+  /** An edge over one whole token with an id from `lo` to `hi`, both included. */
+  addTokens(from: number, lo: number, hi: number, target: number): void {
+    this.edges.push(from, EDGE_KIND.tokens, target, this.tokenRanges.push([lo, hi]) - 1);
   }
 
   addEpsilon(from: number, target: number, increments = false): void {

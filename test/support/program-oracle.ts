@@ -27,7 +27,11 @@ const MAX_PLACES = 200_000;
 export class ProgramOracle {
   readonly program: DecodedProgram;
 
-  constructor(program: Uint8Array) {
+  private readonly maxPlaces: number;
+
+  /** `maxPlaces`: where runaway ambiguity ends in an error. */
+  constructor(program: Uint8Array, maxPlaces = MAX_PLACES) {
+    this.maxPlaces = maxPlaces;
     this.program = decodeProgram(program);
   }
 
@@ -54,6 +58,28 @@ export class ProgramOracle {
       }
     }
     return this.close(next);
+  }
+
+  /** The configuration after one token that is matched by its id. */
+  stepToken(configuration: OracleConfiguration, token: number): OracleConfiguration {
+    const next: Place[] = [];
+    for (const place of configuration.places) {
+      if (place.pending.length > 0) continue;
+      for (const e of this.program.states[place.state]!.tokenEdges) {
+        if (e.lo <= token && token <= e.hi) next.push({ ...place, state: e.target });
+      }
+    }
+    return this.close(next);
+  }
+
+  /** Whether a sequence of texts and token ids is a sentence. */
+  acceptsMixed(parts: readonly (string | number)[]): boolean {
+    let at = this.start();
+    for (const part of parts) {
+      if (typeof part === "number") at = this.stepToken(at, part);
+      else for (const byte of new TextEncoder().encode(part)) at = this.step(at, byte);
+    }
+    return at.complete;
   }
 
   isDead(configuration: OracleConfiguration): boolean {
@@ -88,7 +114,7 @@ export class ProgramOracle {
       const key = keyOf(place);
       if (found.has(key)) continue;
       found.set(key, place);
-      if (found.size > MAX_PLACES) throw new Error("the oracle's set of stacks grows without end");
+      if (found.size > this.maxPlaces) throw new Error("the oracle's set of stacks grows without end");
       if (place.pending.length > 0) continue;
       const state = this.program.states[place.state]!;
       if (state.accepting && place.count >= (this.program.rules[state.rule]!.counter?.min ?? 0)) {

@@ -1,0 +1,63 @@
+/** Compiles a list of texts, exactly one of which is to be produced: one minimal automaton, whatever the length of the list. */
+
+import { DiecastError } from "../../errors.ts";
+import { ProgramBuilder } from "../../fsm/program-builder.ts";
+import { DEFAULT_BUDGET } from "../budget.ts";
+import { type CompiledGrammar, finishGrammar, type GrammarWarning } from "../compiled-grammar.ts";
+import { isWellFormed } from "../json/value.ts";
+import { enumLexeme } from "../lexeme/enum.ts";
+
+export interface ChoiceOptions {
+  readonly limits?: { readonly maxEntries?: number; readonly maxBytes?: number; readonly maxStates?: number };
+}
+
+const DEFAULT_MAX_ENTRIES = 1_000_000;
+const DEFAULT_MAX_BYTES = 16 << 20;
+
+/** @throws {DiecastError} GRAMMAR_INVALID for an empty list or an entry that is no text (`pointer`); GRAMMAR_TOO_LARGE past a limit. */
+export function compileChoice(texts: readonly string[], options: ChoiceOptions = {}): CompiledGrammar {
+  const startMs = performance.now();
+  const {
+    maxEntries = DEFAULT_MAX_ENTRIES,
+    maxBytes = DEFAULT_MAX_BYTES,
+    maxStates = DEFAULT_BUDGET.maxStates,
+  } = options.limits ?? {};
+  if (!Array.isArray(texts)) throw new DiecastError("GRAMMAR_INVALID", "a choice is a list of texts", { pointer: "" });
+  if (texts.length === 0)
+    throw new DiecastError("GRAMMAR_INVALID", "a choice needs at least one text", { pointer: "" });
+  if (texts.length > maxEntries) throw tooLarge("items", texts.length, maxEntries);
+  const encoder = new TextEncoder();
+  let numBytes = 0;
+  const encoded = texts.map((text: unknown, i) => {
+    if (typeof text !== "string")
+      throw new DiecastError("GRAMMAR_INVALID", "a choice is a list of texts", { pointer: `/${i}` });
+    if (!isWellFormed(text)) {
+      throw new DiecastError("GRAMMAR_INVALID", "the text has a lone surrogate, which cannot be written", {
+        pointer: `/${i}`,
+      });
+    }
+    const bytes = encoder.encode(text);
+    numBytes += bytes.length;
+    if (numBytes > maxBytes) throw tooLarge("bytes", numBytes, maxBytes);
+    return bytes;
+  });
+  const builder = new ProgramBuilder();
+  const { program, stats } = finishGrammar(builder, builder.addLexeme(enumLexeme(encoded, "choice")), maxStates);
+  const warnings: GrammarWarning[] = [];
+  const repeated = texts.length - new Set(texts).size;
+  if (repeated > 0) warnings.push({ message: `${repeated} of the texts are repeated` });
+  return {
+    program,
+    stats: { ...stats, compileMs: performance.now() - startMs, numSources: texts.length },
+    metadata: [],
+    warnings,
+  };
+}
+
+function tooLarge(unit: "items" | "bytes", given: number, limit: number): DiecastError {
+  return new DiecastError("GRAMMAR_TOO_LARGE", `the choice has ${given} ${unit}; the limit is ${limit}`, {
+    given,
+    limit,
+    unit,
+  });
+}
