@@ -20,7 +20,7 @@ constexpr size_t kContextTokens = 8;
 }  // namespace
 
 CompiledGrammar::CompiledGrammar(std::shared_ptr<Vocabulary> vocabulary, std::span<const uint8_t> program)
-    : vocabulary_(std::move(vocabulary)), program_(program) {
+    : vocabulary_(std::move(vocabulary)), program_(program, vocabulary_->producible()) {
   store_ = std::make_shared<ConfigStore>(program_, vocabulary_->max_token_bytes());
   tables_.resize(program_.rules().size());
   uses_table_.assign(program_.num_states(), false);

@@ -10,11 +10,6 @@
 
 namespace diecast {
 
-/// Set of byte values.
-using ByteSet = std::array<uint64_t, 4>;
-inline bool Contains(const ByteSet& set, uint8_t byte) { return set[byte >> 6] >> (byte & 63) & 1; }
-inline void Insert(ByteSet* set, uint8_t byte) { (*set)[byte >> 6] |= 1ull << (byte & 63); }
-
 /// A lexeme rule as a dense table. Local state i is the program's firstState + i; positions inside literals follow.
 class LexemeAutomaton {
  public:

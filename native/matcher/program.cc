@@ -50,7 +50,7 @@ struct RawRule {
 
 }  // namespace
 
-Program::Program(std::span<const uint8_t> bytes) {
+Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
   const Reader in(bytes);
   if (in.Word(kHeaderMagic) != kProgramMagic) Fail("wrong magic number");
   if (in.Word(kHeaderVersion) != kProgramVersion) {
@@ -162,8 +162,98 @@ Program::Program(std::span<const uint8_t> bytes) {
         end = wanted;
       }
     }
+  }
+  if (producible != kAllBytes) Restrict(producible);
+  for (uint32_t s = 0; s < num_states_; ++s) {
     pure_return_[s] = Accepting(s) && ByteEdges(s).empty() && CallEdges(s).empty() && LiteralEdges(s).empty();
   }
+}
+
+void Program::Restrict(const ByteSet& producible) {
+  std::vector<ByteEdge> byte_edges;
+  std::vector<LiteralEdge> literal_edges;
+  bool cut = false;  // some state may have lost its only way to another
+  for (uint32_t s = 0; s < num_states_; ++s) {
+    const auto bytes = ByteEdges(s);
+    const auto literals = LiteralEdges(s);
+    states_[s].byte_edges = static_cast<uint32_t>(byte_edges.size());
+    states_[s].literal_edges = static_cast<uint32_t>(literal_edges.size());
+    for (const ByteEdge& e : bytes) {
+      bool kept = false;
+      for (uint32_t b = e.lo(); b <= e.hi();) {  // the maximal producible sub-ranges
+        if (!Contains(producible, static_cast<uint8_t>(b))) {
+          ++b;
+          continue;
+        }
+        uint32_t hi = b;
+        while (hi < e.hi() && Contains(producible, static_cast<uint8_t>(hi + 1))) ++hi;
+        byte_edges.push_back({b | hi << 8 | (e.range & 0xffff0000u), e.target});
+        kept = true;
+        b = hi + 1;
+      }
+      cut |= !kept;
+    }
+    for (const LiteralEdge& e : literals) {
+      bool kept = true;
+      for (uint32_t i = 0; i < e.length; ++i) kept &= Contains(producible, pool_[e.offset + i]);
+      if (kept) literal_edges.push_back(e);
+      cut |= !kept;
+    }
+  }
+  states_[num_states_].byte_edges = static_cast<uint32_t>(byte_edges.size());
+  states_[num_states_].literal_edges = static_cast<uint32_t>(literal_edges.size());
+  byte_edges_ = std::move(byte_edges);
+  literal_edges_ = std::move(literal_edges);
+  if (cut) RemoveDeadEnds();
+}
+
+void Program::RemoveDeadEnds() {
+  // A state is alive when acceptance can be reached over edges between live states and calls of rules whose start is alive.
+  std::vector<bool> alive(num_states_, false);
+  const auto usable = [&](const CallEdge& e) {
+    return alive[e.target] && (e.epsilon() || alive[rules_[e.rule].start]);
+  };
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (uint32_t s = num_states_; s-- > 0;) {
+      if (alive[s]) continue;
+      bool live = Accepting(s);
+      for (const ByteEdge& e : ByteEdges(s)) live |= alive[e.target];
+      for (const LiteralEdge& e : LiteralEdges(s)) live |= alive[e.target];
+      for (const CallEdge& e : CallEdges(s)) live |= usable(e);
+      if (live) alive[s] = changed = true;
+    }
+  }
+  if (!alive[rules_[root_rule_].start]) Fail("its texts need bytes that the tokenizer has no tokens for");
+  std::vector<ByteEdge> byte_edges;
+  std::vector<LiteralEdge> literal_edges;
+  std::vector<CallEdge> call_edges;
+  for (uint32_t s = 0; s < num_states_; ++s) {
+    // Distances were computed with the paths that are lost now.
+    if (!alive[s] && RuleOf(s).counted() && alive[RuleOf(s).start]) {
+      Fail("a counted part needs bytes that the tokenizer has no tokens for");
+    }
+    const auto bytes = ByteEdges(s);
+    const auto literals = LiteralEdges(s);
+    const auto calls = CallEdges(s);
+    states_[s].byte_edges = static_cast<uint32_t>(byte_edges.size());
+    states_[s].literal_edges = static_cast<uint32_t>(literal_edges.size());
+    states_[s].call_edges = static_cast<uint32_t>(call_edges.size());
+    for (const ByteEdge& e : bytes) {
+      if (alive[e.target]) byte_edges.push_back(e);
+    }
+    for (const LiteralEdge& e : literals) {
+      if (alive[e.target]) literal_edges.push_back(e);
+    }
+    for (const CallEdge& e : calls) {
+      if (usable(e)) call_edges.push_back(e);
+    }
+  }
+  states_[num_states_] = {static_cast<uint32_t>(byte_edges.size()), static_cast<uint32_t>(call_edges.size()),
+                          static_cast<uint32_t>(literal_edges.size()), 0};
+  byte_edges_ = std::move(byte_edges);
+  literal_edges_ = std::move(literal_edges);
+  call_edges_ = std::move(call_edges);
 }
 
 size_t Program::memory_bytes() const {

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "native/matcher/byte_set.h"
 #include "native/matcher/program_layout.h"
 
 namespace diecast {
@@ -61,7 +62,9 @@ class Program {
   };
 
   /// Copies and checks every index; throws Error{kGrammarInvalid}.
-  explicit Program(std::span<const uint8_t> bytes);
+  /// `producible` holds the bytes that the vocabulary has single-byte tokens for: some byte-level vocabularies lack a few. Edges
+  /// over other bytes are removed, with whatever is then a dead end, so that every text that remains can be written in tokens.
+  Program(std::span<const uint8_t> bytes, const ByteSet& producible);
 
   uint32_t root_rule() const { return root_rule_; }
   uint32_t num_states() const { return num_states_; }
@@ -128,6 +131,8 @@ class Program {
   struct State {
     uint32_t byte_edges, call_edges, literal_edges, flags;
   };
+  void Restrict(const ByteSet& producible);
+  void RemoveDeadEnds();
   /// The encoded state that stands for `state` in per-state tables: a literal position shares its literal's target, since no
   /// byte of a literal counts.
   uint32_t Anchor(uint32_t state) const {

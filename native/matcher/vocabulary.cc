@@ -29,6 +29,9 @@ Vocabulary::Vocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab
     entries.emplace_back(tokenizer_->TokenBytes(id), static_cast<uint32_t>(id));
   }
   trie_ = TokenTrie::Build(std::move(entries));
+  for (uint32_t i = 0; i < trie_.size(); i = trie_.node(i).subtree_end) {
+    if (!trie_.ValuesAt(i).empty()) Insert(&producible_, trie_.node(i).byte);
+  }
 }
 
 bool Vocabulary::IsEos(int32_t id) const {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "native/matcher/byte_set.h"
 #include "native/matcher/token_trie.h"
 #include "native/tokenizer/tokenizer.h"
 
@@ -30,6 +31,9 @@ class Vocabulary {
   /// Upper bound on how often a counter can move within one token.
   uint32_t max_token_bytes() const { return trie_.max_depth(); }
 
+  /// Bytes that have a token of their own.
+  const ByteSet& producible() const { return producible_; }
+
   /// The table of a lexeme rule, shared by every grammar that contains an equal automaton (compared, not only hashed).
   std::shared_ptr<LexemeTable> Lexeme(const Program& program, uint32_t rule);
 
@@ -41,6 +45,7 @@ class Vocabulary {
   std::shared_ptr<const Tokenizer> tokenizer_;
   int32_t vocab_size_;
   TokenTrie trie_;
+  ByteSet producible_{};
   std::mutex mutex_;
   std::unordered_multimap<uint64_t, std::weak_ptr<LexemeTable>> lexemes_;
   /// Lexemes flagged as shared stay for the life of the vocabulary.

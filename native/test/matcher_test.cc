@@ -340,6 +340,22 @@ void TestRegisters() {
   CHECK(m.IsTerminated());
 }
 
+void TestMissingBytes() {
+  // "x" or "é": this vocabulary has no token for the bytes of é, so that alternative is gone, and alone it is refused.
+  const auto vocabulary = CreateVocabulary(MakeTokenizer(), 0);
+  const std::string accented = "\xc3\xa9";
+  Assembler a;
+  a.rules.push_back({0, 0, kInfinityWord, {
+      {false, {{Range('x', 'x'), 1}, {0xc3 | 0xc3 << 8, 2}}, {}, {}, 0, 0},
+      {true, {}, {}, {}, 0, 0},
+      {false, {{0xa9 | 0xa9 << 8, 1}}, {}, {}, 0, 0}}});
+  Matcher m(LoadGrammar(vocabulary, a.Encode(0)));
+  CHECK(m.ForcedBytes() == "x");
+  CHECK(m.AcceptBytes(accented) == 0);
+  a.rules[0].states[0].bytes.erase(a.rules[0].states[0].bytes.begin());
+  CHECK_THROWS(LoadGrammar(vocabulary, a.Encode(0)));
+}
+
 void TestDamagedPrograms(uint32_t seed) {
   const auto vocabulary = CreateVocabulary(MakeTokenizer(), 0);
   const auto program = ObjectProgram();
@@ -373,6 +389,7 @@ int main() {
   TestRegisters();
   TestForcedTokens();
   TestLimits();
+  TestMissingBytes();
   TestDamagedPrograms(seed);
   std::printf("matcher_test ok\n");
 }
