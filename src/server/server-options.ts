@@ -19,6 +19,8 @@ export interface ServerLimits {
   readonly extractTokens: number;
   /** Milliseconds that compiling one schema may take. Compiling occupies the event loop, so this bounds every stall. Default 1000. */
   readonly maxCompileMs: number;
+  /** Milliseconds that a stream waits for a reader who takes nothing before it hangs up. Default 60,000. */
+  readonly stallMs: number;
   /** Milliseconds that running requests get to finish when the server closes. Default 30,000. */
   readonly drainMs: number;
 }
@@ -31,6 +33,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxStops: 16,
   extractTokens: 1024,
   maxCompileMs: 1000,
+  stallMs: 60_000,
   drainMs: 30_000,
 };
 

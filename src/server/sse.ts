@@ -3,6 +3,7 @@
  *
  * The head goes out with the first event, so a request that fails before it produced anything still gets a plain error answer with its status.
  * `send` waits while the socket's buffer is full; meanwhile unread deltas merge in the generation, so a slow reader costs one copy of the text.
+ * A reader who takes nothing for `stallMs` is hung up on, which cancels the request as if the client had left.
  */
 
 import { once } from "node:events";
@@ -21,14 +22,16 @@ const HEADERS = {
 export class EventStream {
   readonly #reply: FastifyReply;
   readonly #signal: AbortSignal;
+  readonly #stallMs: number;
   #started = false;
   #ended = false;
   #drained: Promise<void> | undefined;
 
   /** @param signal Aborts when the client is gone; `send` then rejects. */
-  constructor(reply: FastifyReply, signal: AbortSignal) {
+  constructor(reply: FastifyReply, signal: AbortSignal, stallMs: number) {
     this.#reply = reply;
     this.#signal = signal;
+    this.#stallMs = stallMs;
   }
 
   /** The head was sent: errors can only be events now. */
@@ -50,12 +53,15 @@ export class EventStream {
 
   /** One waiter for all choices that write to this stream. */
   async #drain(): Promise<void> {
+    const { raw } = this.#reply;
+    const stalled = setTimeout(() => raw.destroy(), this.#stallMs);
     try {
-      await once(this.#reply.raw, "drain", { signal: this.#signal });
+      await once(raw, "drain", { signal: this.#signal });
     } catch (error) {
       this.#signal.throwIfAborted();
       throw error;
     } finally {
+      clearTimeout(stalled);
       this.#drained = undefined;
     }
   }

@@ -16,7 +16,7 @@ export async function streamReply(
   signal: AbortSignal,
   body: (events: EventStream) => Promise<void>,
 ): Promise<FastifyReply> {
-  const events = new EventStream(reply, signal);
+  const events = new EventStream(reply, signal, service.options.limits.stallMs);
   try {
     await body(events);
     events.end();

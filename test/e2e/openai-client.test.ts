@@ -154,7 +154,7 @@ describe.skipIf(server === undefined)("the official client", () => {
     });
     for await (const _chunk of stream) break;
     stream.controller.abort();
-    await expect.poll(() => engine?.stats().running).toBe(0);
+    await expect.poll(() => engine?.stats().running, { timeout: 20_000 }).toBe(0);
     expect(engine?.stats().cancelled).toBe(1);
   });
 });

@@ -27,6 +27,9 @@ async function start(script: FakeScript, options: AppOptions = {}) {
   return { engine, server };
 }
 
+/** Waits for what another process's load may delay. */
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 10 });
+
 const BODY = { messages: [{ role: "user", content: "x" }] };
 
 function post(server: RunningServer, path: string, body: unknown): ClientRequest {
@@ -71,17 +74,17 @@ describe("a client that hangs up", () => {
     const { engine, server } = await start({ onGenerate: (run) => started && run.push("{") });
     const request = post(server, path, body);
     if (started) await once(await responseOf(request), "data");
-    else await vi.waitFor(() => expect(engine.runs).toHaveLength(1));
+    else await eventually(() => expect(engine.runs).toHaveLength(1));
     request.destroy();
-    await vi.waitFor(() => expect(engine.runs[0]?.cancelled).toBe(true));
+    await eventually(() => expect(engine.runs[0]?.cancelled).toBe(true));
   });
 
   test("cancels all its choices", async () => {
     const { engine, server } = await start(NEVER_ENDS);
     const request = post(server, "/v1/chat/completions", { ...BODY, n: 3 });
-    await vi.waitFor(() => expect(engine.runs).toHaveLength(3));
+    await eventually(() => expect(engine.runs).toHaveLength(3));
     request.destroy();
-    await vi.waitFor(() => expect(engine.runs.every((run) => run.cancelled)).toBe(true));
+    await eventually(() => expect(engine.runs.every((run) => run.cancelled)).toBe(true));
   });
 
   test("while its schema waits to be compiled is never compiled nor generated", async () => {
@@ -96,13 +99,13 @@ describe("a client that hangs up", () => {
     );
     const schemaOf = (title: string) => ({ schema: { title }, input: "x" });
     const first = post(server, "/v1/extract", schemaOf("first"));
-    await vi.waitFor(() => expect(engine.compiled).toHaveLength(1));
+    await eventually(() => expect(engine.compiled).toHaveLength(1));
     const second = post(server, "/v1/extract", schemaOf("second"));
     const third = post(server, "/v1/extract", schemaOf("third"));
-    await vi.waitFor(() => expect(engine.chats).toHaveLength(3));
+    await eventually(() => expect(engine.chats).toHaveLength(3));
     second.destroy();
     // The server hears of it on its own socket; the log says when.
-    await vi.waitFor(() => expect(lines.join()).toContain("REQUEST_CANCELLED"));
+    await eventually(() => expect(lines.join()).toContain("REQUEST_CANCELLED"));
     release();
     expect((await responseOf(first)).statusCode).toBe(200);
     expect((await responseOf(third)).statusCode).toBe(200);
@@ -122,7 +125,7 @@ describe("a slow reader", () => {
     const numPieces = 200;
     const { engine, server } = await start(NEVER_ENDS);
     const request = post(server, "/v1/chat/completions", { ...BODY, stream: true });
-    await vi.waitFor(() => expect(engine.runs).toHaveLength(1));
+    await eventually(() => expect(engine.runs).toHaveLength(1));
     const run = engine.runs[0];
     run?.push(piece);
     const response = await responseOf(request);
@@ -139,14 +142,23 @@ describe("a slow reader", () => {
     expect(blocks.length).toBeLessThan(numPieces);
   });
 
+  test("that takes nothing for too long is hung up on", async () => {
+    const { engine, server } = await start(NEVER_ENDS, { limits: { stallMs: 50 } });
+    const request = post(server, "/v1/chat/completions", { ...BODY, stream: true });
+    await eventually(() => expect(engine.runs).toHaveLength(1));
+    engine.runs[0]?.push("x".repeat(16 << 20));
+    (await responseOf(request)).pause();
+    await eventually(() => expect(engine.runs[0]?.cancelled).toBe(true));
+  });
+
   test("that leaves while held back frees its generation", async () => {
     const { engine, server } = await start(NEVER_ENDS);
     const request = post(server, "/v1/chat/completions", { ...BODY, stream: true });
-    await vi.waitFor(() => expect(engine.runs).toHaveLength(1));
-    engine.runs[0]?.push("x".repeat(64 << 20));
+    await eventually(() => expect(engine.runs).toHaveLength(1));
+    engine.runs[0]?.push("x".repeat(16 << 20));
     (await responseOf(request)).pause();
     request.destroy();
-    await vi.waitFor(() => expect(engine.runs[0]?.cancelled).toBe(true));
+    await eventually(() => expect(engine.runs[0]?.cancelled).toBe(true));
   });
 });
 
@@ -154,7 +166,7 @@ describe("too many at once", () => {
   test("are refused with a hint when to retry, and the others go on", async () => {
     const { engine, server } = await start(NEVER_ENDS, { limits: { maxRequests: 2 } });
     const running = [postJson(server), postJson(server)];
-    await vi.waitFor(() => expect(engine.runs).toHaveLength(2));
+    await eventually(() => expect(engine.runs).toHaveLength(2));
     const refused = await postJson(server);
     expect(refused.status).toBe(503);
     expect(refused.headers.get("retry-after")).toBe("1");
@@ -163,7 +175,7 @@ describe("too many at once", () => {
     for (const run of engine.runs) run.push("ok").finish();
     expect((await Promise.all(running)).map((response) => response.status)).toEqual([200, 200]);
     const next = postJson(server);
-    await vi.waitFor(() => expect(engine.runs).toHaveLength(3));
+    await eventually(() => expect(engine.runs).toHaveLength(3));
     engine.runs[2]?.push("ok").finish();
     expect((await next).status).toBe(200);
   });
@@ -173,7 +185,7 @@ describe("closing", () => {
   test("lets running requests finish and refuses new ones", async () => {
     const { engine, server } = await start(NEVER_ENDS, { limits: { drainMs: 60_000 } });
     const running = postJson(server);
-    await vi.waitFor(() => expect(engine.runs).toHaveLength(1));
+    await eventually(() => expect(engine.runs).toHaveLength(1));
     const closed = server.close();
     const refused = await postJson(server);
     expect([refused.status, await refused.json()]).toMatchObject([503, { error: { code: "ENGINE_SHUTDOWN" } }]);
@@ -188,9 +200,9 @@ describe("closing", () => {
   test("ends what takes longer than the limit", async () => {
     const { engine, server } = await start(NEVER_ENDS, { limits: { drainMs: 50 } });
     const whole = postJson(server);
-    await vi.waitFor(() => expect(engine.runs).toHaveLength(1));
+    await eventually(() => expect(engine.runs).toHaveLength(1));
     const streamed = post(server, "/v1/chat/completions", { ...BODY, stream: true });
-    await vi.waitFor(() => expect(engine.runs).toHaveLength(2));
+    await eventually(() => expect(engine.runs).toHaveLength(2));
     engine.runs[1]?.push("par");
     const response = await responseOf(streamed);
     const [refused, text] = await Promise.all([whole, textOf(response), server.close()]);
