@@ -6,6 +6,7 @@ import { addEncodedStates } from "../../fsm/encode-dfa.ts";
 import { utf8Trie } from "../../fsm/encoding-trie.ts";
 import { Lexeme, lexemeTable } from "../../fsm/lexeme.ts";
 import { type Counter, Rule } from "../../fsm/rule.ts";
+import { textLexeme as plainTextLexeme } from "../text-lexeme.ts";
 
 /** Kept as long as the automaton that they were made from. */
 const lexemes = new WeakMap<Dfa, Lexeme>();
@@ -13,7 +14,7 @@ const lexemes = new WeakMap<Dfa, Lexeme>();
 export function textLexeme(dfa: Dfa): Lexeme {
   let lexeme = lexemes.get(dfa);
   if (lexeme === undefined) {
-    lexeme = new Lexeme("text", lexemeTable(textRule(dfa, false)));
+    lexeme = plainTextLexeme(dfa, "text");
     lexemes.set(dfa, lexeme);
   }
   return lexeme;
@@ -21,15 +22,11 @@ export function textLexeme(dfa: Dfa): Lexeme {
 
 /** With a counter of code points. From every state the possible counts must form an interval, or the counter have no lower limit. */
 export function countedTextLexeme(dfa: Dfa, counter: Counter): Lexeme {
-  return new Lexeme("counted text", lexemeTable(textRule(dfa, true), true), { counter });
-}
-
-function textRule(dfa: Dfa, counted: boolean): Rule {
   const rule = new Rule();
-  addTextStates(rule, dfa, counted).forEach((state, s) => {
+  addTextStates(rule, dfa, true).forEach((state, s) => {
     rule.setAccepting(state, dfa.accepting[s] === 1);
   });
-  return rule;
+  return new Lexeme("counted text", lexemeTable(rule, true), { counter });
 }
 
 /** Adds the automaton's states and edges in UTF-8; acceptance is left to the caller. */

@@ -12,7 +12,7 @@ import { fromJs } from "../json/from-js.ts";
 import { parseJson } from "../json/parse.ts";
 import { isJsonValue, type JsonValue } from "../json/value.ts";
 import { gapLexeme } from "../lexeme/whitespace.ts";
-import { type CompileOptions, resolveOptions } from "../options.ts";
+import { type CompileOptions, type ResolvedOptions, resolveOptions } from "../options.ts";
 import { SchemaDocument } from "./document.ts";
 import { Emptiness } from "./emptiness.ts";
 import { Evaluator } from "./evaluate.ts";
@@ -47,26 +47,8 @@ export function compileJsonSchema(schema: unknown, options: CompileOptions = {})
   const resolved = resolveOptions(options);
   const { limits } = resolved;
   const budget = new Budget(limits);
-  const value = readSchema(schema, limits);
-  const document = new SchemaDocument(value, budget);
-  const strings = new StringLanguages(budget);
-  const evaluator = new Evaluator(document, strings, budget);
-  const emptiness = new Emptiness(strings, evaluator);
-  const expander = new Expander({ document, evaluator, emptiness, budget });
-  emptiness.expander = expander;
   const builder = new ProgramBuilder();
-  const gaps = new Gaps(resolved.whitespace, () => builder.addLexeme(gapLexeme(resolved.maxWhitespace)));
-  const lowering = new Lowering({
-    document,
-    expander,
-    evaluator,
-    strings,
-    builder,
-    gaps,
-    budget,
-    openObjects: resolved.openObjects,
-    numbers: resolved.numbers,
-  });
+  const { document, lowering } = schemaLowering(readSchema(schema, limits), resolved, budget, builder);
   const root = lowering.lower([document.literalOf(document.root)]);
   const { program, stats } = finish(builder, root);
   if (stats.numStates > limits.maxStates) {
@@ -87,6 +69,34 @@ export function compileJsonSchema(schema: unknown, options: CompileOptions = {})
     keywords: reportKeywords(nodes),
     warnings: schemaWarnings(nodes),
   };
+}
+
+/** Reads a schema and prepares its lowering into a builder, which may hold more than this schema. */
+export function schemaLowering(
+  value: JsonValue,
+  options: ResolvedOptions,
+  budget: Budget,
+  builder: ProgramBuilder,
+): { readonly document: SchemaDocument; readonly lowering: Lowering } {
+  const document = new SchemaDocument(value, budget);
+  const strings = new StringLanguages(budget);
+  const evaluator = new Evaluator(document, strings, budget);
+  const emptiness = new Emptiness(strings, evaluator);
+  const expander = new Expander({ document, evaluator, emptiness, budget });
+  emptiness.expander = expander;
+  const gaps = new Gaps(options.whitespace, () => builder.addLexeme(gapLexeme(options.maxWhitespace)));
+  const lowering = new Lowering({
+    document,
+    expander,
+    evaluator,
+    strings,
+    builder,
+    gaps,
+    budget,
+    openObjects: options.openObjects,
+    numbers: options.numbers,
+  });
+  return { document, lowering };
 }
 
 function readSchema(schema: unknown, limits: Parameters<typeof parseJson>[1]): JsonValue {

@@ -59,11 +59,16 @@ export class Lowering {
   /** The rule of the values that satisfy all of `literals`, with everything it calls. */
   lower(literals: readonly Literal[]): RuleId {
     const root = this.ruleOf(literals);
+    this.writeDeclared();
+    return root;
+  }
+
+  /** Writes the bodies of all rules that were only declared so far. */
+  writeDeclared(): void {
     for (let job = this.#queue.pop(); job !== undefined; job = this.#queue.pop()) {
       this.context.budget.spend();
       this.context.builder.define(job.id, job.write());
     }
-    return root;
   }
 
   /**
@@ -92,6 +97,11 @@ export class Lowering {
   ruleOf(literals: readonly Literal[]): RuleId {
     const { key, alternatives } = this.#alternativesOf(literals);
     return this.#ruleOf(key, alternatives);
+  }
+
+  /** The rule of one alternative of an expansion. Only declares, as `ruleOf` does. */
+  ruleOfAlternative(alternative: Alternative): RuleId {
+    return this.#unionRule([alternative]);
   }
 
   #ruleOf(key: string, alternatives: readonly Alternative[]): RuleId {

@@ -35,7 +35,7 @@ const keptKeys = new Map<string, Lexeme>();
 export type StringConditions = Pick<StringSpec, "minLength" | "maxLength" | "tests">;
 
 /** Tests as one automaton (undefined: every content) and one range of lengths. */
-interface Combined {
+export interface Combined {
   readonly content: Dfa | undefined;
   readonly min: number;
   readonly max: number;
@@ -68,6 +68,11 @@ export class StringLanguages {
 
   matchesFormat(name: FormatName, text: string): boolean {
     return formatDfa(name).acceptsText(text);
+  }
+
+  /** Decoded contents that pass the tests, but for the limits on their length. `content` undefined: every content. */
+  contentOf(conditions: StringConditions): Combined {
+    return this.#combine(conditions);
   }
 
   /** The JSON strings whose content passes the tests. */
