@@ -9,7 +9,7 @@ import { type JsonValue, parseJson } from "../../src/grammar/index.ts";
 import { stringText } from "../../src/grammar/json/print.ts";
 import type { OracleConfiguration, ProgramOracle } from "./program-oracle.ts";
 
-const MAX_STEPS = 20_000;
+const MAX_STEPS = 60_000;
 
 export function acceptsInSomeOrder(oracle: ProgramOracle, text: string): boolean {
   const encoder = new TextEncoder();
@@ -37,8 +37,9 @@ export function acceptsInSomeOrder(oracle: ProgramOracle, text: string): boolean
         const member = (at: OracleConfiguration, left: readonly [string, JsonValue][]): boolean => {
           if (left.length === 0) return write(at, "}", next);
           const separator = left.length === node.members.size ? "" : ", ";
-          return left.some(([key, element], index) => {
-            const rest = left.filter((_, other) => other !== index);
+          const startable = left.filter(([key]) => write(at, `${separator}${stringText(key)}`, () => true));
+          return startable.some(([key, element]) => {
+            const rest = left.filter((other) => other[0] !== key);
             const then: Next = (end) => member(end, rest);
             return write(at, `${separator}${stringText(key)}: `, (ready) => value(ready, element, then));
           });

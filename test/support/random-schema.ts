@@ -117,6 +117,8 @@ function addKeyword(
     return;
   }
   random.pick(world.logic && random.chance(0.45) ? logic : plain)();
+  // Ajv calls [] valid under `contains` beside some other keywords, against the standard.
+  if ("contains" in schema) schema.minItems = 1;
 }
 
 /** A value that follows the schema's plain keywords more often than not. */
