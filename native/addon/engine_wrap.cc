@@ -171,7 +171,12 @@ struct EngineState {
     if (events.empty()) return;
     num_live -= events.finished.size();
     if (num_live == 0 && !closing) poke.Unref(env);
-    handler.Call({ToJsEvent(env, events)});
+    try {
+      handler.Call({ToJsEvent(env, events)});
+    } catch (const Napi::Error& error) {
+      // Node only warns about what is thrown from here; as an uncaught exception it reaches the program.
+      napi_fatal_exception(env, error.Value());
+    }
   }
 };
 
