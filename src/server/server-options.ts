@@ -17,7 +17,7 @@ export interface ServerLimits {
   readonly maxStops: number;
   /** `max_tokens` of an extraction that names none. Default 1024. */
   readonly extractTokens: number;
-  /** Milliseconds that compiling one schema may take. Compiling occupies the event loop, so this bounds every stall. Default 1000. */
+  /** Milliseconds that compiling one schema may take. Compiling occupies the event loop, so this bounds every stall. Default 2000. */
   readonly maxCompileMs: number;
   /** Milliseconds that a stream waits for a reader who takes nothing before it hangs up. Default 60,000. */
   readonly stallMs: number;
@@ -32,7 +32,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxChoices: 16,
   maxStops: 16,
   extractTokens: 1024,
-  maxCompileMs: 1000,
+  maxCompileMs: 2000,
   stallMs: 60_000,
   drainMs: 30_000,
 };

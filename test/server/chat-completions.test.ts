@@ -180,7 +180,7 @@ describe("response_format", () => {
       {
         type: "json_schema",
         schema: JSON.stringify(schema),
-        options: { whitespace: "spaced", openObjects: "closed", limits: { maxMs: 1000 } },
+        options: { whitespace: "spaced", openObjects: "closed", limits: { maxMs: 2000 } },
       },
     ]);
     expect(engine.runs[0]?.request.grammar).toBeDefined();
