@@ -72,6 +72,32 @@ inline void AccumulateValues(float* const* out, const float* weights, const floa
   }
 }
 
+/// The last `count` < Q queries: in one call of exactly that many, so that keys and values are read
+/// once.
+template <typename V, int Q>
+inline void ScoreRest(int count, const float* const* query, const float* transposed, int head_dim,
+                      float* scores) {
+  if constexpr (Q > 0) {
+    if (count == Q) {
+      ScoreQueries<V, Q>(query, transposed, head_dim, scores);
+    } else {
+      ScoreRest<V, Q - 1>(count, query, transposed, head_dim, scores);
+    }
+  }
+}
+
+template <typename V, int Q>
+inline void AccumulateRest(int count, float* const* out, const float* weights, const float* values,
+                           int num_keys, int head_dim) {
+  if constexpr (Q > 0) {
+    if (count == Q) {
+      AccumulateValues<V, Q>(out, weights, values, num_keys, head_dim);
+    } else {
+      AccumulateRest<V, Q - 1>(count, out, weights, values, num_keys, head_dim);
+    }
+  }
+}
+
 /// Turns one query's scores into weights and folds them into its running maximum, sum and output.
 template <typename V>
 inline void FoldSoftmax(float* scores, int num_valid, float* maximum, float* sum, float* out,
@@ -143,6 +169,14 @@ void Attention(const AttentionArgs& args) {
       const Element* source = value_base + args.slots[begin + i] * args.slot_stride;
       for (int d = 0; d < dim; d += L) V::Store(values + i * dim + d, V::Load(source + d));
     }
+    for (int i = begin + kKeyBlock; i < begin + 2 * kKeyBlock && i < num_keys;
+         ++i) {  // the next block
+      const ptrdiff_t at = args.slots[i] * args.slot_stride;
+      for (int d = 0; d < dim; d += 64 / static_cast<int>(sizeof(Element))) {
+        __builtin_prefetch(keys + at + d);
+        __builtin_prefetch(value_base + at + d);
+      }
+    }
     // Queries before this block see none of its keys.
     const int first_token = begin > args.first_position ? begin - args.first_position : 0;
     const int first = first_token * args.group;
@@ -150,9 +184,7 @@ void Attention(const AttentionArgs& args) {
     for (; i + Q <= num_queries; i += Q) {
       ScoreQueries<V, Q>(query + i, transposed, dim, scores + i * kKeyBlock);
     }
-    for (; i < num_queries; ++i) {
-      ScoreQueries<V, 1>(query + i, transposed, dim, scores + i * kKeyBlock);
-    }
+    ScoreRest<V, Q - 1>(num_queries - i, query + i, transposed, dim, scores + i * kKeyBlock);
     for (i = first; i < num_queries; ++i) {
       const int visible = args.first_position + i / args.group + 1 - begin;
       const int valid = visible < count ? visible : count;
@@ -162,9 +194,7 @@ void Attention(const AttentionArgs& args) {
     for (i = first; i + Q <= num_queries; i += Q) {
       AccumulateValues<V, Q>(out + i, scores + i * kKeyBlock, values, count, dim);
     }
-    for (; i < num_queries; ++i) {
-      AccumulateValues<V, 1>(out + i, scores + i * kKeyBlock, values, count, dim);
-    }
+    AccumulateRest<V, Q - 1>(num_queries - i, out + i, scores + i * kKeyBlock, values, count, dim);
   }
   for (int i = 0; i < num_queries; ++i) {
     const typename V::Reg inverse = V::Set(1.0f / sum[i]);

@@ -13,6 +13,9 @@ namespace {
 
 constexpr int kHalfRows = 8;
 constexpr int kTileRows = 4;
+/// Lines are fetched this far ahead, across panels too; the second half of a panel finds them in
+/// cache.
+constexpr int kPrefetchBytes = 3072;
 
 inline __m256i LineMask(int count) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -134,6 +137,9 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, int half,
 #pragma GCC unroll 4
   for (int c = 0; c < R; ++c) sum[c] = _mm256_setzero_ps();
   for (ptrdiff_t b = 0; b < blocks; ++b, quants += kQuantBytes) {
+    if (half == 0) {
+      for (int i = 0; i < kQuantBytes; i += 64) __builtin_prefetch(quants + kPrefetchBytes + i);
+    }
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g, scale_bytes += kScaleBytes) {
       __m256i dots[R];

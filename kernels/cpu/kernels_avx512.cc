@@ -17,6 +17,9 @@ namespace diecast {
 namespace {
 
 constexpr int kTileRows = 16;
+/// With few rows a product waits for memory: lines are fetched this far ahead, across panels too.
+constexpr int kPrefetchBytes = 3072;
+constexpr int kPrefetchRows = 8;
 
 inline __mmask16 RowMask(int count) {
   return static_cast<__mmask16>(count >= kPanelRows ? 0xffff : (1u << count) - 1);
@@ -94,6 +97,9 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
   for (ptrdiff_t b = 0; b < blocks; ++b, quants += kQuantBytes) {
     __m512i lines[8];
     LoadBlock<F>(quants, lines);
+    if constexpr (R <= kPrefetchRows) {
+      for (int i = 0; i < kQuantBytes; i += 64) __builtin_prefetch(quants + kPrefetchBytes + i);
+    }
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g, scale_bytes += kScaleBytes) {
       const __m512 scale = LoadHalves(scale_bytes);
