@@ -5,7 +5,7 @@
  * equal partitions have equal numbers.
  */
 
-import { ALL_BYTES, type CharSet, SCALAR_VALUES } from "./char-set.ts";
+import { type CharSet, SCALAR_VALUES } from "./char-set.ts";
 
 export class Alphabet {
   /** All symbols there are; symbols outside of it belong to no class. */
@@ -186,4 +186,3 @@ export function commonRefinement(
 
 /** The alphabet of a single class. */
 export const trivialAlphabet = (universe: CharSet): Alphabet => alphabetOf([], universe).alphabet;
-export const BYTE_UNIVERSE = ALL_BYTES;

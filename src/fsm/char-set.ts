@@ -7,9 +7,7 @@
 
 export type CharSet = readonly number[];
 
-export const EMPTY_SET: CharSet = [];
 export const SCALAR_VALUES: CharSet = [0, 0xd7ff, 0xe000, 0x10ffff];
-export const ALL_BYTES: CharSet = [0, 0xff];
 
 /** From ranges in any order, which may overlap. */
 export function setOfRanges(ranges: readonly (readonly [number, number])[]): CharSet {
@@ -80,10 +78,4 @@ export function setContains(set: CharSet, symbol: number): boolean {
 
 export function setsEqual(a: CharSet, b: CharSet): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
-}
-
-export function setSize(set: CharSet): number {
-  let size = 0;
-  for (let i = 0; i < set.length; i += 2) size += set[i + 1]! - set[i]! + 1;
-  return size;
 }

@@ -61,17 +61,3 @@ export function addEncodedStates(rule: Rule, dfa: Dfa, trie: EncodingTrie, count
   }
   return states;
 }
-
-/** Adds the states and edges of an automaton over bytes. Returns the rule's states. */
-export function addByteStates(rule: Rule, dfa: Dfa): number[] {
-  const states = Array.from({ length: dfa.numStates }, (_, s) => rule.addState(dfa.accepting[s] === 1));
-  const sets = dfa.alphabet.classSets();
-  for (let s = 0; s < dfa.numStates; s++) {
-    sets.forEach((set, c) => {
-      const target = dfa.target(s, c);
-      if (target === -1) return;
-      for (let i = 0; i < set.length; i += 2) rule.addBytes(states[s]!, set[i]!, set[i + 1]!, states[target]!);
-    });
-  }
-  return states;
-}

@@ -6,7 +6,6 @@
  */
 
 import { DiecastError } from "../../errors.ts";
-import { SCALAR_VALUES } from "../../fsm/char-set.ts";
 import { CONDITION, Nfa } from "../../fsm/nfa.ts";
 import { choiceOf, EMPTY_NODE, type RegexNode, sequenceOf } from "./regex-node.ts";
 
@@ -203,5 +202,3 @@ function expandedSize(node: RegexNode): number {
       return expandedSize(node.body);
   }
 }
-
-export const UNIVERSE = SCALAR_VALUES;
