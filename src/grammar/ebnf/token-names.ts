@@ -6,6 +6,8 @@ import { setOfRanges, subtractSet } from "../../fsm/char-set.ts";
 export interface TokenOptions {
   /** The id of the token with this text; undefined when the vocabulary has none. */
   readonly tokenId?: ((text: string) => number | undefined) | undefined;
+  /** Names the tokenizer behind `tokenId`, for caches. */
+  readonly tokenizerKey?: string | undefined;
   /** Number of token ids; needed for "any token but these". */
   readonly vocabSize?: number | undefined;
   /** Tokens that end a generation: "any token" never means them. */
