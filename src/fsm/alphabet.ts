@@ -5,6 +5,7 @@
  * equal partitions have equal numbers.
  */
 
+import { DiecastError } from "../errors.ts";
 import { type CharSet, SCALAR_VALUES } from "./char-set.ts";
 
 export class Alphabet {
@@ -94,6 +95,9 @@ function finishAlphabet(
   };
 }
 
+/** Segments that all sets together may span; beyond it a pattern names more characters than any real one. */
+const MAX_SPANNED = 20_000_000;
+
 /** The coarsest alphabet in which each of `sets` is a union of classes, and those classes. */
 export function alphabetOf(
   sets: readonly CharSet[],
@@ -105,43 +109,66 @@ export function alphabetOf(
   }
   cuts.delete(universe.at(-1)! + 1);
   const starts = Int32Array.from(cuts).sort();
-  let classes = inside(starts, universe).map((flag) => flag - 1);
-  let numClasses = 1;
-  const memberships = sets.map((set) => inside(starts, set));
-  for (const member of memberships) {
-    const names = new Map<number, number>();
-    classes = classes.map((c, i) => {
-      if (c === -1) return -1;
-      const key = 2 * c + member[i]!;
-      const name = names.get(key) ?? names.size;
-      names.set(key, name);
-      return name;
+  const classes = new Int32Array(starts.length).fill(-1);
+  const sizes = [0];
+  forEachSegment(starts, universe, (segment) => {
+    classes[segment] = 0;
+    sizes[0]!++;
+  });
+  // Refine by one set after the other, looking at its own segments only: a class that lies partly inside is split.
+  let spanned = 0;
+  for (const set of sets) {
+    const inside = new Map<number, number[]>();
+    forEachSegment(starts, set, (segment) => {
+      const c = classes[segment]!;
+      if (c === -1) return;
+      const list = inside.get(c);
+      if (list === undefined) inside.set(c, [segment]);
+      else list.push(segment);
+      spanned++;
     });
-    numClasses = names.size;
+    if (spanned > MAX_SPANNED) {
+      throw new DiecastError("GRAMMAR_TOO_LARGE", "too many different sets of characters", {
+        given: spanned,
+        limit: MAX_SPANNED,
+      });
+    }
+    for (const [c, segments] of inside) {
+      if (segments.length === sizes[c]) continue;
+      sizes[c]! -= segments.length;
+      const split = sizes.push(segments.length) - 1;
+      for (const segment of segments) classes[segment] = split;
+    }
   }
   const { alphabet, order } = finishAlphabet(universe, starts, classes);
-  const classesOf = memberships.map((member) => {
-    const found = new Uint8Array(numClasses);
-    for (let i = 0; i < starts.length; i++) {
-      if (member[i] === 1 && classes[i] !== -1) found[order.get(classes[i]!)!] = 1;
-    }
-    const list: number[] = [];
-    found.forEach((flag, c) => {
-      if (flag === 1) list.push(c);
+  const classesOf = sets.map((set) => {
+    const found = new Set<number>();
+    forEachSegment(starts, set, (segment) => {
+      if (classes[segment] !== -1) found.add(order.get(classes[segment]!)!);
     });
-    return Int32Array.from(list);
+    return Int32Array.from(found).sort();
   });
   return { alphabet, classesOf };
 }
 
-/** 1 for each segment that lies in `set`, whose limits are all among `starts`. */
-function inside(starts: Int32Array, set: CharSet): Int32Array {
-  const flags = new Int32Array(starts.length);
-  for (let i = 0, j = 0; i < starts.length; i++) {
-    while (j < set.length && set[j + 1]! < starts[i]!) j += 2;
-    flags[i] = j < set.length && set[j]! <= starts[i]! ? 1 : 0;
+/** Visits the segments that lie in `set`, whose limits are all among `starts` (or beyond the last). */
+function forEachSegment(starts: Int32Array, set: CharSet, visit: (segment: number) => void): void {
+  for (let i = 0; i < set.length; i += 2) {
+    let segment = segmentFrom(starts, set[i]!);
+    for (; segment < starts.length && starts[segment]! <= set[i + 1]!; segment++) visit(segment);
   }
-  return flags;
+}
+
+/** The first segment that begins at or after `symbol`. */
+function segmentFrom(starts: Int32Array, symbol: number): number {
+  let lo = 0;
+  let hi = starts.length;
+  while (lo < hi) {
+    const mid = (lo + hi) >> 1;
+    if (starts[mid]! < symbol) lo = mid + 1;
+    else hi = mid;
+  }
+  return lo;
 }
 
 /** The coarsest alphabet that refines both; `left` and `right` map its classes to theirs. */

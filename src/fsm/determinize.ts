@@ -163,6 +163,7 @@ class Subsets {
       const state = this.states.get(id);
       let mask = this.acceptsBefore(state, NOTHING) ? 1 << NOTHING : 0;
       const row = next.length;
+      this.spend(k);
       for (let c = 0; c < k; c++) next.push(-1);
       kinds.forEach((kind, i) => {
         const items = this.close(state, Math.max(kind, 1));

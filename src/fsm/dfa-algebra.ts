@@ -36,6 +36,9 @@ export function isSubset(a: Dfa, b: Dfa, limits: FsmLimits = DEFAULT_FSM_LIMITS)
   return isEmptyLanguage(difference(a, b, limits));
 }
 
+/** Table cells that a product may take, dead ones included. */
+const MAX_TRANSITIONS = 10_000_000;
+
 type Verdict = (inA: boolean, inB: boolean) => boolean;
 
 /** Runs both automata side by side. A side that has died stays dead (-1) while the other can still decide. */
@@ -63,6 +66,7 @@ function product(a: Dfa, b: Dfa, verdict: Verdict, limits: FsmLimits): Dfa {
   const accepting: number[] = [];
   const next: number[] = [];
   for (let i = 0; i < pairs.length; i += 2) {
+    if (next.length > MAX_TRANSITIONS) throw tooManyStates(pairs.length / 2, i / 2);
     // Invariant: `pairs` holds whole pairs of states in range.
     const [inA, inB] = [pairs[i]!, pairs[i + 1]!];
     accepting.push(verdict(inA !== -1 && a.accepting[inA] === 1, inB !== -1 && b.accepting[inB] === 1) ? 1 : 0);

@@ -9,9 +9,14 @@ let partners: ReadonlyMap<number, readonly number[]> | undefined;
 export function ignoringCase(set: CharSet): CharSet {
   partners ??= findPartners();
   const added: [number, number][] = [];
-  for (const [c, others] of partners) {
-    if (!setContains(set, c)) continue;
-    for (const other of others) added.push([other, other]);
+  const first = set[0];
+  if (set.length === 2 && first === set[1]) {
+    for (const other of partners.get(first!) ?? []) added.push([other, other]);
+  } else {
+    for (const [c, others] of partners) {
+      if (!setContains(set, c)) continue;
+      for (const other of others) added.push([other, other]);
+    }
   }
   const ranges: [number, number][] = [];
   for (let i = 0; i < set.length; i += 2) ranges.push([set[i]!, set[i + 1]!]);

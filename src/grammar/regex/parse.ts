@@ -44,9 +44,10 @@ const parser = new RegExpParser({ ecmaVersion: 2025 });
 
 /** @throws {DiecastError} REGEX_INVALID, REGEX_UNSUPPORTED or GRAMMAR_TOO_LARGE, with the offset. */
 export function parsePattern(source: string, options: ParseOptions = {}): RegexNode {
-  checkSize(source, options.limits ?? DEFAULT_SYNTAX_LIMITS);
+  const { canUseV } = checkSize(source, options.limits ?? DEFAULT_SYNTAX_LIMITS);
   let firstError: unknown;
   for (const dialect of ["u", "v", ""] as const) {
+    if (dialect === "v" && !canUseV) continue;
     let pattern: AST.Pattern;
     try {
       pattern = parser.parsePattern(source, 0, undefined, {
@@ -81,7 +82,8 @@ function reasonOf(error: RegExpSyntaxError): string {
   return colon === -1 ? error.message : error.message.slice(colon + 2);
 }
 
-function checkSize(source: string, limits: RegexSyntaxLimits): void {
+/** Refuses what the parser could not bear. Returns whether the nesting of classes, which exists under `v` only, is within the limit too. */
+function checkSize(source: string, limits: RegexSyntaxLimits): { canUseV: boolean } {
   if (source.length > limits.maxLength) {
     throw new DiecastError("GRAMMAR_TOO_LARGE", "the pattern is too long", {
       given: source.length,
@@ -89,21 +91,31 @@ function checkSize(source: string, limits: RegexSyntaxLimits): void {
       unit: "bytes",
     });
   }
-  let depth = 0;
+  let groups = 0;
+  let classes = 0;
+  let deepestClass = 0;
+  let inClass = false;
   for (let i = 0; i < source.length; i++) {
     const c = source[i];
     if (c === "\\") i++;
-    else if (c === "(" || c === "[") depth++;
-    else if (c === ")" || c === "]") depth = Math.max(0, depth - 1);
-    if (depth > limits.maxDepth) {
+    else if (c === "[") {
+      inClass = true;
+      deepestClass = Math.max(deepestClass, ++classes);
+    } else if (c === "]") {
+      inClass = false;
+      classes = Math.max(0, classes - 1);
+    } else if (c === "(" && !inClass) groups++;
+    else if (c === ")" && !inClass) groups = Math.max(0, groups - 1);
+    if (groups > limits.maxDepth) {
       throw new DiecastError("GRAMMAR_TOO_LARGE", "the pattern is nested too deeply", {
         offset: i,
-        given: depth,
+        given: groups,
         limit: limits.maxDepth,
         unit: "levels",
       });
     }
   }
+  return { canUseV: deepestClass <= limits.maxDepth };
 }
 
 /** Without `u`, characters beyond U+FFFF are two units each to the engine; no meaning over code points is surely the intended one. */

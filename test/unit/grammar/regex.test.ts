@@ -81,7 +81,13 @@ describe("compileRegex", () => {
     ["[ab]*a[ab]{18}", "GRAMMAR_TOO_LARGE", undefined],
     ["^(?:a?){300}(?:[ab]?c?){300}a{300}$", undefined, undefined],
     [`${"(".repeat(5000)}a${")".repeat(5000)}`, "GRAMMAR_TOO_LARGE", 250],
-    [`[${"[".repeat(5000)}`, "GRAMMAR_TOO_LARGE", 250],
+    [`[${"[".repeat(5000)}`, "REGEX_INVALID", undefined],
+    [Array.from({ length: 20_000 }, (_, i) => String.fromCodePoint(0x4e00 + i)).join("|"), undefined, undefined],
+    [
+      Array.from({ length: 9000 }, (_, i) => `[^${String.fromCodePoint(0x4e00 + i)}]`).join(""),
+      "GRAMMAR_TOO_LARGE",
+      undefined,
+    ],
     ["a".repeat(200_000), "GRAMMAR_TOO_LARGE", undefined],
   ] as const)("refuses %#: %.40s", (source, code, offset) => {
     const found = refusal(source);
@@ -94,6 +100,10 @@ describe("compileRegex", () => {
     for (const source of ["(a+)+$", "(a|aa)+$", "^(([a-z])+.)+[A-Z]([a-z])+$", "(.*)*x", "[ab]*a[ab]{10}"]) {
       expect(compileRegex(source).numStates).toBeLessThan(100);
     }
+  });
+
+  test("takes brackets in classes for characters, however many", () => {
+    expect(compileRegex(`^${"[[]".repeat(300)}$`).acceptsText("[".repeat(300))).toBe(true);
   });
 
   test("knows the property sets of the engine", () => {
