@@ -15,7 +15,7 @@ export interface CompileOptions {
   /**
    * What an object may hold beside its declared properties when the schema says nothing about it (`additionalProperties` missing).
    * `spec`: anything, as the standard says. `closed`: nothing, which is what people expect of generated values; objects that declare no property
-   * at all stay open. Default `spec`.
+   * at all stay open. A schema can lose its last value by it and is then refused as unsatisfiable. Default `spec`.
    */
   readonly openObjects?: "spec" | "closed";
   /** Spellings of integers. `canonical`: digits only. `spec`: also `1.0`, which the standard counts as an integer. Default `canonical`. */

@@ -14,36 +14,15 @@
 
 import { DiecastError } from "../../errors.ts";
 import type { Budget } from "../budget.ts";
-import { compareDecimals, decimalOf, isIntegral } from "../json/decimal.ts";
 import { valueKey } from "../json/print.ts";
 import type { JsonValue } from "../json/value.ts";
 import { FALSE_LITERAL, type Literal, type SchemaDocument, TRUE_LITERAL } from "./document.ts";
 import type { Emptiness } from "./emptiness.ts";
 import type { Evaluator } from "./evaluate.ts";
 import { type Goal, literalGoal, type NegationContext, negate, unsupported } from "./goals.ts";
+import { type Branch, Narrower } from "./narrow.ts";
 import { ALL_TYPES, type Constraint, type JsonType, pointerOf, type SchemaNode, TYPE, typeOf } from "./schema-node.ts";
-import {
-  type Alternative,
-  cloneSpec,
-  emptySpec,
-  type MemberLayer,
-  type NumberSpec,
-  type ObjectSpec,
-  specKey,
-  type TypedSpec,
-} from "./typed.ts";
-
-/** One conjunct of the normal form under construction. */
-interface Branch {
-  /** Last goal first. */
-  readonly goals: Goal[];
-  /** Goals that fork without declaring anything new: worked on when nothing else is left, so that more is known then. */
-  readonly later: Goal[];
-  readonly seen: Set<Literal>;
-  readonly spec: TypedSpec;
-  values: readonly JsonValue[] | undefined;
-  refusal: DiecastError | undefined;
-}
+import { type Alternative, cloneSpec, emptySpec, type MemberLayer, specKey, type TypedSpec } from "./typed.ts";
 
 export interface ExpanderContext {
   readonly document: SchemaDocument;
@@ -69,9 +48,7 @@ export class Expander {
   readonly #memo = new Map<string, readonly Alternative[]>();
   readonly #layers = new Map<Constraint, MemberLayer>();
   readonly #disjoint = new Map<string, boolean>();
-  /** Layers that stand for a demand on one member, by literal and name, and the order in which they were made. */
-  readonly #memberLayers = new Map<string, MemberLayer>();
-  readonly #memberLayerOrder = new Map<MemberLayer, number>();
+  readonly #narrower = new Narrower();
 
   constructor(context: ExpanderContext) {
     this.#context = context;
@@ -265,7 +242,7 @@ export class Expander {
           ? this.#workLiteral(branch, goal.literal, type)
           : goal.kind === "constraint"
             ? this.#workConstraint(branch, goal.node, goal.constraint, type, branches)
-            : this.#narrow(branch, goal);
+            : this.#narrower.narrow(branch, goal);
       if (!alive) return false;
     }
   }
@@ -350,15 +327,15 @@ export class Expander {
       case "atLeast":
       case "atMost": {
         const side = constraint.kind === "atLeast" ? "min" : "max";
-        return this.#narrow(branch, { ...constraint, kind: "bound", side, value: constraint.bound });
+        return this.#narrower.narrow(branch, { ...constraint, kind: "bound", side, value: constraint.bound });
       }
       case "numProperties":
-        return this.#narrow(branch, { kind: "numProperties", min: constraint.min, max: constraint.max, node });
+        return this.#narrower.narrow(branch, { kind: "numProperties", min: constraint.min, max: constraint.max, node });
       case "length":
       case "numItems":
-        return this.#narrow(branch, { kind: constraint.kind, min: constraint.min, max: constraint.max });
+        return this.#narrower.narrow(branch, { kind: constraint.kind, min: constraint.min, max: constraint.max });
       case "required":
-        return this.#narrow(branch, { kind: "present", names: constraint.names });
+        return this.#narrower.narrow(branch, { kind: "present", names: constraint.names });
       case "uniqueItems":
         if (spec.type === "array") spec.unique ??= node;
         return true;
@@ -387,7 +364,7 @@ export class Expander {
         return true;
       case "contains": {
         const obligation = { from: 0, literal: literalOf(constraint.of), min: constraint.min, max: constraint.max };
-        return this.#narrow(branch, { kind: "someItem", obligation });
+        return this.#narrower.narrow(branch, { kind: "someItem", obligation });
       }
       case "members":
         if (spec.type === "object") {
@@ -410,120 +387,6 @@ export class Expander {
         ? [{ kind: "present", names: [constraint.name, ...constraint.names] }]
         : [{ kind: "present", names: [constraint.name] }, literalGoal(this.#context.document.literalOf(constraint.of))];
     return this.#fork(branch, [[{ kind: "absent", name: constraint.name }], present], type, branches);
-  }
-
-  /** Works one primitive demand into the spec. Returns false if that is visibly impossible. */
-  #narrow(branch: Branch, goal: Goal): boolean {
-    const { spec } = branch;
-    switch (goal.kind) {
-      case "bound":
-        if (spec.type === "number") tighten(spec, goal);
-        return true;
-      case "length":
-        if (spec.type !== "string") return true;
-        spec.minLength = Math.max(spec.minLength, goal.min);
-        spec.maxLength = Math.min(spec.maxLength, goal.max);
-        return spec.minLength <= spec.maxLength;
-      case "numItems":
-        if (spec.type !== "array") return true;
-        spec.minItems = Math.max(spec.minItems, goal.min);
-        spec.maxItems = Math.min(spec.maxItems, goal.max);
-        return spec.minItems <= spec.maxItems;
-      case "numProperties":
-        if (spec.type !== "object") return true;
-        if (goal.min > spec.minProperties) {
-          spec.minProperties = goal.min;
-          spec.minPropertiesNode = goal.node;
-        }
-        spec.maxProperties = Math.min(spec.maxProperties, goal.max);
-        return spec.minProperties <= spec.maxProperties;
-      case "notIntegral":
-        if (spec.type === "number") spec.notIntegral = true;
-        return spec.type !== "number" || !spec.integral;
-      case "notMultipleOf":
-        if (spec.type === "number") spec.notMultiples.push(goal.lexeme);
-        return true;
-      case "notPattern":
-        if (spec.type === "string") {
-          spec.tests.push({ kind: "pattern", negated: true, source: goal.source, node: goal.node, keyword: "pattern" });
-        }
-        return true;
-      case "notFormat":
-        if (spec.type === "string") spec.tests.push({ kind: "format", negated: true, name: goal.name });
-        return true;
-      case "notValues":
-        this.#exclude(branch, goal.values, goal.node, goal.keyword);
-        return true;
-      case "itemAt":
-        if (spec.type === "array") {
-          const prefix = Array.from({ length: goal.index + 1 }, (_, i) =>
-            i === goal.index ? goal.literal : TRUE_LITERAL,
-          );
-          spec.layers.push({ prefix, rest: TRUE_LITERAL });
-        }
-        return true;
-      case "someItem":
-        if (spec.type === "array") spec.obligations.push(goal.obligation);
-        return true;
-      case "present":
-        if (spec.type === "object") {
-          for (const name of goal.names) if (!spec.required.includes(name)) spec.required.push(name);
-        }
-        return true;
-      case "absent":
-        if (spec.type !== "object") return true;
-        this.#addMemberLayer(spec, goal.name, FALSE_LITERAL);
-        return !spec.required.includes(goal.name);
-      case "memberAt":
-        if (spec.type === "object") this.#addMemberLayer(spec, goal.name, goal.literal);
-        return true;
-      case "someMember":
-        if (spec.type === "object") spec.obligations.push(goal.obligation);
-        return true;
-      case "refuse":
-        branch.refusal ??= goal.error;
-        return true;
-      case "literal":
-      case "constraint":
-        return true;
-    }
-  }
-
-  /** Adds a demand on one member's value. Equal demands are one object, and their order is canonical, so that equal specs are recognised. */
-  #addMemberLayer(spec: ObjectSpec, name: string, literal: Literal): void {
-    const key = `${literal} ${name}`;
-    let layer = this.#memberLayers.get(key);
-    if (layer === undefined) {
-      layer = { properties: new Map([[name, literal]]), patterns: [], rest: TRUE_LITERAL, isExplicit: false };
-      this.#memberLayers.set(key, layer);
-      this.#memberLayerOrder.set(layer, this.#memberLayerOrder.size);
-    }
-    if (spec.layers.includes(layer)) return;
-    const order = this.#memberLayerOrder.get(layer)!; // Invariant: set above when the layer was made.
-    let at = spec.layers.length;
-    while (at > 0 && (this.#memberLayerOrder.get(spec.layers[at - 1]!) ?? -1) > order) at--;
-    spec.layers.splice(at, 0, layer);
-  }
-
-  /** Takes single values out of a spec, where its type can express that. */
-  #exclude(branch: Branch, values: readonly JsonValue[], node: SchemaNode, keyword: string): void {
-    const { spec } = branch;
-    if (spec.type === "string") {
-      const texts = values.flatMap((value) => (value.kind === "string" ? [value.value] : []));
-      spec.tests.push({ kind: "values", negated: true, values: texts });
-      return;
-    }
-    for (const value of values) {
-      if (spec.type === "number" && value.kind === "number") {
-        if (!spec.integral || isIntegral(decimalOf(value.lexeme))) spec.excluded.push(value.lexeme);
-      } else if (spec.type === "array" && value.kind === "array" && value.items.length === 0) {
-        spec.minItems = Math.max(spec.minItems, 1);
-      } else if (spec.type === "object" && value.kind === "object" && value.members.size === 0) {
-        this.#narrow(branch, { kind: "numProperties", min: 1, max: Number.POSITIVE_INFINITY, node });
-      } else {
-        branch.refusal ??= unsupported(node, keyword, `single values of type ${value.kind} cannot be excluded yet`);
-      }
-    }
   }
 
   #exactlyOne(literals: readonly Literal[], type: JsonType): Goal[][] {
@@ -587,14 +450,4 @@ export class Expander {
         return undefined;
     }
   }
-}
-
-function tighten(spec: NumberSpec, goal: Goal & { kind: "bound" }): void {
-  const { side, value, lexeme, exclusive } = goal;
-  const current = spec[side];
-  if (current !== undefined) {
-    const order = compareDecimals(value, current.value) * (side === "min" ? 1 : -1);
-    if (order < 0 || (order === 0 && !exclusive)) return;
-  }
-  spec[side] = { value, lexeme, exclusive };
 }
