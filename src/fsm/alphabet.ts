@@ -96,7 +96,7 @@ function finishAlphabet(
 }
 
 /** Segments that all sets together may span; beyond it a pattern names more characters than any real one. */
-const MAX_SPANNED = 20_000_000;
+const MAX_SPANNED = 2_000_000;
 
 /** The coarsest alphabet in which each of `sets` is a union of classes, and those classes. */
 export function alphabetOf(

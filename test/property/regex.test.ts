@@ -152,4 +152,21 @@ describe("regular expressions", () => {
       seeded(200),
     );
   });
+
+  test("of any text compile or are refused with a code", () => {
+    const metacharacters = fc.array(fc.constantFrom(...Array.from("ab()[]{}*+?|^$\\.,-013dwsbpuk<>=!:😀\n")), {
+      maxLength: 16,
+    });
+    fc.assert(
+      fc.property(metacharacters, (characters) => {
+        try {
+          compileRegex(characters.join(""));
+        } catch (error) {
+          expect(DiecastError.is(error) && error.code).toMatch(/^(REGEX_INVALID|REGEX_UNSUPPORTED|GRAMMAR_TOO_LARGE)$/);
+          expect(String(error)).not.toContain("two parsers");
+        }
+      }),
+      seeded(3000),
+    );
+  });
 });
