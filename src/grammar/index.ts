@@ -101,10 +101,11 @@ export class GrammarCompiler {
   #grammar(
     kind: string,
     content: string | undefined,
-    options: TokenOptions,
+    options: TokenOptions | ChoiceOptions,
     compile: () => CompiledGrammar,
   ): CompiledGrammar {
-    const isKnown = options.tokenId === undefined || options.tokenizerKey !== undefined;
+    const { tokenId, tokenizerKey } = options as TokenOptions;
+    const isKnown = tokenId === undefined || tokenizerKey !== undefined;
     if (content === undefined || !isKnown) return compile();
     return this.#cache.getOrCompile(kind, content, JSON.stringify(options), compile) as CompiledGrammar;
   }
