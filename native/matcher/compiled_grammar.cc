@@ -168,6 +168,7 @@ std::shared_ptr<const MaskEntry> CompiledGrammar::BuildMask(ConfigStore& store, 
   std::vector<ConfigStore::Member> walked;
   for (const ConfigStore::Member& m : members) {
     if (m.state == ConfigStore::kCompleteState) continue;
+    if (program_.HasTokenEdges(m.state)) AddTokenEdges(m, &bases, &ids);
     if (UsesTable(m.state)) {
       AddLexemeMember(store, m, &bases, &ids);
     } else {
@@ -208,6 +209,37 @@ std::shared_ptr<const MaskEntry> CompiledGrammar::BuildMask(ConfigStore& store, 
   return entry;
 }
 
+void CompiledGrammar::AddTokenEdges(const ConfigStore::Member& member,
+                                    std::vector<std::shared_ptr<const TokenBitmap>>* bases,
+                                    std::vector<int32_t>* ids) {
+  const auto end = static_cast<uint32_t>(vocabulary_->tokenizer().vocab_size());
+  for (const Program::TokenEdge& e : program_.TokenEdges(member.state)) {
+    const uint32_t hi = std::min(e.hi, end - 1);
+    if (e.lo > hi) continue;
+    if (hi - e.lo < kMaxExtra / 4) {
+      for (uint32_t id = e.lo; id <= hi; ++id) ids->push_back(static_cast<int32_t>(id));
+      continue;
+    }
+    auto range = std::make_shared<TokenBitmap>();
+    range->words.assign(vocabulary_->num_words(), 0);
+    for (uint32_t id = e.lo; id <= hi; ++id) SetBit(&range->words, id);
+    range->Recount();
+    bases->push_back(std::move(range));
+  }
+}
+
+int32_t CompiledGrammar::ForcedTokenId(ConfigStore& store, uint32_t config) {
+  if (!store.HasTokenMoves(config) || store.complete(config) || store.Live(config) != ByteSet{}) return -1;
+  int32_t forced = -1;
+  for (const ConfigStore::Member& m : store.members(config)) {
+    for (const Program::TokenEdge& e : program_.TokenEdges(m.state)) {
+      if (e.lo != e.hi || (forced >= 0 && e.lo != static_cast<uint32_t>(forced))) return -1;
+      forced = static_cast<int32_t>(e.lo);
+    }
+  }
+  return forced < vocabulary_->tokenizer().vocab_size() ? forced : -1;
+}
+
 std::string CompiledGrammar::ForcedBytes(ConfigStore& store, uint32_t config, size_t max_bytes) {
   std::string bytes;
   while (bytes.size() < max_bytes) {
@@ -237,7 +269,10 @@ bool CompiledGrammar::CanExtend(ConfigStore& store, uint32_t end, std::string_vi
 std::vector<int32_t> CompiledGrammar::ForcedTokens(ConfigStore& store, uint32_t config,
                                                    std::span<const int32_t> context) {
   const std::string forced = ForcedBytes(store, config, 4096);
-  if (forced.empty()) return {};
+  if (forced.empty()) {
+    const int32_t id = ForcedTokenId(store, config);
+    return id < 0 ? std::vector<int32_t>{} : std::vector<int32_t>{id};
+  }
   const Tokenizer& tokenizer = vocabulary_->tokenizer();
 
   // The context that the tokenizer may merge over: back to the last special token, at most kContextTokens.

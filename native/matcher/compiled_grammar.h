@@ -44,6 +44,11 @@ class CompiledGrammar {
   /// Adds what a member inside of a table's lexeme allows: a bitmap to `bases`, the tokens that leave the lexeme to `ids`.
   void AddLexemeMember(ConfigStore& store, const ConfigStore::Member& member,
                        std::vector<std::shared_ptr<const TokenBitmap>>* bases, std::vector<int32_t>* ids);
+  /// Adds the tokens that a member's token edges name.
+  void AddTokenEdges(const ConfigStore::Member& member, std::vector<std::shared_ptr<const TokenBitmap>>* bases,
+                     std::vector<int32_t>* ids);
+  /// The only token that can follow by its id, or -1.
+  int32_t ForcedTokenId(ConfigStore& store, uint32_t config);
   /// `inside` less the tokens that run into a text already seen, as far as `dead` confirms.
   std::shared_ptr<const TokenBitmap> WithoutForbidden(ConfigStore& store, const ConfigStore::Member& member,
                                                       std::shared_ptr<const TokenBitmap> inside,

@@ -124,7 +124,7 @@ void ConfigStore::Close() {
                                                    std::to_string(kMaxMembers) + " members");
     }
 
-    if (program_.HasByteMoves(m.state)) result_.push_back(m);
+    if (program_.HasMoves(m.state)) result_.push_back(m);
     if (program_.IsLiteralPosition(m.state)) continue;
     const Program::Rule& rule = program_.RuleOf(m.state);
     const uint32_t count = rule.registers() ? registers_.record(m.reg).count : m.reg;
@@ -335,6 +335,31 @@ uint32_t ConfigStore::StepAll(uint32_t config, std::string_view bytes) {
   return config;
 }
 
+bool ConfigStore::HasTokenMoves(uint32_t config) const {
+  if (!program_.has_token_edges()) return false;
+  for (const Member& m : members(config)) {
+    if (m.state != kCompleteState && program_.HasTokenEdges(m.state)) return true;
+  }
+  return false;
+}
+
+uint32_t ConfigStore::StepToken(uint32_t config, int32_t id, std::string_view bytes) {
+  const uint32_t by_bytes = bytes.empty() ? kDead : StepAll(config, bytes);
+  if (!HasTokenMoves(config)) return by_bytes;
+  BeginClosure();
+  const std::vector<Member> from(members(config).begin(), members(config).end());
+  for (const Member& m : from) {
+    if (m.state == kCompleteState) continue;
+    for (const Program::TokenEdge& e : program_.TokenEdges(m.state)) {
+      const auto token = static_cast<uint32_t>(id);
+      if (token >= e.lo && token <= e.hi && Admits(e.target, m.reg)) Enter(m.stack, e.target, m.reg, m.text);
+    }
+  }
+  Close();
+  result_.insert(result_.end(), members(by_bytes).begin(), members(by_bytes).end());
+  return Intern(&result_);
+}
+
 const ByteSet& ConfigStore::Live(uint32_t config) {
   if (configs_[config].live == kNone) {
     ByteSet set{};
@@ -366,7 +391,7 @@ const ByteSet& ConfigStore::Live(uint32_t config) {
 int ConfigStore::ForcedByte(uint32_t config) {
   if (configs_[config].forced == kForcedUnknown) {
     int16_t forced = -1;
-    if (!configs_[config].complete) {
+    if (!configs_[config].complete && !HasTokenMoves(config)) {
       const ByteSet& live = Live(config);
       int count = 0;
       int byte = -1;

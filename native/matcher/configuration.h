@@ -51,6 +51,10 @@ class ConfigStore {
   /// Steps over all bytes; kDead when one of them is refused.
   uint32_t StepAll(uint32_t config, std::string_view bytes);
 
+  /// Consumes a token: its bytes (empty for a special token) or, by its id, a token edge.
+  uint32_t StepToken(uint32_t config, int32_t id, std::string_view bytes);
+  bool HasTokenMoves(uint32_t config) const;
+
   std::span<const Member> members(uint32_t config) const {
     return {members_.data() + configs_[config].first, configs_[config].size};
   }

@@ -77,20 +77,20 @@ bool Matcher::AcceptToken(int32_t id) {
   if (m.ended || id < 0) return false;
   const std::lock_guard<std::mutex> lock(m.grammar->mutex());
   m.Refresh();
-  Vocabulary& vocabulary = m.grammar->vocabulary();
-  if (vocabulary.IsEos(id)) {
-    if (!m.store->complete(m.current())) return false;
-    m.history.push_back(m.current());
-    m.ended = true;
+  const Vocabulary& vocabulary = m.grammar->vocabulary();
+  const Tokenizer& tokenizer = vocabulary.tokenizer();
+  if (id >= tokenizer.vocab_size()) return false;
+  const bool eos = vocabulary.IsEos(id);
+  const std::string_view bytes = eos || tokenizer.IsSpecial(id) ? std::string_view{} : tokenizer.TokenBytes(id);
+  const uint32_t next = m.store->StepToken(m.current(), id, bytes);
+  if (next != ConfigStore::kDead) {
+    m.history.push_back(next);
     return true;
   }
-  const Tokenizer& tokenizer = vocabulary.tokenizer();
-  if (id >= tokenizer.vocab_size() || tokenizer.IsSpecial(id)) return false;
-  const std::string_view bytes = tokenizer.TokenBytes(id);
-  if (bytes.empty()) return false;
-  const uint32_t next = m.store->StepAll(m.current(), bytes);
-  if (next == ConfigStore::kDead) return false;
-  m.history.push_back(next);
+  // A grammar that names an end token by its id has consumed it above; for all others it ends the text.
+  if (!eos || !m.store->complete(m.current())) return false;
+  m.history.push_back(m.current());
+  m.ended = true;
   return true;
 }
 
@@ -134,7 +134,7 @@ bool Matcher::IsTerminated() const {
   const std::lock_guard<std::mutex> lock(impl_->grammar->mutex());
   ConfigStore& store = *impl_->store;
   const uint32_t config = impl_->current();
-  return store.complete(config) && store.Live(config) == ByteSet{};
+  return store.complete(config) && store.Live(config) == ByteSet{} && !store.HasTokenMoves(config);
 }
 
 std::string Matcher::ForcedBytes(size_t max_bytes) const {

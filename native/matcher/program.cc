@@ -69,6 +69,8 @@ Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
   in.Copy("call edges", in.Word(kHeaderCallEdges), in.Word(kHeaderNumCallEdges), kCallEdgeWords, &call_edges_);
   in.Copy("literal edges", in.Word(kHeaderLiteralEdges), in.Word(kHeaderNumLiteralEdges), kLiteralEdgeWords,
           &literal_edges_);
+  static_assert(sizeof(TokenEdge) == kTokenEdgeWords * 4);
+  in.Copy("token edges", in.Word(kHeaderTokenEdges), in.Word(kHeaderNumTokenEdges), kTokenEdgeWords, &token_edges_);
   if (in.Word(kHeaderNumDistanceWords) % 2 != 0) Fail("odd number of distance words");
   in.Copy("distances", in.Word(kHeaderDistances), in.Word(kHeaderNumDistanceWords) / 2, 2, &distances_);
   const auto pool = in.Bytes("literal pool", in.Word(kHeaderPool), in.Word(kHeaderPoolBytes));
@@ -163,10 +165,28 @@ Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
       }
     }
   }
+  for (size_t i = 0; i < token_edges_.size(); ++i) {
+    const TokenEdge& e = token_edges_[i];
+    if (e.state >= num_states_ || e.target >= num_states_ || rule_of_[e.state] != rule_of_[e.target]) {
+      Fail("a token edge leaves its rule");
+    }
+    if (e.lo > e.hi) Fail("an empty range of tokens");
+    if (i > 0 && e.state < token_edges_[i - 1].state) Fail("token edges out of order");
+    if (!HasTokenEdges(e.state) || rules_[rule_of_[e.state]].lexeme()) Fail("a token edge at a state without the flag");
+  }
   if (producible != kAllBytes) Restrict(producible);
   for (uint32_t s = 0; s < num_states_; ++s) {
-    pure_return_[s] = Accepting(s) && ByteEdges(s).empty() && CallEdges(s).empty() && LiteralEdges(s).empty();
+    pure_return_[s] = Accepting(s) && ByteEdges(s).empty() && CallEdges(s).empty() && LiteralEdges(s).empty() &&
+                      !HasTokenEdges(s);
   }
+}
+
+std::span<const Program::TokenEdge> Program::TokenEdges(uint32_t state) const {
+  if (!HasTokenEdges(state)) return {};
+  const auto [begin, end] = std::equal_range(
+      token_edges_.begin(), token_edges_.end(), TokenEdge{state, 0, 0, 0},
+      [](const TokenEdge& a, const TokenEdge& b) { return a.state < b.state; });
+  return {begin, end};
 }
 
 void Program::Restrict(const ByteSet& producible) {
@@ -221,6 +241,7 @@ void Program::RemoveDeadEnds() {
       for (const ByteEdge& e : ByteEdges(s)) live |= alive[e.target];
       for (const LiteralEdge& e : LiteralEdges(s)) live |= alive[e.target];
       for (const CallEdge& e : CallEdges(s)) live |= usable(e);
+      for (const TokenEdge& e : TokenEdges(s)) live |= alive[e.target];
       if (live) alive[s] = changed = true;
     }
   }
@@ -254,12 +275,13 @@ void Program::RemoveDeadEnds() {
   byte_edges_ = std::move(byte_edges);
   literal_edges_ = std::move(literal_edges);
   call_edges_ = std::move(call_edges);
+  std::erase_if(token_edges_, [&](const TokenEdge& e) { return !alive[e.target]; });
 }
 
 size_t Program::memory_bytes() const {
   const auto bytes = [](const auto& v) { return v.capacity() * sizeof(v[0]); };
   return sizeof(*this) + bytes(rules_) + bytes(states_) + bytes(byte_edges_) + bytes(call_edges_) +
-         bytes(literal_edges_) + bytes(distances_) + bytes(pool_) + bytes(literal_end_) + bytes(literal_target_) +
+         bytes(literal_edges_) + bytes(token_edges_) + bytes(distances_) + bytes(pool_) + bytes(literal_end_) + bytes(literal_target_) +
          bytes(rule_of_) + num_states_ / 8;
 }
 

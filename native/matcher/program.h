@@ -56,6 +56,12 @@ class Program {
     uint32_t length;
     uint32_t target;
   };
+  struct TokenEdge {
+    uint32_t state;
+    uint32_t lo;  ///< token ids lo to hi
+    uint32_t hi;
+    uint32_t target;
+  };
   struct Distance {
     uint32_t min;
     uint32_t max;
@@ -98,8 +104,14 @@ class Program {
     return {literal_edges_.data() + states_[state].literal_edges,
             states_[state + 1].literal_edges - states_[state].literal_edges};
   }
-  bool HasByteMoves(uint32_t state) const {
-    return IsLiteralPosition(state) || !ByteEdges(state).empty() || !LiteralEdges(state).empty();
+  std::span<const TokenEdge> TokenEdges(uint32_t state) const;
+  bool HasTokenEdges(uint32_t state) const {
+    return state < num_states_ && (states_[state].flags & layout::kStateFlagTokenEdges);
+  }
+  /// Whether the state can consume something, rather than only call or return.
+  bool HasMoves(uint32_t state) const {
+    return IsLiteralPosition(state) || !ByteEdges(state).empty() || !LiteralEdges(state).empty() ||
+           HasTokenEdges(state);
   }
   /// Accepting and without any edge: returning is all it can do.
   bool PureReturn(uint32_t state) const { return state < num_states_ && pure_return_[state]; }
@@ -124,6 +136,7 @@ class Program {
 
   bool has_counters() const { return has_counters_; }
   bool has_registers() const { return has_registers_; }
+  bool has_token_edges() const { return !token_edges_.empty(); }
   size_t memory_bytes() const;
 
  private:
@@ -148,6 +161,7 @@ class Program {
   std::vector<ByteEdge> byte_edges_;
   std::vector<CallEdge> call_edges_;
   std::vector<LiteralEdge> literal_edges_;
+  std::vector<TokenEdge> token_edges_;  // sorted by state, then lo
   std::vector<Distance> distances_;
   std::vector<uint8_t> pool_;
   std::vector<uint32_t> literal_end_;     // per pool byte: target | kLastByte at a literal's last byte, else 0

@@ -69,6 +69,7 @@ struct Assembler {
     std::vector<std::array<uint32_t, 3>> calls;
     std::vector<std::pair<std::string, uint32_t>> literals;
     uint32_t min = 0, max = 0;
+    std::vector<std::array<uint32_t, 3>> tokens = {};  // lo, hi, local target
   };
   struct RuleSpec {
     uint32_t flags = 0, counter_min = 0, counter_max = kInfinityWord;
@@ -78,7 +79,7 @@ struct Assembler {
   std::vector<RuleSpec> rules;
 
   std::vector<uint8_t> Encode(uint32_t root) const {
-    std::vector<uint32_t> rule_words, state_words, bytes, calls, literals, distances;
+    std::vector<uint32_t> rule_words, state_words, bytes, calls, literals, distances, tokens;
     std::string pool;
     uint32_t num_states = 0;
     for (const RuleSpec& r : rules) {
@@ -88,7 +89,8 @@ struct Assembler {
       for (const StateSpec& s : r.states) {
         state_words.insert(state_words.end(),
                            {static_cast<uint32_t>(bytes.size() / 2), static_cast<uint32_t>(calls.size() / 3),
-                            static_cast<uint32_t>(literals.size() / 3), s.accepting ? 1u : 0u});
+                            static_cast<uint32_t>(literals.size() / 3), (s.accepting ? 1u : 0u) | (s.tokens.empty() ? 0u : kStateFlagTokenEdges)});
+        for (const auto& e : s.tokens) tokens.insert(tokens.end(), {num_states, e[0], e[1], first + e[2]});
         for (const auto& e : s.bytes) bytes.insert(bytes.end(), {e[0], first + e[1]});
         for (const auto& e : s.calls) calls.insert(calls.end(), {e[0], first + e[1], e[2]});
         for (const auto& [text, target] : s.literals) {
@@ -124,6 +126,8 @@ struct Assembler {
     words[kHeaderLiteralEdges] = section(literals);
     words[kHeaderNumDistanceWords] = static_cast<uint32_t>(distances.size());
     words[kHeaderDistances] = section(distances);
+    words[kHeaderNumTokenEdges] = static_cast<uint32_t>(tokens.size() / 4);
+    words[kHeaderTokenEdges] = section(tokens);
     words[kHeaderPoolBytes] = static_cast<uint32_t>(pool.size());
     words[kHeaderPool] = static_cast<uint32_t>(words.size());
     pool.resize((pool.size() + 3) / 4 * 4);
@@ -340,6 +344,32 @@ void TestRegisters() {
   CHECK(m.IsTerminated());
 }
 
+void TestTokenEdges() {
+  // "x", then the special token by its id, then any token but "name", then the text "y".
+  const auto tokenizer = MakeTokenizer();
+  const int32_t special = tokenizer->eos_ids()[0];
+  const auto name = static_cast<uint32_t>(tokenizer->TokenId("name"));
+  Assembler a;
+  a.rules.push_back({0, 0, kInfinityWord, {
+      {false, {{Range('x', 'x'), 1}}, {}, {}, 0, 0},
+      {false, {}, {}, {}, 0, 0, {{static_cast<uint32_t>(special), static_cast<uint32_t>(special), 2}}},
+      {false, {}, {}, {}, 0, 0, {{0, name - 1, 3}, {name + 1, 100000, 3}}},
+      {false, {{Range('y', 'y'), 4}}, {}, {}, 0, 0},
+      {true, {}, {}, {}, 0, 0}}});
+  Matcher m(LoadGrammar(CreateVocabulary(tokenizer, 0), a.Encode(0)));
+  CHECK(m.AcceptToken(tokenizer->TokenId("x")));
+  CHECK(m.ForcedTokens({}) == std::vector<int32_t>{special});
+  CHECK(m.NextTokenMask().num_allowed == 1);
+  CHECK(m.AcceptBytes("<eos>") == 0);  // never by its text
+  CHECK(m.AcceptToken(special));
+  CHECK(!m.IsTerminated());
+  CHECK(m.NextTokenMask().num_allowed == tokenizer->vocab_size() - 1);
+  CHECK(!m.AcceptToken(static_cast<int32_t>(name)));
+  CHECK(m.AcceptToken(tokenizer->TokenId("list")));
+  CHECK(m.AcceptToken(tokenizer->TokenId("y")));
+  CHECK(m.IsTerminated());
+}
+
 void TestMissingBytes() {
   // "x" or "é": this vocabulary has no token for the bytes of é, so that alternative is gone, and alone it is refused.
   const auto vocabulary = CreateVocabulary(MakeTokenizer(), 0);
@@ -389,6 +419,7 @@ int main() {
   TestRegisters();
   TestForcedTokens();
   TestLimits();
+  TestTokenEdges();
   TestMissingBytes();
   TestDamagedPrograms(seed);
   std::printf("matcher_test ok\n");
