@@ -8,7 +8,7 @@ import { readText } from "./schema-file.ts";
 function describe(file: string, { stats, warnings }: CompiledSchema): string[] {
   const size = `${formatCount(stats.numRules)} rules, ${formatCount(stats.numStates)} states, ${formatCount(stats.bytes)} bytes`;
   return [
-    `${file} can be enforced: ${size}, compiled in ${stats.compileMs.toFixed(1)} ms`,
+    `${file === "-" ? "the schema" : file} can be enforced: ${size}, compiled in ${stats.compileMs.toFixed(1)} ms`,
     ...warnings.map(({ pointer, message }) => `warning: ${pointer}: ${message}`),
   ];
 }

