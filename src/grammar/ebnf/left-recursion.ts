@@ -19,6 +19,7 @@ import type { ProgramBuilder } from "../../fsm/program-builder.ts";
 import { EDGE_KIND, EDGE_QUAD, edgeIncrements, edgeKind, Rule, type RuleId } from "../../fsm/rule.ts";
 import type { Networks } from "./networks.ts";
 import { components } from "./rule-graph.ts";
+import { jumpTailCalls } from "./tail-calls.ts";
 
 /** States of all versions together. */
 const MAX_STATES = 1_000_000;
@@ -47,15 +48,17 @@ class Remover {
   }
 
   run(): void {
+    const rules = new Map<RuleId, Rule>();
     for (const id of this.networks.drafts.keys()) this.work.push({ id, network: id, isPositive: false });
     for (let job = this.work.pop(); job !== undefined; job = this.work.pop()) {
       const cycle = this.cycleOf.get(job.network);
       const rule = cycle === undefined ? this.plain(job.network, job.isPositive) : this.unrolled(job, cycle);
-      loopTailCalls(rule, job.id);
       this.numStates += rule.numStates;
       if (this.numStates > MAX_STATES) throw tooLarge(this.numStates);
-      this.builder.define(job.id, rule);
+      rules.set(job.id, rule);
     }
+    jumpTailCalls(rules);
+    for (const [id, rule] of rules) this.builder.define(id, rule);
   }
 
   private isNullable(id: RuleId): boolean {
@@ -268,7 +271,7 @@ class Remover {
 
   /**
    * With a single network A, Y[A] · M* = Y[A]: behind a call of A that ends an alternative, going on with M is what the callee does already. Such calls get
-   * an end of their own, from which nothing goes on, and so turn into loops (`loopTailCalls`). This takes the ambiguity out of `e ::= e "+" e`.
+   * an end of their own, from which nothing goes on, and so turn into loops (tail-calls.ts). This takes the ambiguity out of `e ::= e "+" e`.
    */
   private absorbTails(rule: Rule, self: RuleId, accepting: number[]): void {
     const hasEdges = new Set<number>();
@@ -294,22 +297,6 @@ interface Joined {
   readonly accepting: ReadonlyMap<RuleId, readonly number[]>;
   /** A state for each network from which its texts begin that do not begin with a left call. */
   readonly entries: readonly number[];
-}
-
-/** A call of itself that ends a rule is a jump to its start: the stack need not grow. */
-function loopTailCalls(rule: Rule, self: RuleId): void {
-  if (rule.counter !== undefined) return;
-  const hasEdges = new Uint8Array(rule.numStates);
-  for (let e = 0; e < rule.edges.length; e += EDGE_QUAD.size) hasEdges[rule.edges[e]!] = 1;
-  for (let e = 0; e < rule.edges.length; e += EDGE_QUAD.size) {
-    const target = rule.edges[e + EDGE_QUAD.target]!;
-    const isCall = edgeKind(rule.edges[e + EDGE_QUAD.info]!) === EDGE_KIND.call;
-    if (!isCall || rule.edges[e + EDGE_QUAD.argument] !== self || !rule.accepting[target] || hasEdges[target] === 1)
-      continue;
-    rule.edges[e + EDGE_QUAD.info] = EDGE_KIND.epsilon;
-    rule.edges[e + EDGE_QUAD.target] = rule.start;
-    rule.edges[e + EDGE_QUAD.argument] = 0;
-  }
 }
 
 function tooLarge(given: number): DiecastError {

@@ -114,6 +114,16 @@ const cases: Readonly<Record<string, Case>> = {
     accept: ["()".repeat(15), `(())${"()".repeat(15)}`],
     reject: ["()".repeat(14), "()".repeat(17)],
   },
+  "right recursion through several rules": {
+    grammar: 'root ::= "(" e ")" a\ne ::= "1" | root\na ::= "x" b | e\nb ::= "y" a | "y"',
+    accept: [
+      "(1)1",
+      `(1)${"xy".repeat(300)}`,
+      `((1)1)${"xy".repeat(30)}x(1)1`.replace("x(", "xy("),
+      `(1)${"xy".repeat(9)}1`,
+    ],
+    reject: ["(1)x", "(1)xyx", "()1"],
+  },
   "JSON, as written for other engines": {
     grammar: JSON_GRAMMAR,
     accept: ["[]", '{"a": [1, -2.5e3, "é\\u00e9\\n", {"b": null}]}', "[ [ ] ]"],
