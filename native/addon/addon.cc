@@ -1,5 +1,5 @@
-// The addon's entry: registers every class and function, and nothing else. src/engine/binding.ts lists the same names.
-// There are no statics: Node may load the addon in several threads.
+// The addon's entry: registers every class and function, and nothing else. src/engine/binding.ts
+// lists the same names. There are no statics: Node may load the addon in several threads.
 #include <napi.h>
 
 #include "native/addon/engine_wrap.h"

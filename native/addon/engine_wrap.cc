@@ -1,7 +1,9 @@
-// Engine over diecast::Engine: argument checks, one event a step through a thread-safe function, lifetime.
+// Engine over diecast::Engine: argument checks, one event a step through a thread-safe function,
+// lifetime.
 //
-// The engine's thread never touches a Napi value: it only pokes the thread-safe function, and the JavaScript thread then takes
-// whatever the outbox holds. The function is referenced while requests live, so an idle engine does not keep the process up.
+// The engine's thread never touches a Napi value: it only pokes the thread-safe function, and the
+// JavaScript thread then takes whatever the outbox holds. The function is referenced while requests
+// live, so an idle engine does not keep the process up.
 #include "native/addon/engine_wrap.h"
 
 #include <cmath>
@@ -39,8 +41,10 @@ class Fields {
     const Napi::Value value = object_.Get(name);
     if (value.IsUndefined()) return;
     const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
-    if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high)) || number != std::floor(number)) {
-      BadArgument(name, "an integer in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
+    if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high)) ||
+        number != std::floor(number)) {
+      BadArgument(name,
+                  "an integer in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
     }
     *target = static_cast<T>(number);
   }
@@ -93,12 +97,16 @@ Napi::Object ToJsFinish(Napi::Env env, const FinishRecord& record) {
 
 Napi::Object ToJsEvent(Napi::Env env, const StepEvents& events) {
   Napi::Object event = Napi::Object::New(env);
-  event.Set("deltas", ToTypedArray<Napi::Int32Array>(env, events.deltas.data(), events.deltas.size()));
-  event.Set("segments", ToTypedArray<Napi::Int32Array>(env, events.segments.data(), events.segments.size()));
-  event.Set("tokens", ToTypedArray<Napi::Int32Array>(env, events.tokens.data(), events.tokens.size()));
+  event.Set("deltas",
+            ToTypedArray<Napi::Int32Array>(env, events.deltas.data(), events.deltas.size()));
+  event.Set("segments",
+            ToTypedArray<Napi::Int32Array>(env, events.segments.data(), events.segments.size()));
+  event.Set("tokens",
+            ToTypedArray<Napi::Int32Array>(env, events.tokens.data(), events.tokens.size()));
   event.Set("text", ToTypedArray<Napi::Uint8Array>(env, events.text.data(), events.text.size()));
   Napi::Array finished = Napi::Array::New(env, events.finished.size());
-  for (uint32_t i = 0; i < events.finished.size(); i++) finished.Set(i, ToJsFinish(env, events.finished[i]));
+  for (uint32_t i = 0; i < events.finished.size(); i++)
+    finished.Set(i, ToJsFinish(env, events.finished[i]));
   event.Set("finished", finished);
   return event;
 }
@@ -108,7 +116,8 @@ Request ParseRequest(const Napi::CallbackInfo& info) {
   request.id = static_cast<int32_t>(ExpectInteger(info, 0, "id", 0, kMaxInt32));
   const auto prompt = ExpectInt32Array(info, 1, "prompt");
   request.prompt.assign(prompt.begin(), prompt.end());
-  if (info.Length() > 2 && !info[2].IsNull() && !info[2].IsUndefined()) request.grammar = UnwrapGrammar(info[2]);
+  if (info.Length() > 2 && !info[2].IsNull() && !info[2].IsUndefined())
+    request.grammar = UnwrapGrammar(info[2]);
   const Fields fields(ExpectObject(info, 3, "options"));
   SamplingParams& sampling = request.sampling;
   fields.Integer("maxTokens", 0, kMaxInt32, &request.max_tokens);
@@ -133,12 +142,13 @@ Request ParseRequest(const Napi::CallbackInfo& info) {
       return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
     };
     if (!is(ids, napi_int32_array)) BadArgument("logitBiasIds", "an Int32Array");
-    if (!is(values, napi_float32_array) ||
-        values.As<Napi::Float32Array>().ElementLength() != ids.As<Napi::Int32Array>().ElementLength()) {
+    if (!is(values, napi_float32_array) || values.As<Napi::Float32Array>().ElementLength() !=
+                                               ids.As<Napi::Int32Array>().ElementLength()) {
       BadArgument("logitBiasValues", "a Float32Array as long as logitBiasIds");
     }
     for (size_t i = 0; i < ids.As<Napi::Int32Array>().ElementLength(); i++) {
-      sampling.logit_bias.emplace_back(ids.As<Napi::Int32Array>()[i], values.As<Napi::Float32Array>()[i]);
+      sampling.logit_bias.emplace_back(ids.As<Napi::Int32Array>()[i],
+                                       values.As<Napi::Float32Array>()[i]);
     }
   }
   if (fields.Has("stop")) {
@@ -155,8 +165,8 @@ Request ParseRequest(const Napi::CallbackInfo& info) {
   return request;
 }
 
-/// What the wrap, the thread-safe function's callback and the workers share. Everything but the engine's own methods is used on the
-/// JavaScript thread only.
+/// What the wrap, the thread-safe function's callback and the workers share. Everything but the
+/// engine's own methods is used on the JavaScript thread only.
 struct EngineState {
   std::unique_ptr<Engine> engine;
   std::string model_name, architecture;
@@ -174,7 +184,8 @@ struct EngineState {
     try {
       handler.Call({ToJsEvent(env, events)});
     } catch (const Napi::Error& error) {
-      // Node only warns about what is thrown from here; as an uncaught exception it reaches the program.
+      // Node only warns about what is thrown from here; as an uncaught exception it reaches the
+      // program.
       napi_fatal_exception(env, error.Value());
     }
   }
@@ -204,7 +215,8 @@ LoadOptions ParseLoadOptions(const Napi::CallbackInfo& info) {
   return options;
 }
 
-std::shared_ptr<EngineState> LoadState(const LoadOptions& options, std::shared_ptr<const Tokenizer> tokenizer) {
+std::shared_ptr<EngineState> LoadState(const LoadOptions& options,
+                                       std::shared_ptr<const Tokenizer> tokenizer) {
   auto state = std::make_shared<EngineState>();
   auto threads = std::make_shared<ThreadPool>(options.threads);
   auto model = LoadModel(GgufFile::Open(options.path), *threads, options.mode);
@@ -213,16 +225,18 @@ std::shared_ptr<EngineState> LoadState(const LoadOptions& options, std::shared_p
   state->architecture = config.architecture;
   state->vocab_size = config.vocab_size;
   state->threads = threads->num_threads();
-  // Runs on the engine's thread, which the state outlives; there is nothing to report before `poke` is set. The callback may run
-  // after the state is gone.
+  // Runs on the engine's thread, which the state outlives; there is nothing to report before `poke`
+  // is set. The callback may run after the state is gone.
   EngineState* raw = state.get();
   const auto poke = [raw, weak = std::weak_ptr<EngineState>(state)] {
     raw->poke.NonBlockingCall([weak](Napi::Env env, Napi::Function) {
       const auto alive = weak.lock();
-      if (alive != nullptr && alive->engine != nullptr) alive->Deliver(env, alive->engine->TakeEvents());
+      if (alive != nullptr && alive->engine != nullptr)
+        alive->Deliver(env, alive->engine->TakeEvents());
     });
   };
-  state->engine = std::make_unique<Engine>(std::move(model), std::move(tokenizer), options.engine, poke, threads);
+  state->engine = std::make_unique<Engine>(std::move(model), std::move(tokenizer), options.engine,
+                                           poke, threads);
   state->context_length = state->engine->context_length();
   state->kv_tokens = state->engine->kv_tokens();
   return state;
@@ -266,8 +280,8 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
     return Guard(info.Env(), [&]() -> Napi::Value {
       LoadOptions options = ParseLoadOptions(info);
       auto tokenizer = UnwrapTokenizer(info.Length() > 1 ? info[1] : info.Env().Undefined());
-      auto constructor =
-          std::make_shared<Napi::FunctionReference>(Napi::Persistent(info.This().As<Napi::Function>()));
+      auto constructor = std::make_shared<Napi::FunctionReference>(
+          Napi::Persistent(info.This().As<Napi::Function>()));
       using State = std::shared_ptr<EngineState>;
       return PromiseWorker<State>::Run(
           info.Env(), [options, tokenizer] { return LoadState(options, tokenizer); },
@@ -280,7 +294,8 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   void SetEventHandler(const Napi::CallbackInfo& info) {
     Guard(info.Env(), [&] {
       EngineState& state = OpenState();
-      if (!state.handler.IsEmpty()) throw Error(ErrorCode::kInvalidArgument, "the event handler is already set");
+      if (!state.handler.IsEmpty())
+        throw Error(ErrorCode::kInvalidArgument, "the event handler is already set");
       const Napi::Function handler = ExpectFunction(info, 0, "handler");
       state.poke = Napi::ThreadSafeFunction::New(info.Env(), handler, "diecast engine", 0, 1);
       state.poke.Unref(info.Env());
@@ -299,7 +314,8 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   void Submit(const Napi::CallbackInfo& info) {
     Guard(info.Env(), [&] {
       EngineState& state = OpenState();
-      if (state.handler.IsEmpty()) throw Error(ErrorCode::kInvalidArgument, "setEventHandler must come before submit");
+      if (state.handler.IsEmpty())
+        throw Error(ErrorCode::kInvalidArgument, "setEventHandler must come before submit");
       state.engine->Submit(ParseRequest(info));
       if (state.num_live++ == 0) state.poke.Ref(info.Env());
     });
@@ -316,7 +332,9 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
     return Guard(info.Env(), [&]() -> Napi::Value {
       const EngineStats s = OpenState().engine->stats();
       Napi::Object stats = Napi::Object::New(info.Env());
-      const auto set = [&stats](const char* name, auto value) { stats.Set(name, static_cast<double>(value)); };
+      const auto set = [&stats](const char* name, auto value) {
+        stats.Set(name, static_cast<double>(value));
+      };
       set("steps", s.steps);
       set("forwardPasses", s.forward_passes);
       set("forwardTokens", s.forward_tokens);
@@ -370,16 +388,24 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
     });
   }
 
-  Napi::Value ModelName(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), state_->model_name); }
+  Napi::Value ModelName(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), state_->model_name);
+  }
   Napi::Value Architecture(const Napi::CallbackInfo& info) {
     return Napi::String::New(info.Env(), state_->architecture);
   }
-  Napi::Value VocabSize(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), state_->vocab_size); }
+  Napi::Value VocabSize(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), state_->vocab_size);
+  }
   Napi::Value ContextLength(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), state_->context_length);
   }
-  Napi::Value KvTokens(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), state_->kv_tokens); }
-  Napi::Value Threads(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), state_->threads); }
+  Napi::Value KvTokens(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), state_->kv_tokens);
+  }
+  Napi::Value Threads(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), state_->threads);
+  }
   /// The processor and the level of its kernels, for people.
   Napi::Value Device(const Napi::CallbackInfo& info) {
     return Napi::String::New(info.Env(), CpuName() + " (" + CpuLevelName(ChooseCpuLevel()) + ")");
@@ -395,6 +421,8 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
 
 }  // namespace
 
-void RegisterEngine(Napi::Env env, Napi::Object exports) { exports.Set("Engine", EngineWrap::Define(env)); }
+void RegisterEngine(Napi::Env env, Napi::Object exports) {
+  exports.Set("Engine", EngineWrap::Define(env));
+}
 
 }  // namespace diecast::addon

@@ -29,12 +29,14 @@ void CheckOptions(const EngineOptions& options) {
   check(options.max_queue >= 1, "maxQueue must be at least 1");
 }
 
-int32_t DefaultKvTokens(const ModelConfig& config, const EngineOptions& options, int32_t context_length) {
-  const int64_t bytes_per_token =
-      int64_t{2} * config.num_layers * config.num_kv_heads * config.head_dim * static_cast<int64_t>(sizeof(float));
+int32_t DefaultKvTokens(const ModelConfig& config, const EngineOptions& options,
+                        int32_t context_length) {
+  const int64_t bytes_per_token = int64_t{2} * config.num_layers * config.num_kv_heads *
+                                  config.head_dim * static_cast<int64_t>(sizeof(float));
   const int64_t affordable = EngineOptions::kDefaultKvBytes / std::max<int64_t>(1, bytes_per_token);
   const int64_t wanted = int64_t{options.max_batch} * context_length;
-  return static_cast<int32_t>(std::clamp<int64_t>(affordable, context_length, std::max<int64_t>(wanted, context_length)));
+  return static_cast<int32_t>(
+      std::clamp<int64_t>(affordable, context_length, std::max<int64_t>(wanted, context_length)));
 }
 
 // Runs `body`; what it throws becomes a code and a message. False when it threw.
@@ -59,7 +61,8 @@ bool Attempt(Body&& body, ErrorCode* code, std::string* message) {
 }  // namespace
 
 Engine::Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokenizer> tokenizer,
-               const EngineOptions& options, std::function<void()> on_events, std::shared_ptr<void> keep_alive)
+               const EngineOptions& options, std::function<void()> on_events,
+               std::shared_ptr<void> keep_alive)
     : keep_alive_(std::move(keep_alive)),
       model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
@@ -68,12 +71,14 @@ Engine::Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokeniz
       sampler_(std::min(model_->config().vocab_size, tokenizer_->vocab_size())) {
   CheckOptions(options);
   const ModelConfig& config = model_->config();
-  context_length_ =
-      options.context_length == 0 ? config.context_length : std::min(options.context_length, config.context_length);
-  pool_ = model_->CreateKvPool(options.kv_tokens != 0 ? options.kv_tokens
-                                                      : DefaultKvTokens(config, options, context_length_));
-  scheduler_ =
-      std::make_unique<Scheduler>(SchedulerOptions{options.max_batch, options.step_tokens}, *pool_, CreateFcfsQueue());
+  context_length_ = options.context_length == 0
+                        ? config.context_length
+                        : std::min(options.context_length, config.context_length);
+  pool_ = model_->CreateKvPool(options.kv_tokens != 0
+                                   ? options.kv_tokens
+                                   : DefaultKvTokens(config, options, context_length_));
+  scheduler_ = std::make_unique<Scheduler>(SchedulerOptions{options.max_batch, options.step_tokens},
+                                           *pool_, CreateFcfsQueue());
   logits_.resize(static_cast<size_t>(options.max_batch) * static_cast<size_t>(config.vocab_size));
   stats_.kv_tokens = stats_.kv_free = pool_->num_slots();
   published_ = stats_;
@@ -94,7 +99,8 @@ void Engine::Submit(Request request) {
   if (request.grammar != nullptr) {
     const Vocabulary& vocabulary = request.grammar->vocabulary();
     if (vocabulary.tokenizer().fingerprint() != tokenizer_->fingerprint()) {
-      throw Error(ErrorCode::kInvalidArgument, "grammar must be compiled for this engine's tokenizer");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "grammar must be compiled for this engine's tokenizer");
     }
   }
   const int32_t id = request.id;
@@ -104,8 +110,8 @@ void Engine::Submit(Request request) {
     const std::lock_guard lock(mutex_);
     if (stopping_) throw Error(ErrorCode::kShutdown, "the engine is closed");
     if (live_.size() >= static_cast<size_t>(options_.max_queue)) {
-      throw Error(ErrorCode::kOverloaded,
-                  "the engine has " + std::to_string(live_.size()) + " requests, which is its limit");
+      throw Error(ErrorCode::kOverloaded, "the engine has " + std::to_string(live_.size()) +
+                                              " requests, which is its limit");
     }
     if (!live_.insert(id).second) {
       throw Error(ErrorCode::kInvalidArgument, "id must not belong to a live request");
@@ -152,8 +158,8 @@ void Engine::Loop() {
     ErrorCode code;
     std::string message;
     if (!Attempt([this] { Step(); }, &code, &message)) {
-      // Only an allocation failure outside of any request's own work can lead here. Nothing is known of the state of the batch,
-      // so every request ends and the next ones start afresh.
+      // Only an allocation failure outside of any request's own work can lead here. Nothing is
+      // known of the state of the batch, so every request ends and the next ones start afresh.
       for (auto& sequence : scheduler_->RemoveAll()) Fail(std::move(sequence), code, message);
       Emit();
     }
@@ -169,7 +175,8 @@ bool Engine::DrainCommands() {
   {
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [this] {
-      return stopping_ || !commands_.empty() || scheduler_->num_running() + scheduler_->num_waiting() > 0;
+      return stopping_ || !commands_.empty() ||
+             scheduler_->num_running() + scheduler_->num_waiting() > 0;
     });
     commands.swap(commands_);
     if (stopping_) {
@@ -213,7 +220,8 @@ void Engine::Step() {
         row.sequence->num_computed += row.num_tokens;
         row.sequence->forward_passes++;
         if (!row.samples) continue;
-        const int32_t id = SampleRow(*row.sequence, std::span(logits_).subspan(at++ * vocab_size, vocab_size));
+        const int32_t id =
+            SampleRow(*row.sequence, std::span(logits_).subspan(at++ * vocab_size, vocab_size));
         sampled.emplace_back(row.sequence, id);
       }
       lap(&stats_.sample_us);
@@ -225,14 +233,16 @@ void Engine::Step() {
   lap(&stats_.emit_us);
 }
 
-// The first forced text joins the prompt's prefill; a grammar that forces all of its text never meets the model.
+// The first forced text joins the prompt's prefill; a grammar that forces all of its text never
+// meets the model.
 bool Engine::BeginSequence(Sequence& sequence) {
   sequence.admitted_at = Clock::now();
   stats_.prompt_tokens += sequence.num_prompt();
   StepDelta delta;
   std::optional<FinishReason> reason;
   FinishRecord failure;
-  const bool begun = Attempt([&] { reason = sequence.Begin(&delta); }, &failure.code, &failure.message);
+  const bool begun =
+      Attempt([&] { reason = sequence.Begin(&delta); }, &failure.code, &failure.message);
   stats_.forced_tokens += delta.num_forced;
   if (begun && !reason) {
     outbox_.Add(sequence.id(), std::move(delta));
@@ -245,7 +255,8 @@ bool Engine::BeginSequence(Sequence& sequence) {
   return false;
 }
 
-// Grammar states are known before the pass, so the masks are made first. A failing one takes its row out of the step.
+// Grammar states are known before the pass, so the masks are made first. A failing one takes its
+// row out of the step.
 void Engine::ComputeMasks(StepPlan* plan) {
   for (size_t i = 0; i < plan->rows.size();) {
     const PlannedRow row = plan->rows[i];
@@ -287,15 +298,18 @@ bool Engine::Forward(const StepPlan& plan) {
                     .kv_slots = s.slots,
                     .num_logits = planned.samples ? 1 : 0});
   }
-  const size_t num_logits = static_cast<size_t>(plan.num_samples) * static_cast<size_t>(model_->config().vocab_size);
+  const size_t num_logits =
+      static_cast<size_t>(plan.num_samples) * static_cast<size_t>(model_->config().vocab_size);
   ErrorCode code;
   std::string message;
-  if (Attempt([&] { model_->Forward(rows, *pool_, std::span(logits_).first(num_logits)); }, &code, &message)) {
+  if (Attempt([&] { model_->Forward(rows, *pool_, std::span(logits_).first(num_logits)); }, &code,
+              &message)) {
     stats_.forward_passes++;
     stats_.forward_tokens += plan.num_tokens;
     return true;
   }
-  for (const PlannedRow& row : plan.rows) Fail(scheduler_->Remove(row.sequence->id()), code, message);
+  for (const PlannedRow& row : plan.rows)
+    Fail(scheduler_->Remove(row.sequence->id()), code, message);
   return false;
 }
 
@@ -316,7 +330,9 @@ void Engine::CommitRow(Sequence& sequence, int32_t id) {
   const bool committed = Attempt(
       [&] {
         sequence.mask = {};
-        if (id < 0) throw Error(ErrorCode::kNativeFailure, "the model gave no finite logit for any allowed token");
+        if (id < 0)
+          throw Error(ErrorCode::kNativeFailure,
+                      "the model gave no finite logit for any allowed token");
         reason = sequence.Commit(id, &delta);
         if (reason && sequence.FlushText(&delta)) reason = FinishReason::kStop;
       },
@@ -360,9 +376,15 @@ void Engine::Report(const Sequence& s, FinishRecord record) {
   record.prefill_ms = MillisBetween(admitted, first_token);
   record.decode_ms = MillisBetween(first_token, now);
   switch (record.reason) {
-    case FinishReason::kCancelled: stats_.cancelled++; break;
-    case FinishReason::kError: stats_.failed++; break;
-    default: stats_.finished++; break;
+    case FinishReason::kCancelled:
+      stats_.cancelled++;
+      break;
+    case FinishReason::kError:
+      stats_.failed++;
+      break;
+    default:
+      stats_.finished++;
+      break;
   }
   {
     const std::lock_guard lock(mutex_);

@@ -1,7 +1,9 @@
-// The batching engine: one thread that drains commands, plans a step, runs the model, samples, commits and reports.
+// The batching engine: one thread that drains commands, plans a step, runs the model, samples,
+// commits and reports.
 //
-// Requests fail alone. Whatever throws while a request is prepared, masked, sampled or committed ends that request with its reason;
-// a failing forward pass ends those that took part. The thread itself only ends when it is told to.
+// Requests fail alone. Whatever throws while a request is prepared, masked, sampled or committed
+// ends that request with its reason; a failing forward pass ends those that took part. The thread
+// itself only ends when it is told to.
 #pragma once
 
 #include <atomic>
@@ -63,20 +65,24 @@ struct EngineStats {
 /// Thread-safe.
 class Engine {
  public:
-  /// `on_events` is called on the engine's thread when there is something to take and the owner was not told yet; it must not block.
-  /// Throws Error{kInvalidArgument, kOutOfMemory}. Owner: `keep_alive` lives as long as the model (its pool, its file).
-  Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokenizer> tokenizer, const EngineOptions& options,
-         std::function<void()> on_events, std::shared_ptr<void> keep_alive = nullptr);
+  /// `on_events` is called on the engine's thread when there is something to take and the owner was
+  /// not told yet; it must not block. Throws Error{kInvalidArgument, kOutOfMemory}. Owner:
+  /// `keep_alive` lives as long as the model (its pool, its file).
+  Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokenizer> tokenizer,
+         const EngineOptions& options, std::function<void()> on_events,
+         std::shared_ptr<void> keep_alive = nullptr);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Throws Error: kInvalidArgument, kPromptTooLong, kOverloaded, kShutdown. What goes wrong later is in the finish record.
+  /// Throws Error: kInvalidArgument, kPromptTooLong, kOverloaded, kShutdown. What goes wrong later
+  /// is in the finish record.
   void Submit(Request request);
   void Cancel(int32_t id);
   StepEvents TakeEvents() { return outbox_.Take(); }
   EngineStats stats() const;
-  /// Ends every request with kShutdown and the thread after the step in progress. Idempotent; returns when the thread has ended.
+  /// Ends every request with kShutdown and the thread after the step in progress. Idempotent;
+  /// returns when the thread has ended.
   void Stop();
 
   const ModelConfig& model_config() const { return model_->config(); }

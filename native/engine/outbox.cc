@@ -24,7 +24,8 @@ void Outbox::Add(int32_t id, StepDelta&& delta) {
 
 void Outbox::Finish(FinishRecord&& record) {
   const std::lock_guard lock(mutex_);
-  // A later request may use the id again; its deltas must not be merged with these, which come before the end.
+  // A later request may use the id again; its deltas must not be merged with these, which come
+  // before the end.
   index_.erase(record.id);
   finished_.push_back(std::move(record));
 }

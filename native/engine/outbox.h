@@ -1,7 +1,9 @@
-// What the engine tells its owner: deltas of running requests and the ends of finished ones, one event per step at most.
+// What the engine tells its owner: deltas of running requests and the ends of finished ones, one
+// event per step at most.
 //
-// The engine adds and publishes; the owner is woken once and takes everything there is. While it does not come, deltas of one
-// request are merged, so a slow reader costs memory in proportion to the text it has not read.
+// The engine adds and publishes; the owner is woken once and takes everything there is. While it
+// does not come, deltas of one request are merged, so a slow reader costs memory in proportion to
+// the text it has not read.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +20,8 @@ namespace diecast {
 
 /// Flat arrays, ready to cross to JavaScript; src/engine/binding.ts states the same layout.
 struct StepEvents {
-  std::vector<int32_t> deltas;    ///< records of kDeltaWords: request id, tokens, forced tokens, segments
+  std::vector<int32_t>
+      deltas;  ///< records of kDeltaWords: request id, tokens, forced tokens, segments
   std::vector<int32_t> segments;  ///< pairs: UTF-8 bytes, 1 when forced; in the order of the deltas
   std::vector<int32_t> tokens;    ///< of all deltas, concatenated
   std::string text;               ///< of all segments, concatenated
@@ -33,7 +36,8 @@ class Outbox {
  public:
   void Add(int32_t id, StepDelta&& delta);
   void Finish(FinishRecord&& record);
-  /// Whether the owner has to be woken: something was added since it last took, and nobody woke it yet.
+  /// Whether the owner has to be woken: something was added since it last took, and nobody woke it
+  /// yet.
   bool NeedsWake();
   StepEvents Take();
 

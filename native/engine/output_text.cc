@@ -46,7 +46,8 @@ bool OutputText::Append(std::string_view text, bool forced, std::vector<TextRun>
   return false;
 }
 
-// Where the longest suffix of held_ that begins a stop string starts. Stop strings are UTF-8, so that is a character's start.
+// Where the longest suffix of held_ that begins a stop string starts. Stop strings are UTF-8, so
+// that is a character's start.
 size_t OutputText::HoldFrom() const {
   size_t from = held_.size();
   for (const std::string& stop : stops_) {

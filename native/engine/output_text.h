@@ -1,7 +1,8 @@
-// Turns a request's output tokens into text: whole characters, stop strings taken out, and which parts were forced.
+// Turns a request's output tokens into text: whole characters, stop strings taken out, and which
+// parts were forced.
 //
-// Text that could still become a stop string is held back. A stop string is found wherever it falls: across tokens, inside a
-// token, in forced text or over the seam of forced and sampled text.
+// Text that could still become a stop string is held back. A stop string is found wherever it
+// falls: across tokens, inside a token, in forced text or over the seam of forced and sampled text.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +25,11 @@ class OutputText {
  public:
   OutputText(std::shared_ptr<const Tokenizer> tokenizer, std::vector<std::string> stops);
 
-  /// Appends what the token completes to `runs`. Returns true when a stop string is now complete; nothing may be pushed then.
+  /// Appends what the token completes to `runs`. Returns true when a stop string is now complete;
+  /// nothing may be pushed then.
   bool Push(int32_t id, bool forced, std::vector<TextRun>* runs);
-  /// What was held back and what is left of an unfinished character. Returns true when that completes a stop string.
+  /// What was held back and what is left of an unfinished character. Returns true when that
+  /// completes a stop string.
   bool Flush(std::vector<TextRun>* runs);
 
   /// The stop string that was found; empty when none was.
@@ -45,8 +48,8 @@ class OutputText {
   StreamDecoder decoder_;
   std::vector<std::string> stops_;
   std::string matched_;
-  std::string held_;               // not yet emitted
-  std::vector<Held> held_runs_;    // the runs of held_, adding up to its length
+  std::string held_;             // not yet emitted
+  std::vector<Held> held_runs_;  // the runs of held_, adding up to its length
   bool last_forced_ = false;
 };
 

@@ -36,7 +36,8 @@ void ValidateRequest(const Request& request, int32_t vocab_size) {
   CheckRange("minP", s.min_p, 0, 1, "in [0, 1]");
   CheckRange("frequencyPenalty", s.frequency_penalty, -2, 2, "in [-2, 2]");
   CheckRange("presencePenalty", s.presence_penalty, -2, 2, "in [-2, 2]");
-  if (!(s.repetition_penalty > 0 && s.repetition_penalty <= 2)) Invalid("repetitionPenalty", "in (0, 2]");
+  if (!(s.repetition_penalty > 0 && s.repetition_penalty <= 2))
+    Invalid("repetitionPenalty", "in (0, 2]");
   for (const auto& [id, bias] : s.logit_bias) {
     CheckId("logitBias", id, vocab_size);
     if (!std::isfinite(bias)) Invalid("logitBias", "finite numbers");
@@ -49,10 +50,14 @@ void ValidateRequest(const Request& request, int32_t vocab_size) {
 
 const char* FinishReasonName(FinishReason reason) {
   switch (reason) {
-    case FinishReason::kStop: return "stop";
-    case FinishReason::kLength: return "length";
-    case FinishReason::kCancelled: return "cancelled";
-    case FinishReason::kError: return "error";
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
+    case FinishReason::kError:
+      return "error";
   }
   return "error";
 }

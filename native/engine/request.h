@@ -44,7 +44,8 @@ struct Request {
   bool jump_forward = true;
 };
 
-/// Throws Error{kInvalidArgument} naming the parameter and its range. `vocab_size` bounds prompt and bias ids.
+/// Throws Error{kInvalidArgument} naming the parameter and its range. `vocab_size` bounds prompt
+/// and bias ids.
 void ValidateRequest(const Request& request, int32_t vocab_size);
 
 enum class FinishReason : uint8_t {

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
+#include <functional>
+#include <iterator>
 #include <limits>
 
 namespace diecast {
 namespace {
 
 constexpr float kNoLogit = -std::numeric_limits<float>::infinity();
-constexpr size_t kHeapLimit = 1024;  // selections up to this size scan with a heap instead of partitioning
+constexpr size_t kBlock = 64;
 
 uint64_t Mix(uint64_t x) {  // SplitMix64's finalizer (Steele, Lea, Flood 2014)
   x += 0x9e3779b97f4a7c15u;
@@ -19,14 +20,22 @@ uint64_t Mix(uint64_t x) {  // SplitMix64's finalizer (Steele, Lea, Flood 2014)
   return x ^ (x >> 31);
 }
 
-// e^x for x <= 0 within 2e-7, as 2^n * p(f): plain arithmetic that the compiler vectorises, which std::exp is not.
+// e^x for x <= 0 within 2e-7, as 2^n * p(f). Below 2^-126, and for NaN, it is 0. No branch and no
+// call, so that loops over it are vectorised, which they are not over std::exp.
 inline float ExpNonPositive(float x) {
-  const float t = std::max(x, -87.0f) * 1.44269504f;
-  const float n = static_cast<float>(static_cast<int32_t>(t - 0.5f));  // nearest; t <= 0
-  const float f = (t - n) * 0.69314718f;
+  const float unbounded = x * 1.44269504f;
+  const float t = unbounded > -127.0f ? unbounded : -127.0f;
+  const auto n = static_cast<int32_t>(t - 0.5f);  // nearest, as t <= 0
+  const float f = (t - static_cast<float>(n)) * 0.69314718f;
   const float p =
-      1.0f + f * (1.0f + f * (0.5f + f * (0.16666667f + f * (0.041666667f + f * (0.0083333333f + f * 0.0013888889f)))));
-  return p * std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
+      1.0f +
+      f * (1.0f + f * (0.5f + f * (0.16666667f +
+                                   f * (0.041666667f + f * (0.0083333333f + f * 0.0013888889f)))));
+  return p * std::bit_cast<float>((n + 127) << 23);
+}
+
+void ExpAll(float* x, size_t n, float best, float scale) {
+  for (size_t i = 0; i < n; i++) x[i] = ExpNonPositive((x[i] - best) * scale);
 }
 
 // The greatest of a run of logits; NaN never wins. Lanes let the compiler use vector maxima.
@@ -44,7 +53,8 @@ float MaxOf(const float* x, size_t n) {
   return best;
 }
 
-// Calls visit(id) for each allowed id below `num_tokens`, ascending: how a mask is split into base and extra must not show.
+// Calls visit(id) for each allowed id below `num_tokens`, ascending: how a mask is split into base
+// and extra must not show.
 template <typename Visit>
 void ForEachAllowed(const TokenMask& mask, int32_t num_tokens, Visit&& visit) {
   auto extra = mask.extra.begin();
@@ -53,7 +63,8 @@ void ForEachAllowed(const TokenMask& mask, int32_t num_tokens, Visit&& visit) {
     for (size_t w = 0; w < words; w++) {
       uint32_t bits = mask.base[w];
       const auto first = static_cast<int32_t>(w * 32);
-      for (; extra != mask.extra.end() && *extra - first < 32; ++extra) bits |= 1u << (*extra - first);
+      for (; extra != mask.extra.end() && *extra - first < 32; ++extra)
+        bits |= 1u << (*extra - first);
       for (; bits != 0; bits &= bits - 1) {
         const int32_t id = first + std::countr_zero(bits);
         if (id < num_tokens) visit(id);
@@ -71,7 +82,8 @@ void TokenCounts::Penalize(std::span<float> logits, const SamplingParams& params
   for (const auto& [id, count] : num_outputs_) {
     float& logit = logits[static_cast<size_t>(id)];
     logit = logit > 0 ? logit / params.repetition_penalty : logit * params.repetition_penalty;
-    if (count > 0) logit -= params.presence_penalty + params.frequency_penalty * static_cast<float>(count);
+    if (count > 0)
+      logit -= params.presence_penalty + params.frequency_penalty * static_cast<float>(count);
   }
 }
 
@@ -87,52 +99,31 @@ int32_t Sampler::Sample(const Input& input) {
   if (params.is_greedy()) return Greedy(input.logits, input.mask);
 
   Collect(input.logits, input.mask);
-  const float best = MaxOf(logits_.data(), logits_.size());
-  if (!std::isfinite(best)) return -1;
-  const float scale = 1.0f / params.temperature;
-  for (float& x : logits_) {
-    const float shifted = (x - best) * scale;
-    x = shifted > -87.0f ? ExpNonPositive(shifted) : 0.0f;  // NaN becomes 0 too
-  }
-  const std::vector<float>& weights = logits_;
+  if (!Weigh(params.temperature)) return -1;
   const double draw = UniformDraw(params.seed, input.position);
-
-  const bool has_top_k = params.top_k > 0 && static_cast<size_t>(params.top_k) < weights.size();
-  if (!has_top_k && params.top_p >= 1 && params.min_p <= 0) {
-    double total = 0;
-    for (const float w : weights) total += static_cast<double>(w);
-    double left = draw * total;
-    int32_t last = -1;
-    for (size_t i = 0; i < weights.size(); i++) {
-      if (weights[i] <= 0) continue;
-      last = ids_[i];
-      left -= static_cast<double>(weights[i]);
-      if (left < 0) break;
-    }
-    return last;
+  const bool has_top_k = params.top_k > 0 && static_cast<size_t>(params.top_k) < num_allowed_;
+  if (has_top_k) {
+    CollectTop(static_cast<size_t>(params.top_k));
+    double mass = 0;
+    for (const Candidate& c : candidates_) mass += static_cast<double>(c.weight);
+    if (params.top_p < 1) CutToMass(static_cast<double>(params.top_p) * mass);
+  } else if (params.top_p < 1) {
+    CollectTopP(params.top_p);
+  } else if (params.min_p > 0) {
+    CollectAtLeast(params.min_p);
+  } else {
+    return DrawFromAll(draw);
   }
-
-  candidates_.clear();
-  // Weights are relative to the best, so min-p is a plain threshold; it may go first only when top-p does not look at the mass.
-  const float floor = params.top_p >= 1 ? params.min_p : 0.0f;
-  for (size_t i = 0; i < weights.size(); i++) {
-    if (weights[i] > 0 && weights[i] >= floor) candidates_.push_back({weights[i], ids_[i]});
-  }
-  if (has_top_k) KeepTop(static_cast<size_t>(params.top_k));
-  if (params.top_p < 1) KeepTopP(params.top_p);
-  double total = 0;
+  // Weights are relative to the best, so min-p is a plain threshold.
+  std::erase_if(candidates_, [&params](const Candidate& c) { return c.weight < params.min_p; });
+  double mass = 0;
+  for (const Candidate& c : candidates_) mass += static_cast<double>(c.weight);
+  double left = draw * mass;
   for (const Candidate& c : candidates_) {
-    if (c.weight >= params.min_p) total += static_cast<double>(c.weight);
-  }
-  double left = draw * total;
-  int32_t last = -1;
-  for (const Candidate& c : candidates_) {
-    if (c.weight < params.min_p) continue;
-    last = c.id;
     left -= static_cast<double>(c.weight);
-    if (left < 0) break;
+    if (left < 0) return c.id;
   }
-  return last;
+  return candidates_.back().id;
 }
 
 int32_t Sampler::Greedy(std::span<const float> logits, const TokenMask* mask) const {
@@ -140,7 +131,8 @@ int32_t Sampler::Greedy(std::span<const float> logits, const TokenMask* mask) co
     const auto n = static_cast<size_t>(num_tokens_);
     const float best = MaxOf(logits.data(), n);
     if (!std::isfinite(best)) return -1;
-    return static_cast<int32_t>(std::find(logits.begin(), logits.begin() + num_tokens_, best) - logits.begin());
+    return static_cast<int32_t>(std::find(logits.begin(), logits.begin() + num_tokens_, best) -
+                                logits.begin());
   }
   int32_t best_id = -1;
   float best = kNoLogit;
@@ -155,55 +147,140 @@ int32_t Sampler::Greedy(std::span<const float> logits, const TokenMask* mask) co
 }
 
 void Sampler::Collect(std::span<const float> logits, const TokenMask* mask) {
-  logits_.clear();
   ids_.clear();
   if (mask == nullptr) {
-    logits_.assign(logits.begin(), logits.begin() + num_tokens_);
-    ids_.resize(static_cast<size_t>(num_tokens_));
-    for (int32_t i = 0; i < num_tokens_; i++) ids_[static_cast<size_t>(i)] = i;
-    return;
+    weights_.assign(logits.begin(), logits.begin() + num_tokens_);
+  } else {
+    weights_.clear();
+    ForEachAllowed(*mask, num_tokens_, [&](int32_t id) {
+      weights_.push_back(logits[static_cast<size_t>(id)]);
+      ids_.push_back(id);
+    });
   }
-  ForEachAllowed(*mask, num_tokens_, [&](int32_t id) {
-    logits_.push_back(logits[static_cast<size_t>(id)]);
-    ids_.push_back(id);
-  });
+  num_allowed_ = weights_.size();
 }
 
-// Leaves the `count` heaviest candidates, heaviest first.
-void Sampler::KeepTop(size_t count) {
-  const auto heavier = [](const Candidate& a, const Candidate& b) {
-    return a.weight > b.weight || (a.weight == b.weight && a.id < b.id);
-  };
+// Logits to weights e^((x - best) / temperature), with the sum and the greatest of each block.
+// False when no logit is finite.
+bool Sampler::Weigh(float temperature) {
+  const float best = MaxOf(weights_.data(), num_allowed_);
+  if (!std::isfinite(best)) return false;
+  const size_t num_blocks = (num_allowed_ + kBlock - 1) / kBlock;
+  weights_.resize(num_blocks * kBlock, kNoLogit);
+  block_sum_.resize(num_blocks);
+  block_max_.resize(num_blocks);
+  const float scale = 1.0f / temperature;
+  ExpAll(weights_.data(), weights_.size(), best, scale);
+  total_ = 0;
+  for (size_t b = 0; b < num_blocks; b++) {
+    const float* block = weights_.data() + b * kBlock;
+    constexpr size_t kLanes = 16;
+    float sums[kLanes] = {}, maxima[kLanes] = {};
+    for (size_t i = 0; i < kBlock; i += kLanes) {
+      for (size_t j = 0; j < kLanes; j++) {
+        sums[j] += block[i + j];
+        maxima[j] = block[i + j] > maxima[j] ? block[i + j] : maxima[j];
+      }
+    }
+    block_sum_[b] = 0;
+    block_max_[b] = 0;
+    for (size_t j = 0; j < kLanes; j++) {
+      block_sum_[b] += sums[j];
+      block_max_[b] = std::max(block_max_[b], maxima[j]);
+    }
+    total_ += static_cast<double>(block_sum_[b]);
+  }
+  return true;
+}
+
+int32_t Sampler::DrawFromAll(double draw) const {
+  double left = draw * total_;
+  size_t chosen = 0;
+  for (size_t b = 0; b < block_sum_.size(); b++) {
+    if (block_sum_[b] <= 0) continue;
+    chosen = b;
+    if (left < static_cast<double>(block_sum_[b])) break;
+    left -= static_cast<double>(block_sum_[b]);
+  }
+  // Rounding may leave a little: then the block's last token with any weight is it.
+  int32_t id = -1;
+  for (size_t i = chosen * kBlock; i < std::min((chosen + 1) * kBlock, num_allowed_); i++) {
+    if (weights_[i] <= 0) continue;
+    id = IdAt(i);
+    left -= static_cast<double>(weights_[i]);
+    if (left < 0) break;
+  }
+  return id;
+}
+
+// Candidates with at least this weight, by ascending id.
+void Sampler::CollectAtLeast(float threshold) {
+  candidates_.clear();
+  for (size_t b = 0; b < block_max_.size(); b++) {
+    if (block_max_[b] < threshold) continue;
+    for (size_t i = b * kBlock; i < std::min((b + 1) * kBlock, num_allowed_); i++) {
+      if (weights_[i] >= threshold && weights_[i] > 0)
+        candidates_.push_back({weights_[i], IdAt(i)});
+    }
+  }
+}
+
+// The `count` heaviest candidates, heaviest first. At least `count` weights reach the count-th
+// greatest block maximum, so lighter ones need not be looked at.
+void Sampler::CollectTop(size_t count) {
+  float threshold = 0;
+  if (count <= block_max_.size()) {
+    scratch_ = block_max_;
+    const auto nth = scratch_.begin() + static_cast<std::ptrdiff_t>(count - 1);
+    std::nth_element(scratch_.begin(), nth, scratch_.end(), std::greater<>());
+    threshold = *nth;
+  }
+  CollectAtLeast(threshold);
   count = std::min(count, candidates_.size());
   const auto middle = candidates_.begin() + static_cast<std::ptrdiff_t>(count);
-  if (count <= kHeapLimit) {
-    std::partial_sort(candidates_.begin(), middle, candidates_.end(), heavier);
-  } else {
-    std::nth_element(candidates_.begin(), middle, candidates_.end(), heavier);
-    std::sort(candidates_.begin(), middle, heavier);
-  }
+  if (middle != candidates_.end())
+    std::nth_element(candidates_.begin(), middle, candidates_.end(), IsHeavier);
+  std::sort(candidates_.begin(), middle, IsHeavier);
   candidates_.resize(count);
 }
 
-// Leaves the heaviest candidates whose weights together reach `top_p` of the whole. The head usually holds that much, so only a growing
-// prefix is sorted.
-void Sampler::KeepTopP(float top_p) {
-  double total = 0;
-  for (const Candidate& c : candidates_) total += static_cast<double>(c.weight);
-  const double need = static_cast<double>(top_p) * total;
-  const std::vector<Candidate> all = candidates_;
-  for (size_t count = 64;; count *= 8) {
-    KeepTop(count);
-    double sum = 0;
-    for (size_t i = 0; i < candidates_.size(); i++) {
-      sum += static_cast<double>(candidates_[i].weight);
-      if (sum >= need) {
-        candidates_.resize(i + 1);
-        return;
-      }
+// The heaviest candidates whose weights together reach `top_p` of the whole. A few usually do;
+// where they do not, a histogram over the weights' leading bits (which order non-negative floats)
+// finds the one bucket that has to be sorted.
+void Sampler::CollectTopP(float top_p) {
+  const double mass = static_cast<double>(top_p) * total_;
+  constexpr size_t kFew = 64;
+  CollectTop(std::min(kFew, num_allowed_));
+  double sum = 0;
+  for (const Candidate& c : candidates_) sum += static_cast<double>(c.weight);
+  if (sum < mass && kFew < num_allowed_) {
+    constexpr int kShift = 20;
+    double buckets[(std::bit_cast<uint32_t>(1.0f) >> kShift) + 1] = {};
+    for (size_t i = 0; i < num_allowed_; i++) {
+      buckets[std::bit_cast<uint32_t>(weights_[i]) >> kShift] += static_cast<double>(weights_[i]);
     }
-    if (candidates_.size() == all.size()) return;
-    candidates_ = all;
+    auto bucket = static_cast<uint32_t>(std::size(buckets) - 1);
+    for (double left = mass; bucket > 0 && buckets[bucket] < left; bucket--)
+      left -= buckets[bucket];
+    CollectAtLeast(std::bit_cast<float>(bucket << kShift));
+    const float next = std::bit_cast<float>((bucket + 1) << kShift);
+    const auto tail =
+        std::stable_partition(candidates_.begin(), candidates_.end(),
+                              [next](const Candidate& c) { return c.weight >= next; });
+    std::sort(tail, candidates_.end(), IsHeavier);
+  }
+  CutToMass(mass);
+}
+
+// Keeps the first candidates that together reach `mass`.
+void Sampler::CutToMass(double mass) {
+  double sum = 0;
+  for (size_t i = 0; i < candidates_.size(); i++) {
+    sum += static_cast<double>(candidates_[i].weight);
+    if (sum >= mass) {
+      candidates_.resize(i + 1);
+      return;
+    }
   }
 }
 

@@ -1,8 +1,10 @@
-// Draws a token from a row of logits: penalties, logit bias, mask, temperature, top-k, top-p, min-p, seeded draw.
+// Draws a token from a row of logits: penalties, logit bias, mask, temperature, top-k, top-p,
+// min-p, seeded draw.
 //
-// The draw depends on the seed and on the token's position in the output, never on what else is in the batch, on earlier draws
-// or on whether tokens before it were forced. So a retracted request goes on with the same text, and forcing what the grammar
-// leaves no choice about does not shift later draws.
+// The draw depends on the seed and on the token's position in the output, never on what else is in
+// the batch, on earlier draws or on whether tokens before it were forced. So a retracted request
+// goes on with the same text, and forcing what the grammar leaves no choice about does not shift
+// later draws.
 #pragma once
 
 #include <cstdint>
@@ -36,12 +38,12 @@ class Sampler {
   explicit Sampler(int32_t num_tokens) : num_tokens_(num_tokens) {}
 
   struct Input {
-    std::span<float> logits;             ///< one row; overwritten by penalties and bias
+    std::span<float> logits;  ///< one row; overwritten by penalties and bias
     const SamplingParams& params;
-    const TokenCounts* counts = nullptr;  ///< null: no penalties
-    const TokenMask* mask = nullptr;      ///< null: every token is allowed
-    std::span<const int32_t> banned = {}; ///< never drawn, e.g. EOS before min_tokens
-    uint64_t position = 0;                ///< index of the token in the output
+    const TokenCounts* counts = nullptr;   ///< null: no penalties
+    const TokenMask* mask = nullptr;       ///< null: every token is allowed
+    std::span<const int32_t> banned = {};  ///< never drawn, e.g. EOS before min_tokens
+    uint64_t position = 0;                 ///< index of the token in the output
   };
   /// The id, or -1 when no allowed token has a finite logit. Ties go to the lower id.
   int32_t Sample(const Input& input);
@@ -51,14 +53,31 @@ class Sampler {
     float weight;
     int32_t id;
   };
+  static bool IsHeavier(const Candidate& a, const Candidate& b) {
+    return a.weight > b.weight || (a.weight == b.weight && a.id < b.id);
+  }
   int32_t Greedy(std::span<const float> logits, const TokenMask* mask) const;
   void Collect(std::span<const float> logits, const TokenMask* mask);
-  void KeepTop(size_t count);
-  void KeepTopP(float top_p);
+  bool Weigh(float temperature);
+  int32_t DrawFromAll(double draw) const;
+  void CollectAtLeast(float threshold);
+  void CollectTop(size_t count);
+  void CollectTopP(float top_p);
+  void CutToMass(double mass);
+  int32_t IdAt(size_t index) const {
+    return ids_.empty() ? static_cast<int32_t>(index) : ids_[index];
+  }
 
   int32_t num_tokens_;
-  std::vector<float> logits_;  // of the allowed tokens; becomes weights
-  std::vector<int32_t> ids_;   // their ids, ascending
+  // Of the allowed tokens, by ascending id: logits at first, then weights relative to the best;
+  // padded with zeros to whole blocks.
+  std::vector<float> weights_;
+  std::vector<int32_t> ids_;  // empty when every token is allowed: a token's index is then its id
+  size_t num_allowed_ = 0;
+  // Per block of weights, so that a draw and a search for the best skip what cannot matter.
+  std::vector<float> block_sum_, block_max_;
+  std::vector<float> scratch_;
+  double total_ = 0;
   std::vector<Candidate> candidates_;
 };
 

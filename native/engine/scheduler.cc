@@ -6,14 +6,16 @@
 namespace diecast {
 namespace {
 
-// How many tokens a running sequence is expected to add before others make room: enough that retraction stays rare, little enough that
-// the pool does not lie idle behind large max_tokens.
+// How many tokens a running sequence is expected to add before others make room: enough that
+// retraction stays rare, little enough that the pool does not lie idle behind large max_tokens.
 constexpr int32_t kLookahead = 64;
 
 class FcfsQueue final : public WaitingQueue {
  public:
   void Push(std::unique_ptr<Sequence> sequence) override { queue_.push_back(std::move(sequence)); }
-  void PushFirst(std::unique_ptr<Sequence> sequence) override { queue_.push_front(std::move(sequence)); }
+  void PushFirst(std::unique_ptr<Sequence> sequence) override {
+    queue_.push_front(std::move(sequence));
+  }
   Sequence* Front() override { return queue_.empty() ? nullptr : queue_.front().get(); }
   std::unique_ptr<Sequence> PopFront() override {
     auto sequence = std::move(queue_.front());
@@ -21,7 +23,8 @@ class FcfsQueue final : public WaitingQueue {
     return sequence;
   }
   std::unique_ptr<Sequence> Remove(int32_t id) override {
-    const auto at = std::find_if(queue_.begin(), queue_.end(), [id](const auto& s) { return s->id() == id; });
+    const auto at =
+        std::find_if(queue_.begin(), queue_.end(), [id](const auto& s) { return s->id() == id; });
     if (at == queue_.end()) return nullptr;
     auto sequence = std::move(*at);
     queue_.erase(at);
@@ -53,8 +56,8 @@ StepPlan Scheduler::Plan(const std::function<bool(Sequence&)>& on_admit,
       if (s->is_decoding() == decoding) order.push_back(s.get());
     }
     for (Sequence* s : order) {
-      const bool still_runs =
-          std::any_of(running_.begin(), running_.end(), [s](const auto& r) { return r.get() == s; });
+      const bool still_runs = std::any_of(running_.begin(), running_.end(),
+                                          [s](const auto& r) { return r.get() == s; });
       if (still_runs && plan.num_tokens < options_.step_tokens) PlanRow(*s, &plan);
     }
   };
@@ -74,13 +77,16 @@ void Scheduler::PlanRow(Sequence& sequence, StepPlan* plan) {
   plan->num_samples += samples ? 1 : 0;
 }
 
-// Retracts others until `count` slots are free. False when `sequence` itself was retracted or must wait.
+// Retracts others until `count` slots are free. False when `sequence` itself was retracted or must
+// wait.
 bool Scheduler::MakeRoom(Sequence& sequence, int32_t count, StepPlan* plan) {
   while (pool_.num_free() < count) {
     size_t victim = 0;
     for (size_t i = 1; i < running_.size(); i++) {
       const bool holds_slots = !running_[i]->slots.empty();
-      if (holds_slots && (victim == 0 || running_[i]->num_computed <= running_[victim]->num_computed)) victim = i;
+      if (holds_slots &&
+          (victim == 0 || running_[i]->num_computed <= running_[victim]->num_computed))
+        victim = i;
     }
     if (victim == 0) return false;
     const bool is_self = running_[victim].get() == &sequence;

@@ -1,10 +1,12 @@
-// Decides what runs in a step: which sequences are admitted, how the token budget is shared, who gives way when the KV pool is full.
+// Decides what runs in a step: which sequences are admitted, how the token budget is shared, who
+// gives way when the KV pool is full.
 //
-// Rows that decode go first (their readers are waiting), then prefills in order of admission, each taking a chunk of what is left of the
-// budget. A waiting sequence is admitted when its pending tokens fit beside what running ones still need soon. When a row finds
-// no slots, the running sequence that costs least to redo is retracted: it gives its slots back, keeps its output and waits at
-// the front. The oldest running sequence is never retracted, so there is always progress; and no sequence is admitted
-// that could not finish alone, so a full pool never fails a request.
+// Rows that decode go first (their readers are waiting), then prefills in order of admission, each
+// taking a chunk of what is left of the budget. A waiting sequence is admitted when its pending
+// tokens fit beside what running ones still need soon. When a row finds no slots, the running
+// sequence that costs least to redo is retracted: it gives its slots back, keeps its output and
+// waits at the front. The oldest running sequence is never retracted, so there is always progress;
+// and no sequence is admitted that could not finish alone, so a full pool never fails a request.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +26,8 @@ struct SchedulerOptions {
   int32_t step_tokens = 256;  ///< token budget of a step
 };
 
-/// The order in which waiting sequences are admitted. Other policies (longest prefix match, fairness between keys) go here.
+/// The order in which waiting sequences are admitted. Other policies (longest prefix match,
+/// fairness between keys) go here.
 class WaitingQueue {
  public:
   virtual ~WaitingQueue() = default;
@@ -47,9 +50,11 @@ class Scheduler {
   Scheduler(SchedulerOptions options, KvPool& pool, std::unique_ptr<WaitingQueue> waiting);
 
   void Add(std::unique_ptr<Sequence> sequence);
-  /// Plans the next step. `on_admit` sees each sequence that starts to run for the first time, before it is planned; when it returns false
-  /// the sequence is over, and `Plan` leaves it in `ended` instead of running it.
-  StepPlan Plan(const std::function<bool(Sequence&)>& on_admit, std::vector<std::unique_ptr<Sequence>>* ended);
+  /// Plans the next step. `on_admit` sees each sequence that starts to run for the first time,
+  /// before it is planned; when it returns false the sequence is over, and `Plan` leaves it in
+  /// `ended` instead of running it.
+  StepPlan Plan(const std::function<bool(Sequence&)>& on_admit,
+                std::vector<std::unique_ptr<Sequence>>* ended);
   /// Takes a sequence out, wherever it is, and frees its slots. Null when there is none.
   std::unique_ptr<Sequence> Remove(int32_t id);
   /// Takes out every sequence.
@@ -62,7 +67,8 @@ class Scheduler {
  private:
   void PlanRow(Sequence& sequence, StepPlan* plan);
   bool MakeRoom(Sequence& sequence, int32_t count, StepPlan* plan);
-  void Admit(const std::function<bool(Sequence&)>& on_admit, std::vector<std::unique_ptr<Sequence>>* ended);
+  void Admit(const std::function<bool(Sequence&)>& on_admit,
+             std::vector<std::unique_ptr<Sequence>>* ended);
   int32_t SlotsNeededSoon(const Sequence& sequence) const;
   void Retract(size_t index, StepPlan* plan);
   void ReleaseSlots(Sequence& sequence);

@@ -6,7 +6,8 @@
 
 namespace diecast {
 
-Sequence::Sequence(Request asked, std::shared_ptr<const Tokenizer> tokenizer, int32_t clipped_max_tokens)
+Sequence::Sequence(Request asked, std::shared_ptr<const Tokenizer> tokenizer,
+                   int32_t clipped_max_tokens)
     : request(std::move(asked)),
       max_tokens(clipped_max_tokens),
       tokens(request.prompt),
@@ -20,7 +21,8 @@ Sequence::Sequence(Request asked, std::shared_ptr<const Tokenizer> tokenizer, in
 }
 
 std::optional<FinishReason> Sequence::Begin(StepDelta* delta) {
-  if (matcher && matcher->IsTerminated()) return FinishReason::kStop;  // the grammar of the empty text
+  if (matcher && matcher->IsTerminated())
+    return FinishReason::kStop;  // the grammar of the empty text
   if (max_tokens == 0) return FinishReason::kLength;
   return AppendForced(delta);
 }
@@ -34,7 +36,8 @@ std::optional<FinishReason> Sequence::Commit(int32_t id, StepDelta* delta) {
   const bool ends = std::find(eos.begin(), eos.end(), id) != eos.end();
   if (matcher) {
     if (!matcher->AcceptToken(id)) {
-      throw Error(ErrorCode::kNativeFailure, "the grammar refused token " + std::to_string(id) + ", which its mask allowed");
+      throw Error(ErrorCode::kNativeFailure,
+                  "the grammar refused token " + std::to_string(id) + ", which its mask allowed");
     }
     if (ends) return FinishReason::kStop;
   } else if (ends && !request.ignore_eos) {
@@ -48,14 +51,16 @@ std::optional<FinishReason> Sequence::AppendForced(StepDelta* delta) {
   if (!matcher || !request.jump_forward) return std::nullopt;
   for (const int32_t id : matcher->ForcedTokens(tokens)) {
     if (!matcher->AcceptToken(id)) {
-      throw Error(ErrorCode::kNativeFailure, "the grammar refused token " + std::to_string(id) + ", which it forced");
+      throw Error(ErrorCode::kNativeFailure,
+                  "the grammar refused token " + std::to_string(id) + ", which it forced");
     }
     if (auto reason = Append(id, true, delta)) return reason;
   }
   return std::nullopt;
 }
 
-// The grammar has already accepted the token. A stop string wins over the grammar's end, and both over the limit.
+// The grammar has already accepted the token. A stop string wins over the grammar's end, and both
+// over the limit.
 std::optional<FinishReason> Sequence::Append(int32_t id, bool forced, StepDelta* delta) {
   tokens.push_back(id);
   delta->tokens.push_back(id);

@@ -1,8 +1,10 @@
-// One request's state while it lives: its tokens, its place in the KV pool, its grammar cursor and its text.
+// One request's state while it lives: its tokens, its place in the KV pool, its grammar cursor and
+// its text.
 //
-// Prefill and decode are the same thing here. `tokens` holds prompt and output; the first `num_computed` of them are in the KV
-// pool, the others are pending. A step computes some pending tokens, and when none is left its last row of logits
-// gives the next token. So a forced run simply makes the pending part longer, and retraction sets `num_computed` to 0.
+// Prefill and decode are the same thing here. `tokens` holds prompt and output; the first
+// `num_computed` of them are in the KV pool, the others are pending. A step computes some pending
+// tokens, and when none is left its last row of logits gives the next token. So a forced run simply
+// makes the pending part longer, and retraction sets `num_computed` to 0.
 #pragma once
 
 #include <chrono>
@@ -33,12 +35,15 @@ class Sequence {
   /// `max_tokens` is the request's, already clipped to context and pool.
   Sequence(Request request, std::shared_ptr<const Tokenizer> tokenizer, int32_t max_tokens);
 
-  /// Appends the text that the grammar forces before anything was sampled. Returns the reason if that already ends the request.
+  /// Appends the text that the grammar forces before anything was sampled. Returns the reason if
+  /// that already ends the request.
   std::optional<FinishReason> Begin(StepDelta* delta);
-  /// Appends a sampled token and the run that it forces. Returns the reason if the request ends with it.
-  /// Throws Error{kNativeFailure} when the grammar refuses a token that its own mask allowed.
+  /// Appends a sampled token and the run that it forces. Returns the reason if the request ends
+  /// with it. Throws Error{kNativeFailure} when the grammar refuses a token that its own mask
+  /// allowed.
   std::optional<FinishReason> Commit(int32_t id, StepDelta* delta);
-  /// Emits text that was held back, once the tokens have ended. True when that completes a stop string.
+  /// Emits text that was held back, once the tokens have ended. True when that completes a stop
+  /// string.
   bool FlushText(StepDelta* delta);
 
   /// Tokens that may not be sampled next.
@@ -57,7 +62,8 @@ class Sequence {
   const int32_t max_tokens;
   std::vector<int32_t> tokens;
   int32_t num_computed = 0;
-  std::vector<int32_t> slots;  ///< KV slots of the computed tokens, then of those that the current step computes
+  std::vector<int32_t>
+      slots;  ///< KV slots of the computed tokens, then of those that the current step computes
   std::optional<Matcher> matcher;
   std::optional<TokenCounts> counts;
   TokenMask mask;  ///< of the step being run; meaningful with a matcher

@@ -10,8 +10,10 @@ class Sequence;
 
 struct PlannedRow {
   Sequence* sequence;
-  int32_t num_tokens;  ///< the first pending tokens of the sequence; their KV slots are already at the end of its `slots`
-  bool samples;        ///< these are all of the pending tokens, so the last one's logits give the next token
+  int32_t num_tokens;  ///< the first pending tokens of the sequence; their KV slots are already at
+                       ///< the end of its `slots`
+  bool samples;  ///< these are all of the pending tokens, so the last one's logits give the next
+                 ///< token
 };
 
 struct StepPlan {

@@ -1,5 +1,6 @@
-// Test doubles of the engine's neighbours: a tokenizer over given texts, a model whose logits are a hash of the whole context as read
-// back from the KV pool (so a wrong slot, a stale slot or a wrong length changes the output), and one-rule grammar programs.
+// Test doubles of the engine's neighbours: a tokenizer over given texts, a model whose logits are a
+// hash of the whole context as read back from the KV pool (so a wrong slot, a stale slot or a wrong
+// length changes the output), and one-rule grammar programs.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +26,8 @@
 
 namespace diecast::test {
 
-/// Every byte a token of its own (ids 0 to 255), then the given longer texts, then EOS. Encoding takes the longest match.
+/// Every byte a token of its own (ids 0 to 255), then the given longer texts, then EOS. Encoding
+/// takes the longest match.
 class FakeTokenizer final : public Tokenizer {
  public:
   explicit FakeTokenizer(std::vector<std::string> longer = {}) {
@@ -35,7 +37,9 @@ class FakeTokenizer final : public Tokenizer {
     texts_.emplace_back("<eos>");
   }
   int32_t vocab_size() const override { return static_cast<int32_t>(texts_.size()); }
-  std::string_view TokenBytes(int32_t id) const override { return texts_.at(static_cast<size_t>(id)); }
+  std::string_view TokenBytes(int32_t id) const override {
+    return texts_.at(static_cast<size_t>(id));
+  }
   bool IsSpecial(int32_t id) const override { return id == eos_[0]; }
   int32_t TokenId(std::string_view bytes) const override {
     const auto it = std::find(texts_.begin(), texts_.end(), bytes);
@@ -148,7 +152,8 @@ class FakeModel final : public CausalModel {
       for (int32_t i = 0; i < row.num_logits; i++) {
         CHECK(row.num_logits == 1);
         for (int32_t v = 0; v < config_.vocab_size; v++) {
-          const double unit = static_cast<double>(HashStep(h, static_cast<uint64_t>(v) + 1) >> 40) * 0x1.0p-24;
+          const double unit =
+              static_cast<double>(HashStep(h, static_cast<uint64_t>(v) + 1) >> 40) * 0x1.0p-24;
           logits[at++] = static_cast<float>(unit * 8) + (bias != nullptr ? bias(v) : 0.0f);
         }
       }
@@ -164,8 +169,8 @@ class FakeModel final : public CausalModel {
     return steps_;
   }
 
-  std::function<float(int32_t)> bias;                       ///< added to the logit of an id; set before use
-  std::function<void(std::span<const StepRow>)> on_step;    ///< may throw or wait; set before use
+  std::function<float(int32_t)> bias;  ///< added to the logit of an id; set before use
+  std::function<void(std::span<const StepRow>)> on_step;  ///< may throw or wait; set before use
 
  private:
   ModelConfig config_;
@@ -194,16 +199,20 @@ inline std::shared_ptr<CompiledGrammar> MakeGrammar(std::shared_ptr<Vocabulary> 
   std::vector<uint32_t> state_words, bytes, literals;
   std::string pool;
   const auto mark = [&](bool accepting) {
-    state_words.insert(state_words.end(), {static_cast<uint32_t>(bytes.size() / 2), 0u,
-                                           static_cast<uint32_t>(literals.size() / 3), accepting ? 1u : 0u});
+    state_words.insert(state_words.end(),
+                       {static_cast<uint32_t>(bytes.size() / 2), 0u,
+                        static_cast<uint32_t>(literals.size() / 3), accepting ? 1u : 0u});
   };
   for (const StateSpec& s : states) {
     mark(s.accepting);
     for (const auto& e : s.bytes) {
-      bytes.insert(bytes.end(), {static_cast<uint8_t>(e.lo) | static_cast<uint32_t>(static_cast<uint8_t>(e.hi)) << 8, e.target});
+      bytes.insert(bytes.end(), {static_cast<uint8_t>(e.lo) |
+                                     static_cast<uint32_t>(static_cast<uint8_t>(e.hi)) << 8,
+                                 e.target});
     }
     for (const auto& e : s.literals) {
-      literals.insert(literals.end(), {static_cast<uint32_t>(pool.size()), static_cast<uint32_t>(e.text.size()), e.target});
+      literals.insert(literals.end(), {static_cast<uint32_t>(pool.size()),
+                                       static_cast<uint32_t>(e.text.size()), e.target});
       pool += e.text;
     }
   }

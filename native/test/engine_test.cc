@@ -1,5 +1,6 @@
-// Tests the engine with a model whose logits are a hash of the context: batching, retraction, jump-forward, stops, limits, failures and
-// shutdown change who runs when, never what a request says.
+// Tests the engine with a model whose logits are a hash of the context: batching, retraction,
+// jump-forward, stops, limits, failures and shutdown change who runs when, never what a request
+// says.
 #include "native/engine/engine.h"
 
 #include <chrono>
@@ -18,8 +19,8 @@ using test::FakeModel;
 using test::FakeTokenizer;
 using test::StateSpec;
 
-const auto kTokenizer =
-    std::make_shared<const FakeTokenizer>(std::vector<std::string>{"{\"name\": \"", "\"age\": ", "\"}", "name", "\": "});
+const auto kTokenizer = std::make_shared<const FakeTokenizer>(
+    std::vector<std::string>{"{\"name\": \"", "\"age\": ", "\"}", "name", "\": "});
 const int32_t kEos = kTokenizer->eos_ids()[0];
 const int32_t kVocab = kTokenizer->vocab_size();
 
@@ -27,24 +28,24 @@ std::shared_ptr<Vocabulary> SharedVocabulary() { return CreateVocabulary(kTokeni
 
 /// {"name": "…", "age": d} with one to three lower-case letters and one digit.
 std::shared_ptr<CompiledGrammar> PersonGrammar() {
-  static const auto grammar = test::MakeGrammar(
-      SharedVocabulary(),
-      {
-          {.literals = {{"{\"name\": \"", 1}}},
-          {.bytes = {{'a', 'z', 2}}},
-          {.bytes = {{'a', 'z', 3}, {'"', '"', 5}}},
-          {.bytes = {{'a', 'z', 4}, {'"', '"', 5}}},
-          {.bytes = {{'"', '"', 5}}},
-          {.literals = {{", \"age\": ", 6}}},
-          {.bytes = {{'0', '9', 7}}},
-          {.bytes = {{'}', '}', 8}}},
-          {.accepting = true},
-      });
+  static const auto grammar =
+      test::MakeGrammar(SharedVocabulary(), {
+                                                {.literals = {{"{\"name\": \"", 1}}},
+                                                {.bytes = {{'a', 'z', 2}}},
+                                                {.bytes = {{'a', 'z', 3}, {'"', '"', 5}}},
+                                                {.bytes = {{'a', 'z', 4}, {'"', '"', 5}}},
+                                                {.bytes = {{'"', '"', 5}}},
+                                                {.literals = {{", \"age\": ", 6}}},
+                                                {.bytes = {{'0', '9', 7}}},
+                                                {.bytes = {{'}', '}', 8}}},
+                                                {.accepting = true},
+                                            });
   return grammar;
 }
 
 std::shared_ptr<CompiledGrammar> ConstGrammar() {
-  return test::MakeGrammar(SharedVocabulary(), {{.literals = {{"{\"name\": \"x\"}", 1}}}, {.accepting = true}});
+  return test::MakeGrammar(SharedVocabulary(),
+                           {{.literals = {{"{\"name\": \"x\"}", 1}}}, {.accepting = true}});
 }
 
 struct Outcome {
@@ -57,7 +58,8 @@ struct Outcome {
 /// An engine and the outcomes that its events add up to.
 class Client {
  public:
-  explicit Client(EngineOptions options = {}, std::function<void(FakeModel&)> prepare = nullptr, int32_t context = 512) {
+  explicit Client(EngineOptions options = {}, std::function<void(FakeModel&)> prepare = nullptr,
+                  int32_t context = 512) {
     auto model = std::make_unique<FakeModel>(kVocab + 3, context);  // three padding rows
     if (prepare != nullptr) prepare(*model);
     model_ = model.get();
@@ -87,7 +89,8 @@ class Client {
     for (size_t at = 0; at < events.deltas.size(); at += StepEvents::kDeltaWords) {
       Outcome& outcome = outcomes_[events.deltas[at]];
       outcome.num_events++;
-      for (int32_t i = 0; i < events.deltas[at + 1]; i++) outcome.tokens.push_back(events.tokens[token++]);
+      for (int32_t i = 0; i < events.deltas[at + 1]; i++)
+        outcome.tokens.push_back(events.tokens[token++]);
       for (int32_t i = 0; i < events.deltas[at + 3]; i++) {
         const auto length = static_cast<size_t>(events.segments[segment]);
         const std::string text = events.text.substr(byte, length);
@@ -97,7 +100,8 @@ class Client {
         segment += 2;
       }
     }
-    CHECK(segment == events.segments.size() && token == events.tokens.size() && byte == events.text.size());
+    CHECK(segment == events.segments.size() && token == events.tokens.size() &&
+          byte == events.text.size());
     for (const FinishRecord& finish : events.finished) {
       CHECK(ended_.insert(finish.id).second);
       outcomes_[finish.id].finish = finish;
@@ -139,7 +143,9 @@ void DiscourageEos(FakeModel& model) {
 }
 /// Picks the longest of the allowed tokens, as canonical tokenization does here.
 void PreferLongTokens(FakeModel& model) {
-  model.bias = [](int32_t id) { return id < kEos ? 20.0f * static_cast<float>(kTokenizer->TokenBytes(id).size()) : 0.0f; };
+  model.bias = [](int32_t id) {
+    return id < kEos ? 20.0f * static_cast<float>(kTokenizer->TokenBytes(id).size()) : 0.0f;
+  };
 }
 void OnlyLetters(FakeModel& model) {
   model.bias = [](int32_t id) { return id >= 'a' && id <= 'z' ? 100.0f : 0.0f; };
@@ -148,7 +154,8 @@ void OnlyLetters(FakeModel& model) {
 std::vector<Request> MixedRequests() {
   std::vector<Request> requests;
   for (int32_t id = 1; id <= 24; id++) {
-    Request request = Ask(id, std::string(static_cast<size_t>(id % 7 * 9 + 1), static_cast<char>('a' + id)));
+    Request request =
+        Ask(id, std::string(static_cast<size_t>(id % 7 * 9 + 1), static_cast<char>('a' + id)));
     if (id % 3 == 0) request.grammar = PersonGrammar();
     if (id % 2 == 0) request.sampling = {.temperature = 1, .seed = static_cast<uint64_t>(id)};
     if (id % 5 == 0) request.sampling.repetition_penalty = 1.5f;
@@ -167,8 +174,9 @@ void OutputDoesNotDependOnTheBatchOrOnRetraction() {
     alone[request.id] = client.RunOne(request);
   }
   bool retracted = false;
-  for (const EngineOptions& options : {EngineOptions{}, EngineOptions{.max_batch = 3, .step_tokens = 7},
-                                       EngineOptions{.max_batch = 8, .kv_tokens = 230, .step_tokens = 16}}) {
+  for (const EngineOptions& options :
+       {EngineOptions{}, EngineOptions{.max_batch = 3, .step_tokens = 7},
+        EngineOptions{.max_batch = 8, .kv_tokens = 230, .step_tokens = 16}}) {
     Client client(options, DiscourageEos);
     for (const Request& request : requests) client.engine().Submit(request);
     client.Wait(requests.size());
@@ -196,13 +204,15 @@ void JumpForwardSavesPassesAndChangesNothingElse() {
   Client first({}, PreferLongTokens), second({}, PreferLongTokens);
   const Outcome with = first.RunOne(on), without = second.RunOne(off);
   CHECK(with.finish.reason == FinishReason::kStop && without.finish.reason == FinishReason::kStop);
-  CHECK(with.text == without.text && with.text.starts_with("{\"name\": \"") && with.text.ends_with("}"));
+  CHECK(with.text == without.text && with.text.starts_with("{\"name\": \"") &&
+        with.text.ends_with("}"));
   CHECK(with.tokens == without.tokens);
   CHECK(with.forced_text.starts_with("{\"name\": \"") && with.forced_text.ends_with("}"));
   CHECK(without.finish.forced_tokens == 0 && without.forced_text.empty());
   CHECK(with.finish.forced_tokens >= 5);
   CHECK(with.finish.forward_passes < without.finish.forward_passes);
-  // The first forced text was read together with the prompt, and nothing ran after the text was complete.
+  // The first forced text was read together with the prompt, and nothing ran after the text was
+  // complete.
   const auto steps = first.model().steps();
   CHECK(steps[0][0].num_tokens == 5);  // "who?" and one token of forced text
   CHECK(with.finish.forward_passes == with.finish.completion_tokens - with.finish.forced_tokens);
@@ -228,7 +238,9 @@ void RunningOutOfTokensIsLength() {
     CHECK(outcome.finish.completion_tokens <= limit);
     const bool whole = outcome.text.ends_with("}");
     CHECK(whole == (outcome.finish.reason == FinishReason::kStop));
-    if (!whole) CHECK(outcome.finish.reason == FinishReason::kLength && outcome.finish.completion_tokens == limit);
+    if (!whole)
+      CHECK(outcome.finish.reason == FinishReason::kLength &&
+            outcome.finish.completion_tokens == limit);
   }
   // The context ends a text, too.
   Request endless = Ask(1, "abcdefgh");
@@ -262,7 +274,8 @@ void EosEndsFreeText() {
     model.bias = [](int32_t id) { return id == kEos ? 100.0f : 0.0f; };
   };
   Outcome outcome = Client({}, prefer_eos).RunOne(Ask(1, "x"));
-  CHECK(outcome.finish.reason == FinishReason::kStop && outcome.tokens.empty() && outcome.text.empty());
+  CHECK(outcome.finish.reason == FinishReason::kStop && outcome.tokens.empty() &&
+        outcome.text.empty());
   Request patient = Ask(1, "x");
   patient.min_tokens = 4;
   outcome = Client({}, prefer_eos).RunOne(patient);
@@ -270,7 +283,8 @@ void EosEndsFreeText() {
   Request deaf = Ask(1, "x");
   deaf.ignore_eos = true;
   outcome = Client({}, prefer_eos).RunOne(deaf);
-  CHECK(outcome.finish.reason == FinishReason::kLength && outcome.tokens == std::vector<int32_t>(40, kEos));
+  CHECK(outcome.finish.reason == FinishReason::kLength &&
+        outcome.tokens == std::vector<int32_t>(40, kEos));
   CHECK(outcome.text.empty());  // special tokens have no text
 }
 
@@ -348,13 +362,15 @@ void FailuresEndOnlyTheRequestsConcerned() {
     };
   });
   Outcome outcome = client.RunOne(Ask(1, "!boom"));
-  CHECK(outcome.finish.reason == FinishReason::kError && outcome.finish.code == ErrorCode::kOutOfMemory);
+  CHECK(outcome.finish.reason == FinishReason::kError &&
+        outcome.finish.code == ErrorCode::kOutOfMemory);
   CHECK(client.RunOne(Ask(2, "fine")).finish.reason == FinishReason::kLength);
 
   // A model that gives no number at all.
   Client broken({}, [](FakeModel& model) { model.bias = [](int32_t) { return std::nanf(""); }; });
   outcome = broken.RunOne(Ask(1, "x"));
-  CHECK(outcome.finish.reason == FinishReason::kError && outcome.finish.code == ErrorCode::kNativeFailure);
+  CHECK(outcome.finish.reason == FinishReason::kError &&
+        outcome.finish.code == ErrorCode::kNativeFailure);
   CHECK(!outcome.finish.message.empty());
 }
 
@@ -374,7 +390,8 @@ void BadRequestsAreRefusedAtOnce() {
   gate.open = false;
   Client client({.max_batch = 1, .kv_tokens = 30, .max_queue = 2},
                 [&](FakeModel& model) { model.on_step = [&](auto) { gate.Pass(); }; });
-  ThrowsCode(ErrorCode::kPromptTooLong, [&] { client.engine().Submit(Ask(1, std::string(31, 'p'))); });
+  ThrowsCode(ErrorCode::kPromptTooLong,
+             [&] { client.engine().Submit(Ask(1, std::string(31, 'p'))); });
   ThrowsCode(ErrorCode::kInvalidArgument, [&] { client.engine().Submit(Ask(1, "")); });
   Request bad = Ask(1, "x");
   bad.sampling.top_p = 2;
@@ -400,13 +417,15 @@ void StoppingEndsEveryRequestOnce() {
   client.Read();
   CHECK(client.num_finished() == 20);
   int shut = 0;
-  for (int32_t id = 1; id <= 20; id++) shut += client[id].finish.code == ErrorCode::kShutdown ? 1 : 0;
+  for (int32_t id = 1; id <= 20; id++)
+    shut += client[id].finish.code == ErrorCode::kShutdown ? 1 : 0;
   CHECK(shut > 0);
   ThrowsCode(ErrorCode::kShutdown, [&] { client.engine().Submit(Ask(21, "x")); });
   client.engine().Cancel(1);
 }
 
-// Submits, cancels and reads from different threads over a tiny pool; every request ends once and no slot is lost.
+// Submits, cancels and reads from different threads over a tiny pool; every request ends once and
+// no slot is lost.
 void MixedLoadFromSeveralThreadsLosesNothing() {
   constexpr int32_t kPerThread = 120, kThreads = 3;
   Client client({.max_batch = 6, .kv_tokens = 150, .step_tokens = 24});

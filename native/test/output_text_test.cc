@@ -1,4 +1,5 @@
-// Tests the output text: stop strings wherever they fall, nothing of a stop string emitted, characters never cut, forced parts marked.
+// Tests the output text: stop strings wherever they fall, nothing of a stop string emitted,
+// characters never cut, forced parts marked.
 #include "native/engine/output_text.h"
 
 #include <random>
@@ -16,7 +17,8 @@ std::string Join(const std::vector<TextRun>& runs) {
   return text;
 }
 
-const auto kTokenizer = std::make_shared<const test::FakeTokenizer>(std::vector<std::string>{"hello", " world", "END", "wor", "EN"});
+const auto kTokenizer = std::make_shared<const test::FakeTokenizer>(
+    std::vector<std::string>{"hello", " world", "END", "wor", "EN"});
 
 std::vector<int32_t> Ids(std::string_view text) { return kTokenizer->Encode(text, false); }
 
@@ -72,7 +74,8 @@ void CharactersAreNeverCut() {
   CHECK(Join(runs) == euro + "\xef\xbf\xbd");
 }
 
-// Random texts over few letters against the plain reading: after each token, look for any stop string in all text so far.
+// Random texts over few letters against the plain reading: after each token, look for any stop
+// string in all text so far.
 void RandomTextsAgreeWithThePlainReading() {
   std::mt19937 random(20);
   for (int round = 0; round < 3000; round++) {

@@ -1,11 +1,14 @@
-// Tests the sampler: each stage against its definition, frequencies against the exact distribution, and what a draw may depend on.
+// Tests the sampler: each stage against its definition, frequencies against the exact distribution,
+// and what a draw may depend on.
 #include "native/engine/sampler.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <random>
+#include <set>
 
 #include "native/test/check.h"
 
@@ -24,9 +27,15 @@ std::vector<float> RandomLogits(uint32_t seed) {
 }
 
 int32_t Draw(std::vector<float> logits, const SamplingParams& params, uint64_t position = 0,
-             const TokenMask* mask = nullptr, std::span<const int32_t> banned = {}, const TokenCounts* counts = nullptr) {
+             const TokenMask* mask = nullptr, std::span<const int32_t> banned = {},
+             const TokenCounts* counts = nullptr) {
   Sampler sampler(kVocab);
-  return sampler.Sample({.logits = logits, .params = params, .counts = counts, .mask = mask, .banned = banned, .position = position});
+  return sampler.Sample({.logits = logits,
+                         .params = params,
+                         .counts = counts,
+                         .mask = mask,
+                         .banned = banned,
+                         .position = position});
 }
 
 struct OwnedMask {
@@ -74,7 +83,8 @@ void PaddingIsNeverDrawn() {
   Sampler sampler(kVocab);
   for (uint64_t position = 0; position < 50; position++) {
     auto copy = logits;
-    const int32_t id = sampler.Sample({.logits = copy, .params = SamplingParams{.seed = 3}, .position = position});
+    const int32_t id =
+        sampler.Sample({.logits = copy, .params = SamplingParams{.seed = 3}, .position = position});
     CHECK(id >= 0 && id < kVocab);
   }
 }
@@ -92,9 +102,12 @@ void NoFiniteLogitIsReported() {
 std::map<int32_t, double> Exact(const std::vector<float>& logits, const SamplingParams& params,
                                 const std::vector<int32_t>& allowed) {
   std::vector<std::pair<double, int32_t>> sorted;
-  for (const int32_t id : allowed) sorted.emplace_back(-std::exp(static_cast<double>(logits[static_cast<size_t>(id)]) / params.temperature), id);
+  for (const int32_t id : allowed)
+    sorted.emplace_back(
+        -std::exp(static_cast<double>(logits[static_cast<size_t>(id)]) / params.temperature), id);
   std::sort(sorted.begin(), sorted.end());
-  if (params.top_k > 0 && static_cast<size_t>(params.top_k) < sorted.size()) sorted.resize(static_cast<size_t>(params.top_k));
+  if (params.top_k > 0 && static_cast<size_t>(params.top_k) < sorted.size())
+    sorted.resize(static_cast<size_t>(params.top_k));
   double total = 0;
   for (const auto& [w, id] : sorted) total -= w;
   double sum = 0;
@@ -141,8 +154,36 @@ void FrequenciesFollowTheDistribution() {
         seen[id] += 1.0 / kDraws;
       }
       // Five standard deviations: the seeds are fixed, so this passes always or never.
-      for (const auto& [id, p] : expected) CHECK(std::abs(seen[id] - p) < 5 * std::sqrt(p / kDraws) + 1e-4);
+      for (const auto& [id, p] : expected)
+        CHECK(std::abs(seen[id] - p) < 5 * std::sqrt(p / kDraws) + 1e-4);
     }
+  }
+}
+
+// Flat distributions over many tokens take another way to the same sets.
+void LargeSelectionsAreExact() {
+  constexpr int32_t kMany = 1500;
+  std::mt19937 random(8);
+  std::vector<float> logits(kMany);
+  for (float& x : logits) x = static_cast<float>(random() % 1000) * 0.003f;
+  std::vector<int32_t> all(kMany);
+  std::iota(all.begin(), all.end(), 0);
+  for (const SamplingParams& params : {SamplingParams{.top_p = 0.3f, .seed = 1},
+                                       SamplingParams{.temperature = 3, .top_p = 0.9f, .seed = 2},
+                                       SamplingParams{.top_k = 2000, .top_p = 0.5f, .seed = 3},
+                                       SamplingParams{.top_k = 50, .seed = 4},
+                                       SamplingParams{.top_p = 0.5f, .min_p = 0.6f, .seed = 5}}) {
+    const auto expected = Exact(logits, params, all);
+    std::set<int32_t> seen;
+    Sampler sampler(kMany);
+    for (uint64_t i = 0; i < 8 * expected.size(); i++) {
+      auto copy = logits;
+      const int32_t id = sampler.Sample({.logits = copy, .params = params, .position = i});
+      CHECK(expected.contains(id));
+      seen.insert(id);
+    }
+    // Each is missed with a chance of about e^-8 times how unlikely it is; the seeds are fixed.
+    CHECK(seen.size() > expected.size() * 95 / 100);
   }
 }
 
@@ -161,7 +202,8 @@ void DrawsDependOnSeedAndPositionOnly() {
 void TheSplitOfAMaskDoesNotShow() {
   const auto logits = RandomLogits(7);
   const std::vector<int32_t> ids = {0, 5, 31, 32, 33, 63, 64, 90, 99};
-  const OwnedMask masks[] = {MaskOf(ids, [](int32_t) { return true; }), MaskOf(ids, [](int32_t) { return false; }),
+  const OwnedMask masks[] = {MaskOf(ids, [](int32_t) { return true; }),
+                             MaskOf(ids, [](int32_t) { return false; }),
                              MaskOf(ids, [](int32_t id) { return id % 2 == 0; })};
   for (const float temperature : {0.0f, 1.0f}) {
     for (uint64_t i = 0; i < 200; i++) {
@@ -186,7 +228,9 @@ void PenaltiesAndBiasFollowTheirDefinitions() {
   counts.Add(2, true);
   counts.Add(4, false);
   auto copy = logits;
-  counts.Penalize(copy, SamplingParams{.frequency_penalty = 0.5f, .presence_penalty = 0.25f, .repetition_penalty = 2});
+  counts.Penalize(
+      copy, SamplingParams{
+                .frequency_penalty = 0.5f, .presence_penalty = 0.25f, .repetition_penalty = 2});
   CHECK(copy[1] == 2 && copy[3] == 2 && copy[4] == -2);
   CHECK(copy[2] == 1.5f - 0.25f - 1.0f);
   SamplingParams biased{.temperature = 0};
@@ -237,6 +281,7 @@ int main() {
   PaddingIsNeverDrawn();
   NoFiniteLogitIsReported();
   FrequenciesFollowTheDistribution();
+  LargeSelectionsAreExact();
   DrawsDependOnSeedAndPositionOnly();
   TheSplitOfAMaskDoesNotShow();
   PenaltiesAndBiasFollowTheirDefinitions();

@@ -1,4 +1,5 @@
-// Tests the scheduler without an engine: the token budget, chunks, admission, retraction, and that no slot is lost.
+// Tests the scheduler without an engine: the token budget, chunks, admission, retraction, and that
+// no slot is lost.
 #include "native/engine/scheduler.h"
 
 #include <map>
@@ -21,9 +22,11 @@ std::unique_ptr<Sequence> MakeSequence(int32_t id, size_t prompt, int32_t max_to
   return std::make_unique<Sequence>(std::move(request), kTokenizer, max_tokens);
 }
 
-/// Does to the planned sequences what the engine does: computes, appends a token, ends those that are done.
+/// Does to the planned sequences what the engine does: computes, appends a token, ends those that
+/// are done.
 struct Driver {
-  explicit Driver(SchedulerOptions options, int32_t slots) : pool(slots), scheduler(options, pool, CreateFcfsQueue()) {}
+  explicit Driver(SchedulerOptions options, int32_t slots)
+      : pool(slots), scheduler(options, pool, CreateFcfsQueue()) {}
 
   StepPlan Step() {
     std::vector<std::unique_ptr<Sequence>> ended;
@@ -70,7 +73,8 @@ void PromptsAreReadInChunksOfTheBudget() {
   const bool samples[] = {false, false, true, true};
   for (int i = 0; i < 4; i++) {
     const StepPlan plan = driver.Step();
-    CHECK(plan.rows.size() == 1 && plan.num_tokens == sizes[i] && (plan.num_samples == 1) == samples[i]);
+    CHECK(plan.rows.size() == 1 && plan.num_tokens == sizes[i] &&
+          (plan.num_samples == 1) == samples[i]);
   }
   CHECK(driver.finished == std::vector<int32_t>{1});
   CHECK(driver.pool.num_free() == 100);
@@ -143,7 +147,8 @@ void RandomLoadsAllEnd() {
   for (int round = 0; round < 60; round++) {
     const auto slots = static_cast<int32_t>(20 + random() % 100);
     const auto batch = static_cast<int32_t>(1 + random() % 6);
-    Driver driver({.max_batch = batch, .step_tokens = batch + static_cast<int32_t>(random() % 30)}, slots);
+    Driver driver({.max_batch = batch, .step_tokens = batch + static_cast<int32_t>(random() % 30)},
+                  slots);
     int32_t next_id = 1;
     size_t cancelled = 0;
     int idle_steps = 0;
@@ -152,10 +157,12 @@ void RandomLoadsAllEnd() {
       if (next_id <= 40 && random() % 3 == 0) {
         const auto prompt = 1 + random() % static_cast<uint32_t>(slots);
         const auto most = slots + 1 - static_cast<int32_t>(prompt);
-        driver.scheduler.Add(MakeSequence(next_id++, prompt, 1 + static_cast<int32_t>(random() % static_cast<uint32_t>(most))));
+        driver.scheduler.Add(MakeSequence(
+            next_id++, prompt, 1 + static_cast<int32_t>(random() % static_cast<uint32_t>(most))));
       }
       if (random() % 50 == 0) {
-        cancelled += driver.scheduler.Remove(static_cast<int32_t>(random() % 40) + 1) != nullptr ? 1 : 0;
+        cancelled +=
+            driver.scheduler.Remove(static_cast<int32_t>(random() % 40) + 1) != nullptr ? 1 : 0;
       }
       const bool has_work = driver.scheduler.num_running() + driver.scheduler.num_waiting() > 0;
       const StepPlan plan = driver.Step();
