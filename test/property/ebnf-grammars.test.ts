@@ -11,7 +11,7 @@ import { ProgramOracle } from "../support/program-oracle.ts";
 import { randomGrammar, sampleTexts } from "../support/random-grammar.ts";
 import { RandomSource } from "../support/random-source.ts";
 
-const NUM_GRAMMARS = Number(process.env.DIECAST_EBNF_GRAMMARS ?? 400);
+const NUM_GRAMMARS = Number(process.env.DIECAST_EBNF_GRAMMARS ?? 250);
 /** The matcher's own bound is higher; beyond this the brute-force oracle takes seconds. */
 const MAX_PLACES = 4000;
 const SEED = Number(process.env.DIECAST_SEED ?? 20261125);

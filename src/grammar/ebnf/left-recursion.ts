@@ -17,6 +17,7 @@
 import { DiecastError } from "../../errors.ts";
 import type { ProgramBuilder } from "../../fsm/program-builder.ts";
 import { EDGE_KIND, EDGE_QUAD, edgeIncrements, edgeKind, Rule, type RuleId } from "../../fsm/rule.ts";
+import { determinizeRule } from "./determinize-rule.ts";
 import type { Networks } from "./networks.ts";
 import { components } from "./rule-graph.ts";
 import { jumpTailCalls } from "./tail-calls.ts";
@@ -58,7 +59,7 @@ class Remover {
       rules.set(job.id, rule);
     }
     jumpTailCalls(rules);
-    for (const [id, rule] of rules) this.builder.define(id, rule);
+    for (const [id, rule] of rules) this.builder.define(id, determinizeRule(rule));
   }
 
   private isNullable(id: RuleId): boolean {

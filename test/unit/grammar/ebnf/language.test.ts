@@ -124,6 +124,11 @@ const cases: Readonly<Record<string, Case>> = {
     ],
     reject: ["(1)x", "(1)xyx", "()1"],
   },
+  "alternatives that begin alike, nested deep": {
+    grammar: 'root ::= "(" root ")" | "(" root "," root ")" | "(" root ";" | "x"',
+    accept: ["x", `${"(".repeat(40)}x${")".repeat(40)}`, "((x,x),(x;)"],
+    reject: ["(x", `${"(".repeat(40)}x${")".repeat(39)}`],
+  },
   "JSON, as written for other engines": {
     grammar: JSON_GRAMMAR,
     accept: ["[]", '{"a": [1, -2.5e3, "é\\u00e9\\n", {"b": null}]}', "[ [ ] ]"],
