@@ -8,9 +8,6 @@
 import { basename } from "node:path";
 
 import { DiecastError } from "../errors.ts";
-import { compileJsonSchema, compileRegex, jsonObjectGrammar } from "../grammar/index.ts";
-import { isJsonValue } from "../grammar/json/value.ts";
-import { optionsKey } from "../grammar/options.ts";
 import {
   callNative,
   callNativeAsync,
@@ -29,8 +26,15 @@ import {
   nativeError,
 } from "./binding.ts";
 import { type ChatMessage, ChatTemplate, type ChatTemplateOptions } from "./chat-template.ts";
+import {
+  CompileService,
+  type CompileServiceOptions,
+  type CompileServiceStats,
+} from "./compile-service/compile-service.ts";
+import type { TokenTable } from "./compile-service/task.ts";
 import { type GenerateRequest, Generation, type TextSegment } from "./generation.ts";
-import { type Grammar, GrammarCache, type GrammarCacheLimits, type GrammarSource } from "./grammar-cache.ts";
+import { type FreshGrammar, type Grammar, GrammarCache, type GrammarCacheLimits } from "./grammar-cache.ts";
+import { type GrammarSource, keyOf, taskOf } from "./grammar-source.ts";
 
 export type { ChatMessage, ChatTemplateOptions } from "./chat-template.ts";
 export type {
@@ -43,12 +47,20 @@ export type {
   TextSegment,
 } from "./generation.ts";
 export { Generation } from "./generation.ts";
-export type { Grammar, GrammarSource } from "./grammar-cache.ts";
+export type { Grammar } from "./grammar-cache.ts";
+export type { GrammarSource } from "./grammar-source.ts";
 
 export interface EngineOptions extends NativeEngineOptions {
   /** Name under which the model is served. Default: the file's name without `.gguf`. */
   readonly modelId?: string;
   readonly grammarCache?: Partial<GrammarCacheLimits>;
+  /** Where grammars are compiled. */
+  readonly compileService?: CompileServiceOptions;
+}
+
+export interface CompileCall {
+  /** Gives up: compiling stops unless somebody else waits for the same grammar. */
+  readonly signal?: AbortSignal;
 }
 
 export interface EngineStats extends NativeEngineStats {
@@ -58,13 +70,14 @@ export interface EngineStats extends NativeEngineStats {
     readonly misses: number;
     readonly bytes: number;
   };
+  readonly compileService: CompileServiceStats;
 }
 
 /** What the layers above use of an engine; tests of those layers may implement it themselves. */
 export interface EngineHandle {
   readonly modelId: string;
   readonly contextLength: number;
-  compile(source: GrammarSource): Promise<Grammar>;
+  compile(source: GrammarSource, call?: CompileCall): Promise<Grammar>;
   applyChatTemplate(messages: readonly ChatMessage[], options?: ChatTemplateOptions): string;
   encodeChat(messages: readonly ChatMessage[], options?: ChatTemplateOptions): Int32Array;
   generate(request: GenerateRequest): Generation;
@@ -93,6 +106,8 @@ export class Engine implements EngineHandle {
   readonly #binding: NativeBinding;
   readonly #native: NativeEngine;
   readonly #grammars: GrammarCache;
+  readonly #compileService: CompileService;
+  readonly #tokenTable: TokenTable;
   readonly #live = new Map<number, Live>();
   #chatTemplate: ChatTemplate | undefined;
   #nextId = 0;
@@ -102,6 +117,7 @@ export class Engine implements EngineHandle {
     binding: NativeBinding,
     native: NativeEngine,
     tokenizer: NativeTokenizer,
+    compileService: CompileService,
     options: EngineOptions,
   ) {
     this.#binding = binding;
@@ -112,6 +128,8 @@ export class Engine implements EngineHandle {
     this.contextLength = native.contextLength;
     this.device = `${native.device}, ${native.threads} threads`;
     this.#grammars = new GrammarCache(options.grammarCache);
+    this.#compileService = compileService;
+    this.#tokenTable = { vocabSize: tokenizer.vocabSize, stopTokenIds: [...tokenizer.eosIds], ids: new Map() };
     native.setEventHandler((event) => this.#onStep(event));
   }
 
@@ -122,21 +140,37 @@ export class Engine implements EngineHandle {
    */
   static async load(options: EngineOptions): Promise<Engine> {
     const binding = loadBinding();
-    return callNativeAsync(async () => {
-      const tokenizer = binding.Tokenizer.fromGguf(options.modelPath);
-      const native = await binding.Engine.load(options, tokenizer);
-      return new Engine(binding, native, tokenizer, options);
-    });
+    const compileService = new CompileService(options.compileService);
+    compileService.warmUp();
+    try {
+      return await callNativeAsync(async () => {
+        const tokenizer = binding.Tokenizer.fromGguf(options.modelPath);
+        const native = await binding.Engine.load(options, tokenizer);
+        return new Engine(binding, native, tokenizer, compileService, options);
+      });
+    } catch (error) {
+      compileService.close();
+      throw error;
+    }
   }
 
-  /** A grammar for `source`, from the cache when it is there. @throws {DiecastError} of the front end. */
-  async compile(source: GrammarSource): Promise<Grammar> {
+  /**
+   * A grammar for `source`, from the cache when it is there, else compiled in a worker thread.
+   *
+   * @throws {DiecastError} of the grammar compiler; a refusal is remembered as well.
+   * @throws The signal's reason when it aborts first.
+   */
+  async compile(source: GrammarSource, { signal }: CompileCall = {}): Promise<Grammar> {
     this.#assertOpen();
-    return this.#grammars.get(grammarKey(source), async () => {
-      const program = compileProgram(source);
+    const task = taskOf(source, this.#tokenTable);
+    const compile = async (abandoned: AbortSignal): Promise<FreshGrammar> => {
+      const tokenId = (name: string): number => this.tokenizer.tokenId(name);
+      const { program } = await this.#compileService.compile(task, { signal: abandoned, tokenId });
+      this.#assertOpen();
       const native = callNative(() => new this.#binding.CompiledGrammar(this.vocabulary, program));
       return { native, programBytes: program.byteLength };
-    });
+    };
+    return this.#grammars.get(keyOf(task), compile, signal);
   }
 
   /** The prompt of a chat as text. */
@@ -175,11 +209,13 @@ export class Engine implements EngineHandle {
   }
 
   stats(): EngineStats {
-    return { ...callNative(() => this.#native.stats()), grammars: this.#grammars.stats };
+    const native = callNative(() => this.#native.stats());
+    return { ...native, grammars: this.#grammars.stats, compileService: this.#compileService.stats };
   }
 
   /** Ends running generations with ENGINE_SHUTDOWN and frees the model. Idempotent. */
   close(): Promise<void> {
+    this.#compileService.close();
     this.#closing ??= callNativeAsync(() => this.#native.close());
     return this.#closing;
   }
@@ -288,44 +324,6 @@ function concat(arrays: readonly Int32Array[]): Int32Array {
     at += array.length;
   }
   return whole;
-}
-
-/** Undefined for a schema that has no text to know it by: it is then compiled anew. */
-function grammarKey(source: GrammarSource): string | undefined {
-  const options = optionsKey(source.options ?? {});
-  switch (source.type) {
-    case "json_object":
-      return `json_object ${options}`;
-    case "regex":
-      return `regex ${options} ${source.pattern}`;
-    case "json_schema": {
-      // Text and value are different inputs: only text has a key order that JavaScript does not rearrange.
-      if (typeof source.schema === "string") return `json_schema text ${options} ${source.schema}`;
-      // Parsed nodes hold maps, which JSON.stringify would take for empty objects.
-      if (isJsonValue(source.schema)) return undefined;
-      const text = jsonText(source.schema);
-      return text === undefined ? undefined : `json_schema value ${options} ${text}`;
-    }
-  }
-}
-
-function jsonText(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return undefined;
-  }
-}
-
-function compileProgram(source: GrammarSource): Uint8Array {
-  switch (source.type) {
-    case "json_object":
-      return jsonObjectGrammar(source.options).program;
-    case "regex":
-      return compileRegex(source.pattern, source.options).program;
-    case "json_schema":
-      return compileJsonSchema(source.schema, source.options).program;
-  }
 }
 
 /** The native form of the request's parameters. Ranges are checked on the native side, with the names used here. */

@@ -6,10 +6,10 @@
  */
 
 import { DiecastError } from "../errors.ts";
+import { jsonText } from "../grammar/json/print.ts";
 import type { JsonValue } from "../grammar/json/value.ts";
 import { type FieldReader, invalidField } from "./field-reader.ts";
 import type { OutputFormat } from "./grammar-gate.ts";
-import { jsonText } from "./schema-text.ts";
 
 const TYPES = ["text", "json_object", "json_schema", "regex"];
 

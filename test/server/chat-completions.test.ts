@@ -1,8 +1,7 @@
 /** Chat completions over an engine that the test drives: shapes, streams, and what reaches the engine. */
 
 import { afterEach, describe, expect, test } from "vitest";
-import { DiecastError } from "../../src/errors.ts";
-import type { ChatCompletion, ChatCompletionChunk, ErrorBody } from "../../src/protocol.ts";
+import type { ChatCompletion, ChatCompletionChunk } from "../../src/protocol.ts";
 import { type AppOptions, buildApp } from "../../src/server/index.ts";
 import { FakeEngine, type FakeScript } from "../support/fake-engine.ts";
 
@@ -212,24 +211,6 @@ describe("response_format", () => {
     );
     expect(response.statusCode).toBe(200);
     expect(engine.compiled[0]).toMatchObject({ schema: text });
-  });
-
-  test("that was refused is refused again without compiling, unless time had run out", async () => {
-    const errors = [
-      new DiecastError("SCHEMA_INVALID", "bad", { pointer: "/type" }),
-      new DiecastError("GRAMMAR_TOO_LARGE", "slow", { limit: 1000, unit: "ms" }),
-    ];
-    for (const [i, error] of errors.entries()) {
-      const { app, engine } = setUp({
-        onCompile: () => {
-          throw error;
-        },
-      });
-      const asked = { response_format: { type: "json_schema", schema } };
-      const answers = await Promise.all([chat(app, asked), chat(app, asked), chat(app, asked)]);
-      expect(answers.map((answer) => answer.json<ErrorBody>().error.code)).toEqual(Array(3).fill(error.code));
-      expect(engine.compiled).toHaveLength(i === 0 ? 1 : 3);
-    }
   });
 
   test("passes on the server's policies", async () => {

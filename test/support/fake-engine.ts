@@ -4,6 +4,7 @@
 
 import {
   type ChatMessage,
+  type CompileCall,
   type EngineHandle,
   type EngineStats,
   type GenerateRequest,
@@ -83,7 +84,7 @@ export interface FakeScript {
   /** Called for every generation; default: pushes "{}" and finishes. */
   readonly onGenerate?: (run: FakeRun) => void;
   /** Throws what compiling throws. */
-  readonly onCompile?: (source: GrammarSource) => void | Promise<void>;
+  readonly onCompile?: (source: GrammarSource, signal: AbortSignal | undefined) => void | Promise<void>;
 }
 
 export class FakeEngine implements EngineHandle {
@@ -99,9 +100,9 @@ export class FakeEngine implements EngineHandle {
     this.#script = script;
   }
 
-  async compile(source: GrammarSource): Promise<Grammar> {
+  async compile(source: GrammarSource, { signal }: CompileCall = {}): Promise<Grammar> {
     this.compiled.push(source);
-    await this.#script.onCompile?.(source);
+    await this.#script.onCompile?.(source, signal);
     return { key: "", native: undefined as never, compileMs: 2, cached: false, programBytes: 0 };
   }
 

@@ -1,5 +1,5 @@
 /**
- * Canonical text of strings and a canonical key of whole values.
+ * Canonical text of strings, a canonical key of whole values, and nodes back to text.
  */
 
 import { decimalKey, decimalOf } from "./decimal.ts";
@@ -33,6 +33,28 @@ export function valueKey(value: JsonValue): string {
       const members = [...value.members].map(([key, member]) => `${stringText(key)}:${valueKey(member)}`);
       return `{${members.sort().join(",")}}`;
     }
+  }
+}
+
+/**
+ * Nodes back to JSON text, compactly, with key order and number spellings as they were. Grammars are cached by their schema's text, and equal schemas
+ * are spaced and escaped differently.
+ * Recursive: callers bound the depth first.
+ */
+export function jsonText(value: JsonValue): string {
+  switch (value.kind) {
+    case "null":
+      return "null";
+    case "boolean":
+      return String(value.value);
+    case "number":
+      return value.lexeme;
+    case "string":
+      return stringText(value.value);
+    case "array":
+      return `[${value.items.map(jsonText).join(",")}]`;
+    case "object":
+      return `{${[...value.members].map(([key, member]) => `${stringText(key)}:${jsonText(member)}`).join(",")}}`;
   }
 }
 

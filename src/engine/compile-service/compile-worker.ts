@@ -1,0 +1,104 @@
+/** The engine's side of one compile worker: starts it, gives it a task, and ends it when it overruns. */
+
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+
+import { DiecastError } from "../../errors.ts";
+import type { CompileTask, TaskReply } from "./task.ts";
+
+/** The compiled entry, also when this file runs from its sources: set-up compiles dist/ before anything else. */
+export function workerEntry(): URL {
+  const fromSources = import.meta.url.endsWith(".ts");
+  return new URL(fromSources ? "../../../dist/engine/compile-service/worker.js" : "./worker.js", import.meta.url);
+}
+
+export type WorkerAnswer = Exclude<TaskReply, { type: "ready" | "refused" }>;
+
+interface Assignment {
+  readonly id: number;
+  readonly resolve: (answer: WorkerAnswer) => void;
+  readonly reject: (error: DiecastError) => void;
+}
+
+export class CompileWorker {
+  readonly #worker: Worker;
+  #assignment: Assignment | undefined;
+  #isReady = false;
+  #isDead = false;
+  #nextId = 1;
+
+  /** @throws {DiecastError} SETUP_FAILED when dist/ was not compiled. */
+  constructor(maxHeapMb: number) {
+    const entry = workerEntry();
+    if (!existsSync(entry)) {
+      const path = fileURLToPath(entry);
+      throw new DiecastError("SETUP_FAILED", `the compile worker ${path} is missing; run "npm run build" to build it`);
+    }
+    // Without flags of this process: loaders and coverage are no business of the compiler.
+    this.#worker = new Worker(entry, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: maxHeapMb } });
+    this.#worker.unref();
+    this.#worker.on("message", (reply: TaskReply) => this.#onReply(reply));
+    this.#worker.on("error", (error) => this.#onDeath(error));
+    this.#worker.on("exit", () => this.#onDeath(undefined));
+  }
+
+  /** Ended, or about to: takes no task any more. */
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  get isBusy(): boolean {
+    return this.#assignment !== undefined;
+  }
+
+  /**
+   * Requires: neither busy nor dead. While it works it keeps the process alive.
+   *
+   * @throws {DiecastError} Whatever the compiler refuses with; GRAMMAR_TOO_LARGE when memory runs out.
+   */
+  run(task: CompileTask): Promise<WorkerAnswer> {
+    const id = this.#nextId++;
+    this.#worker.ref();
+    return new Promise((resolve, reject) => {
+      this.#assignment = { id, resolve, reject };
+      this.#worker.postMessage({ id, task });
+    });
+  }
+
+  /** Ends the thread at once; its task fails with `error`. */
+  end(error: DiecastError): void {
+    this.#isDead = true;
+    void this.#worker.terminate();
+    this.#take()?.reject(error);
+  }
+
+  #take(): Assignment | undefined {
+    const assignment = this.#assignment;
+    this.#assignment = undefined;
+    this.#worker.unref();
+    return assignment;
+  }
+
+  #onReply(reply: TaskReply): void {
+    this.#isReady = true;
+    if (reply.type === "ready" || reply.id !== this.#assignment?.id) return;
+    const assignment = this.#take();
+    if (reply.type !== "refused") assignment?.resolve(reply);
+    else assignment?.reject(new DiecastError(reply.error.code, reply.error.message, reply.error.detail));
+  }
+
+  #onDeath(cause: unknown): void {
+    this.#isDead = true;
+    const error =
+      (cause as { code?: unknown } | undefined)?.code === "ERR_WORKER_OUT_OF_MEMORY"
+        ? new DiecastError("GRAMMAR_TOO_LARGE", "compiling needs more memory than a grammar may take", {}, { cause })
+        : new DiecastError(
+            "INTERNAL",
+            `the compile worker ${this.#isReady ? "ended" : "does not start"}: ${cause instanceof Error ? cause.message : "no reason given"}`,
+            {},
+            { cause },
+          );
+    this.#take()?.reject(error);
+  }
+}

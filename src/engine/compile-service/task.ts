@@ -1,0 +1,137 @@
+/**
+ * What crosses between the engine's thread and a compile worker, and how a task is worked on. Plain data only: structured clone carries it.
+ *
+ * Names of tokens are the one thing that a grammar needs from a tokenizer, and tokenizers don't cross threads. So a task carries a table of the names
+ * that are known; a compilation that meets another name goes on with a placeholder to find all of them, and ends by asking for their ids.
+ */
+
+import { DiecastError, type ErrorCode, type ErrorDetail } from "../../errors.ts";
+import { DEFAULT_BUDGET } from "../../grammar/budget.ts";
+import {
+  type ChoiceOptions,
+  type CompileOptions,
+  compileChoice,
+  compileEbnf,
+  compileJsonSchema,
+  compileRegex,
+  compileStructuralTag,
+  type EbnfOptions,
+  type StructuralTagOptions,
+  type TokenOptions,
+} from "../../grammar/index.ts";
+
+/** What of a vocabulary can be said without a tokenizer. */
+export interface TokenTable {
+  readonly vocabSize: number;
+  readonly stopTokenIds: readonly number[];
+  /** Ids of the names that were asked for; -1 where the vocabulary has no such token. */
+  readonly ids: ReadonlyMap<string, number>;
+}
+
+/** Options as far as they are data. */
+export type WithoutTokens<Options> = Omit<Options, keyof TokenOptions>;
+
+/** Texts are JSON where the kind is: parsing takes time too. */
+export type CompileTask =
+  | { readonly kind: "json_schema"; readonly text: string; readonly options: CompileOptions }
+  | { readonly kind: "regex"; readonly text: string; readonly options: CompileOptions }
+  | {
+      readonly kind: "ebnf";
+      readonly text: string;
+      readonly options: WithoutTokens<EbnfOptions>;
+      readonly tokens: TokenTable;
+    }
+  | {
+      readonly kind: "structural_tag";
+      readonly text: string;
+      readonly options: WithoutTokens<StructuralTagOptions>;
+      readonly tokens: TokenTable;
+    }
+  | { readonly kind: "choice"; readonly texts: readonly string[]; readonly options: ChoiceOptions };
+
+export interface CompiledProgram {
+  /** See src/fsm/program-layout.ts. */
+  readonly program: Uint8Array;
+  readonly numStates: number;
+  /** Of the compiler alone, without waiting. */
+  readonly compileMs: number;
+}
+
+export interface TaskMessage {
+  readonly id: number;
+  readonly task: CompileTask;
+}
+
+export type TaskReply =
+  | { readonly type: "ready" }
+  | { readonly type: "compiled"; readonly id: number; readonly result: CompiledProgram }
+  | { readonly type: "tokens"; readonly id: number; readonly names: readonly string[] }
+  | { readonly type: "refused"; readonly id: number; readonly error: PlainError };
+
+/** A `DiecastError` as data. */
+export interface PlainError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly detail: ErrorDetail;
+}
+
+export function plainError(error: unknown): PlainError {
+  if (DiecastError.is(error)) return { code: error.code, message: error.message, detail: error.detail };
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: "INTERNAL", message: `the grammar compiler failed: ${text}`, detail: {} };
+}
+
+/** Milliseconds that the compiler itself allows a task; the service adds what it takes to notice. */
+export function allowedMs(task: CompileTask): number {
+  switch (task.kind) {
+    case "json_schema":
+    case "regex":
+      return task.options.limits?.maxMs ?? DEFAULT_BUDGET.maxMs;
+    case "structural_tag":
+      return task.options.schema?.limits?.maxMs ?? DEFAULT_BUDGET.maxMs;
+    case "ebnf":
+    case "choice":
+      return DEFAULT_BUDGET.maxMs;
+  }
+}
+
+/** Works on a task to its end, on the thread that calls. Never throws. */
+export function runTask({ id, task }: TaskMessage): Exclude<TaskReply, { type: "ready" }> {
+  const asked = new Set<string>();
+  let compiled: ReturnType<typeof compile> | undefined;
+  let failure: unknown;
+  try {
+    compiled = compile(task, asked);
+  } catch (error) {
+    failure = error;
+  }
+  // Whatever came of placeholders is void.
+  if (asked.size > 0) return { type: "tokens", id, names: [...asked] };
+  if (compiled === undefined) return { type: "refused", id, error: plainError(failure) };
+  const { program, stats } = compiled;
+  return { type: "compiled", id, result: { program, numStates: stats.numStates, compileMs: stats.compileMs } };
+}
+
+function compile(task: CompileTask, asked: Set<string>) {
+  switch (task.kind) {
+    case "json_schema":
+      return compileJsonSchema(task.text, task.options);
+    case "regex":
+      return compileRegex(task.text, task.options);
+    case "ebnf":
+      return compileEbnf(task.text, { ...task.options, ...tokenOptions(task.tokens, asked) });
+    case "structural_tag":
+      return compileStructuralTag(task.text, { ...task.options, ...tokenOptions(task.tokens, asked) });
+    case "choice":
+      return compileChoice(task.texts, task.options);
+  }
+}
+
+function tokenOptions({ vocabSize, stopTokenIds, ids }: TokenTable, asked: Set<string>): TokenOptions {
+  const tokenId = (name: string): number | undefined => {
+    const id = ids.get(name);
+    if (id === undefined) asked.add(name);
+    return id === undefined ? 0 : id < 0 ? undefined : id;
+  };
+  return { vocabSize, stopTokenIds, tokenId };
+}

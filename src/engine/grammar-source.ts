@@ -1,0 +1,79 @@
+/** What a grammar is made from, as callers say it, and as a task for a compile worker. */
+
+import { DiecastError } from "../errors.ts";
+import type { ChoiceOptions, CompileOptions, EbnfOptions, StructuralTagOptions } from "../grammar/index.ts";
+import { fromJs } from "../grammar/json/from-js.ts";
+import { depthOf, jsonText } from "../grammar/json/print.ts";
+import { isJsonValue, type JsonValue } from "../grammar/json/value.ts";
+import { optionsKey } from "../grammar/options.ts";
+import type { CompileTask, TokenTable, WithoutTokens } from "./compile-service/task.ts";
+
+export type GrammarSource =
+  /** A JSON Schema as JSON text (keeps key order and number forms) or as a value. */
+  | { readonly type: "json_schema"; readonly schema: unknown; readonly options?: CompileOptions }
+  /** Any JSON object. */
+  | { readonly type: "json_object"; readonly options?: CompileOptions }
+  | { readonly type: "regex"; readonly pattern: string; readonly options?: CompileOptions }
+  /** EBNF or GBNF text. Names of tokens mean the engine's tokenizer. */
+  | { readonly type: "ebnf"; readonly grammar: string; readonly options?: WithoutTokens<EbnfOptions> }
+  /** One of these texts. */
+  | { readonly type: "choice"; readonly texts: readonly string[]; readonly options?: ChoiceOptions }
+  /** A structural tag as JSON text or as a value. */
+  | {
+      readonly type: "structural_tag";
+      readonly tag: unknown;
+      readonly options?: WithoutTokens<StructuralTagOptions>;
+    };
+
+/** Deeper values are refused here; as text the compiler counts the depth itself, without recursion. */
+const MAX_VALUE_DEPTH = 1000;
+
+const ANY_OBJECT = '{"type":"object"}';
+
+/** @throws {DiecastError} JSON_INVALID, GRAMMAR_TOO_LARGE for a value that has no JSON text. */
+export function taskOf(source: GrammarSource, tokens: TokenTable): CompileTask {
+  switch (source.type) {
+    case "json_object":
+      return { kind: "json_schema", text: ANY_OBJECT, options: source.options ?? {} };
+    case "json_schema":
+      return { kind: "json_schema", text: textOf(source.schema), options: source.options ?? {} };
+    case "regex":
+      return { kind: "regex", text: source.pattern, options: source.options ?? {} };
+    case "ebnf":
+      return { kind: "ebnf", text: source.grammar, options: source.options ?? {}, tokens };
+    case "choice":
+      return { kind: "choice", texts: source.texts, options: source.options ?? {} };
+    case "structural_tag":
+      return { kind: "structural_tag", text: textOf(source.tag), options: source.options ?? {}, tokens };
+  }
+}
+
+/** Equal for tasks of one engine that lead to the same program. */
+export function keyOf(task: CompileTask): string {
+  switch (task.kind) {
+    case "json_schema":
+    case "regex":
+      return `${task.kind} ${optionsKey(task.options)} ${task.text}`;
+    case "choice":
+      return `choice ${JSON.stringify(task.options)} ${JSON.stringify(task.texts)}`;
+    case "ebnf":
+    case "structural_tag":
+      return `${task.kind} ${JSON.stringify(task.options)} ${task.text}`;
+  }
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (!isJsonValue(value)) return jsonText(fromJs(value, { maxDepth: MAX_VALUE_DEPTH }));
+  return jsonText(boundedDepth(value));
+}
+
+function boundedDepth(value: JsonValue): JsonValue {
+  const depth = depthOf(value);
+  if (depth <= MAX_VALUE_DEPTH) return value;
+  throw new DiecastError("GRAMMAR_TOO_LARGE", `nested deeper than ${MAX_VALUE_DEPTH} levels`, {
+    given: depth,
+    limit: MAX_VALUE_DEPTH,
+    unit: "levels",
+  });
+}
