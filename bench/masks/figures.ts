@@ -16,9 +16,10 @@ export interface EngineFigures {
   readonly falseAccepts: number;
   readonly falseRejects: number;
   readonly maskUs: MaskFigures;
-  readonly coldMaskUs: MaskFigures;
+  /** First visits of a configuration; null for engines that do not tell. */
+  readonly coldMaskUs: MaskFigures | null;
   readonly compileMs: { readonly p50: number; readonly p99: number; readonly max: number };
-  readonly memoryBytes: { readonly p50: number; readonly p99: number; readonly max: number };
+  readonly memoryBytes: { readonly p50: number; readonly p99: number; readonly max: number } | null;
   readonly tokens: number;
   readonly forcedShare?: number;
 }
