@@ -22,6 +22,16 @@ import type { Networks } from "./networks.ts";
 import { components } from "./rule-graph.ts";
 import { jumpTailCalls } from "./tail-calls.ts";
 
+/** Left recursion through a rule that counts: its count would have to grow from the inside. */
+export class CountedLeftRecursion extends DiecastError {
+  constructor(names: readonly string[]) {
+    super(
+      "GRAMMAR_UNSUPPORTED",
+      `left recursion through a long counted repetition (${names.join(", ")}): put something in front of it, or count less`,
+    );
+  }
+}
+
 /** States of all versions together. */
 const MAX_STATES = 1_000_000;
 
@@ -105,10 +115,7 @@ class Remover {
       for (const id of cycle) this.cycleOf.set(id, cycle);
       if (cycle.some((id) => this.networks.drafts.get(id)!.counter !== undefined)) {
         const names = cycle.map((id) => this.networks.drafts.get(id)!.name).filter((name) => name !== undefined);
-        throw new DiecastError(
-          "GRAMMAR_UNSUPPORTED",
-          `left recursion through a counted repetition (${names.join(", ")}): write the repetition out or put something in front of it`,
-        );
+        throw new CountedLeftRecursion(names);
       }
     }
   }

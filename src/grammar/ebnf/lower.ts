@@ -15,15 +15,16 @@ import { enumLexeme } from "../lexeme/enum.ts";
 import { repeatedSet } from "../regex/compile.ts";
 import { FORBIDDEN, FREE, freeText } from "./free-text.ts";
 import { choiceOf, type DispatchNode, type GrammarNode, type GrammarRule, sequenceOf, textOf } from "./grammar.ts";
-import { removeLeftRecursion } from "./left-recursion.ts";
+import { CountedLeftRecursion, removeLeftRecursion } from "./left-recursion.ts";
 import { loopLinearRules } from "./linear-recursion.ts";
 import { Networks } from "./networks.ts";
 import { type Domain, type Regulars, shortestCompletions, withoutEmpty } from "./regular.ts";
 import { RuleLimits } from "./rule-limits.ts";
 import { addTextStates, countedTextLexeme, isSingleSymbol, textLexeme } from "./text-lexeme.ts";
 
-/** Counted repeats of networks up to this many copies are written out. */
-const MAX_WRITTEN_COPIES = 12;
+/** Counted repeats of networks up to this many copies are written out; where left recursion passes through one, up to the greater number. */
+const WRITTEN_COPIES = 12;
+const WRITTEN_COPIES_IN_CYCLES = 256;
 /** Choices of this many texts are one automaton without further thought. */
 const MIN_TEXT_LIST = 64;
 /** Literals of a choice up to this many need no automaton. */
@@ -36,8 +37,14 @@ const encoder = new TextEncoder();
 /** Lowers `rules` into `builder` and returns the id of the root's rule. The rules' bodies are rewritten on the way. */
 export function lowerGrammar(rules: readonly GrammarRule[], root: number, builder: ProgramBuilder): RuleId {
   loopLinearRules(rules);
-  const lowering = new GrammarLowering(rules, builder);
-  return lowering.lower(root);
+  const limits = new RuleLimits(rules);
+  try {
+    return new GrammarLowering(rules, limits, builder, WRITTEN_COPIES).lower(root);
+  } catch (error) {
+    // What the first try declared in the builder is reachable from nowhere.
+    if (!(error instanceof CountedLeftRecursion)) throw error;
+    return new GrammarLowering(rules, limits, builder, WRITTEN_COPIES_IN_CYCLES).lower(root);
+  }
 }
 
 class GrammarLowering {
@@ -48,12 +55,14 @@ class GrammarLowering {
   private readonly networks = new Networks();
   private readonly ids: (RuleId | undefined)[];
   private readonly queue: number[] = [];
+  private readonly maxWrittenCopies: number;
 
-  constructor(rules: readonly GrammarRule[], builder: ProgramBuilder) {
+  constructor(rules: readonly GrammarRule[], limits: RuleLimits, builder: ProgramBuilder, maxWrittenCopies: number) {
     this.rules = rules;
     this.builder = builder;
-    this.limits = new RuleLimits(rules);
-    this.regulars = this.limits.regulars;
+    this.limits = limits;
+    this.regulars = limits.regulars;
+    this.maxWrittenCopies = maxWrittenCopies;
     this.ids = new Array<RuleId | undefined>(rules.length).fill(undefined);
   }
 
@@ -251,7 +260,7 @@ class GrammarLowering {
   private addRepeat(rule: Rule, node: GrammarNode & { kind: "repeat" }, from: number, to: number): void {
     const { item, min, max } = node;
     const isBounded = max !== Number.POSITIVE_INFINITY;
-    if ((isBounded ? max : min) > MAX_WRITTEN_COPIES) {
+    if ((isBounded ? max : min) > this.maxWrittenCopies) {
       rule.addCall(from, this.countedRepeat(item, min, max), to);
       return;
     }

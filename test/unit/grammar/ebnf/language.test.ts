@@ -129,6 +129,11 @@ const cases: Readonly<Record<string, Case>> = {
     accept: ["x", `${"(".repeat(40)}x${")".repeat(40)}`, "((x,x),(x;)"],
     reject: ["(x", `${"(".repeat(40)}x${")".repeat(39)}`],
   },
+  "left recursion through a counted repeat": {
+    grammar: 'root ::= x{13} "a" | "b"\nx ::= root "c" | "d" "d"',
+    accept: ["b", `${"d".repeat(26)}a`, `bc${"d".repeat(24)}a`],
+    reject: ["d", `${"d".repeat(24)}a`, `bc${"d".repeat(26)}a`],
+  },
   "JSON, as written for other engines": {
     grammar: JSON_GRAMMAR,
     accept: ["[]", '{"a": [1, -2.5e3, "é\\u00e9\\n", {"b": null}]}', "[ [ ] ]"],
