@@ -25,6 +25,12 @@ export interface LexemeTable {
   readonly distances: Uint32Array | undefined;
 }
 
+export interface LexemeOptions {
+  readonly counter?: Counter | undefined;
+  readonly shared?: boolean;
+  readonly uncaptured?: boolean;
+}
+
 export class Lexeme {
   readonly name: string;
   readonly table: LexemeTable;
@@ -32,8 +38,10 @@ export class Lexeme {
   readonly counter: Counter | undefined;
   /** Whether many grammars share it, so that the matcher keeps its bitmaps for the whole process. */
   readonly shared: boolean;
+  /** Whether its bytes are no part of the texts that UNIQUE calls compare. */
+  readonly uncaptured: boolean;
 
-  constructor(name: string, table: LexemeTable, options: { counter?: Counter | undefined; shared?: boolean } = {}) {
+  constructor(name: string, table: LexemeTable, options: LexemeOptions = {}) {
     assertInvariant(
       (options.counter === undefined) === (table.distances === undefined),
       `lexeme ${name}: a counter belongs to a counted table`,
@@ -42,6 +50,7 @@ export class Lexeme {
     this.table = table;
     this.counter = options.counter;
     this.shared = options.shared ?? false;
+    this.uncaptured = options.uncaptured ?? false;
   }
 
   /** Whether no text matches. */
@@ -55,7 +64,7 @@ export class Lexeme {
 
   /** The same automaton under other limits. */
   withCounter(counter: Counter): Lexeme {
-    return new Lexeme(this.name, this.table, { counter, shared: this.shared });
+    return new Lexeme(this.name, this.table, { counter, shared: this.shared, uncaptured: this.uncaptured });
   }
 }
 

@@ -5,7 +5,7 @@
  * next `load`.
  */
 
-import { EDGE_KIND, EDGE_QUAD, edgeIncrements, edgeKind, type Rule } from "./rule.ts";
+import { EDGE_KIND, EDGE_QUAD, edgeIncrements, edgeKind, edgeSlot, type Registers, type Rule } from "./rule.ts";
 
 /** "No limit" among distances. */
 export const UNBOUNDED = 0xffffffff;
@@ -72,6 +72,20 @@ export class LiveGraph {
     this.leastCounts(pairs);
     this.greatestCounts(pairs);
     return pairs;
+  }
+
+  /** Numbers for the slots that live edges can take, in their order; -1 for slots that none can. */
+  liveSlots(slots: number): LiveSlots {
+    const { edges } = this.rule;
+    const numbers = new Int32Array(slots).fill(-1);
+    for (let e = 0; e < edges.length; e += EDGE_QUAD.size) {
+      const info = edges[e + EDGE_QUAD.info]!;
+      if (edgeKind(info) === EDGE_KIND.epsilon && edgeSlot(info) >= 0 && this.isLiveEdge(e))
+        numbers[edgeSlot(info)] = 0;
+    }
+    let count = 0;
+    for (let slot = 0; slot < slots; slot++) if (numbers[slot] === 0) numbers[slot] = count++;
+    return { numbers, count };
   }
 
   private isOpen(e: number, isCallable: (ruleId: number) => boolean): boolean {
@@ -200,6 +214,25 @@ export class LiveGraph {
       this.inEdges = new Int32Array(size);
     }
   }
+}
+
+export interface LiveSlots {
+  readonly numbers: Int32Array;
+  readonly count: number;
+}
+
+/** Whether the counts are possible with these slots; the distances are those of the start. See program-layout.ts. */
+export function areRegistersSatisfiable(
+  least: number,
+  most: number,
+  counter: { readonly min: number; readonly max: number },
+  { required, open }: Registers,
+  slots: LiveSlots,
+): boolean {
+  if (slots.numbers.subarray(0, required).includes(-1)) return false;
+  const untaken = open ? UNBOUNDED : slots.count;
+  if ((required > 0 && most === 0) || least > untaken || Math.max(least, required) > counter.max) return false;
+  return Math.min(most, untaken) >= Math.min(counter.min, UNBOUNDED);
 }
 
 /** Whether a rule whose start has these distances can accept with a count inside `counter`. */

@@ -11,7 +11,7 @@
 
 import { assertInvariant, DiecastError } from "../errors.ts";
 import { copyLexeme, Lexeme, type LexemeTable } from "./lexeme.ts";
-import { isCounterSatisfiable, LiveGraph } from "./live-graph.ts";
+import { areRegistersSatisfiable, isCounterSatisfiable, LiveGraph } from "./live-graph.ts";
 import {
   BYTE_EDGE_WORDS,
   CALL_EDGE_WORDS,
@@ -51,13 +51,20 @@ interface Slot {
   definition: Rule | Lexeme | undefined;
 }
 
+interface KnownLexeme {
+  readonly counter: Counter | undefined;
+  readonly shared: boolean;
+  readonly uncaptured: boolean;
+  readonly id: RuleId;
+}
+
 /** Reused by all builders: building is synchronous, and the finished program is copied out. */
 const scratchSections = new ProgramSections();
 const scratchGraph = new LiveGraph();
 
 export class ProgramBuilder {
   private readonly slots: Slot[] = [];
-  private readonly lexemes = new Map<LexemeTable, { counter: Counter | undefined; shared: boolean; id: RuleId }[]>();
+  private readonly lexemes = new Map<LexemeTable, KnownLexeme[]>();
 
   /** Reserves an id, so that rules can call each other before they are defined. */
   declare(name?: string): RuleId {
@@ -84,14 +91,19 @@ export class ProgramBuilder {
       known = [];
       this.lexemes.set(lexeme.table, known);
     }
-    for (const { counter, shared, id } of known) {
-      if (counter?.min === lexeme.counter?.min && counter?.max === lexeme.counter?.max && (shared || !lexeme.shared)) {
+    for (const { counter, shared, uncaptured, id } of known) {
+      if (
+        counter?.min === lexeme.counter?.min &&
+        counter?.max === lexeme.counter?.max &&
+        (shared || !lexeme.shared) &&
+        uncaptured === lexeme.uncaptured
+      ) {
         return id;
       }
     }
     const id = this.declare(lexeme.name);
     this.slots[id]!.definition = lexeme;
-    known.push({ counter: lexeme.counter, shared: lexeme.shared, id });
+    known.push({ counter: lexeme.counter, shared: lexeme.shared, uncaptured: lexeme.uncaptured, id });
     return id;
   }
 
@@ -123,20 +135,36 @@ export class ProgramBuilder {
         const firstState = sections.numStates;
         copyLexeme(table, sections);
         const placement = { start: firstState + table.start, firstState, numStates: table.numStates };
-        const flags = RULE_FLAG.lexeme | (definition.shared ? RULE_FLAG.shared : 0);
-        pushRule(ruleWords, placement, flags, definition.counter, distancesAt);
+        const flags =
+          RULE_FLAG.lexeme |
+          (definition.shared ? RULE_FLAG.shared : 0) |
+          (definition.uncaptured ? RULE_FLAG.uncaptured : 0);
+        pushRule(ruleWords, placement, flags, definition.counter, distancesAt, 0);
       } else {
         scratchGraph.load(definition, isCallable);
         const distances = definition.counter === undefined ? undefined : scratchGraph.distances();
-        const placement = encodeRule(definition, scratchGraph, distances, sections, finalId);
-        pushRule(ruleWords, placement, 0, definition.counter, distancesAt);
+        const { registers } = definition;
+        const slots = registers && scratchGraph.liveSlots(registers.slots);
+        const placement = encodeRule(definition, scratchGraph, distances, sections, finalId, slots?.numbers);
+        const flags =
+          (registers === undefined ? 0 : RULE_FLAG.registers | (registers.open ? RULE_FLAG.open : 0)) |
+          (definition.uncaptured ? RULE_FLAG.uncaptured : 0);
+        const slotWord = registers === undefined || slots === undefined ? 0 : registers.required | (slots.count << 16);
+        pushRule(ruleWords, placement, flags, definition.counter, distancesAt, slotWord >>> 0);
       }
     }
     return assemble(ruleWords, sections);
   }
 }
 
-function pushRule(words: number[], placement: Placement, flags: number, counter: Counter | undefined, at: number) {
+function pushRule(
+  words: number[],
+  placement: Placement,
+  flags: number,
+  counter: Counter | undefined,
+  at: number,
+  slots: number,
+) {
   const counted = counter === undefined ? 0 : RULE_FLAG.counted;
   words.push(
     placement.start,
@@ -146,7 +174,7 @@ function pushRule(words: number[], placement: Placement, flags: number, counter:
     counter?.min ?? 0,
     counter === undefined ? INFINITY_WORD : Math.min(counter.max, INFINITY_WORD),
     counted === 0 ? 0 : at,
-    0,
+    slots,
   );
 }
 
@@ -305,9 +333,13 @@ class ProductiveRules {
       if (this.productive[id] === 1 || !scratchGraph.load(rule, (callee) => this.productive[callee] === 1)) continue;
       const distances = scratchGraph.distances();
       // Invariant: a pair for every state.
-      if (isCounterSatisfiable(distances[2 * rule.start]!, distances[2 * rule.start + 1]!, rule.counter!)) {
-        this.markProductive(id);
-      }
+      const [least, most] = [distances[2 * rule.start]!, distances[2 * rule.start + 1]!];
+      const { counter, registers } = rule;
+      const isSatisfiable =
+        isCounterSatisfiable(least, most, counter!) &&
+        (registers === undefined ||
+          areRegistersSatisfiable(least, most, counter!, registers, scratchGraph.liveSlots(registers.slots)));
+      if (isSatisfiable) this.markProductive(id);
     }
   }
 

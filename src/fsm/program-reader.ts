@@ -5,6 +5,7 @@ import {
   BYTE_EDGE_WORDS,
   CALL_EDGE_WORDS,
   EDGE_FLAG,
+  EDGE_SLOT_SHIFT,
   HEADER,
   HEADER_WORDS,
   INFINITY_WORD,
@@ -20,6 +21,7 @@ import {
   TOKEN_EDGE,
   TOKEN_EDGE_WORDS,
 } from "./program-layout.ts";
+import type { Registers } from "./rule.ts";
 
 export interface DecodedByteEdge {
   readonly lo: number;
@@ -32,7 +34,11 @@ export interface DecodedCallEdge {
   /** Undefined for an epsilon edge. */
   readonly rule: number | undefined;
   readonly target: number;
+  /** INC; MARK edges are counted without it. */
   readonly increments: boolean;
+  /** The slot of a MARK edge. */
+  readonly slot: number | undefined;
+  readonly unique: boolean;
 }
 
 export interface DecodedLiteralEdge {
@@ -66,6 +72,8 @@ export interface DecodedRule {
   readonly shared: boolean;
   /** `max` is Infinity when unbounded. */
   readonly counter: { readonly min: number; readonly max: number } | undefined;
+  readonly registers: Registers | undefined;
+  readonly uncaptured: boolean;
 }
 
 export interface DecodedProgram {
@@ -79,6 +87,17 @@ function check(condition: boolean, what: string): void {
 }
 
 const unbounded = (word: number): number => (word === INFINITY_WORD ? Number.POSITIVE_INFINITY : word);
+
+function registersOf(flags: number, slots: number): Registers | undefined {
+  if ((flags & RULE_FLAG.registers) === 0) return undefined;
+  check(
+    (flags & RULE_FLAG.counted) !== 0 && (flags & RULE_FLAG.lexeme) === 0,
+    "registers in a rule that does not count",
+  );
+  const registers = { slots: slots >>> 16, required: slots & 0xffff, open: (flags & RULE_FLAG.open) !== 0 };
+  check(registers.required <= registers.slots, "more required slots than slots");
+  return registers;
+}
 
 /** @throws {DiecastError} GRAMMAR_INVALID with what is wrong. */
 export function decodeProgram(program: Uint8Array): DecodedProgram {
@@ -118,6 +137,8 @@ export function decodeProgram(program: Uint8Array): DecodedProgram {
       lexeme: (flags & RULE_FLAG.lexeme) !== 0,
       shared: (flags & RULE_FLAG.shared) !== 0,
       counter: counted ? { min: word(at + RULE.counterMin), max: unbounded(word(at + RULE.counterMax)) } : undefined,
+      registers: registersOf(flags, word(at + RULE.slots)),
+      uncaptured: (flags & RULE_FLAG.uncaptured) !== 0,
     };
     const end = rule.firstState + rule.numStates;
     check(rule.numStates > 0 && end <= numStates, "a rule's states run past the end");
@@ -169,10 +190,19 @@ export function decodeProgram(program: Uint8Array): DecodedProgram {
       const callee = word(edge);
       check(!rules[r]!.lexeme, "a lexeme calls a rule");
       check(callee === INFINITY_WORD || callee < numRules, "a call of an unknown rule");
+      const edgeFlags = word(edge + 2);
+      const slot = (edgeFlags & EDGE_FLAG.mark) === 0 ? undefined : edgeFlags >>> EDGE_SLOT_SHIFT;
+      const unique = (edgeFlags & EDGE_FLAG.unique) !== 0;
+      const { registers } = rules[r]!; // Invariant: `ruleOf` names a rule.
+      check(registers !== undefined || (slot === undefined && !unique), "a rule without registers marks or remembers");
+      check(slot === undefined || slot < registers!.slots, "a slot out of range");
+      check(!unique || callee !== INFINITY_WORD, "an epsilon edge has a text to remember");
       callEdges.push({
         rule: callee === INFINITY_WORD ? undefined : callee,
         target: inRule(word(edge + 1)),
-        increments: (word(edge + 2) & EDGE_FLAG.inc) !== 0,
+        increments: (edgeFlags & EDGE_FLAG.inc) !== 0,
+        slot,
+        unique,
       });
     }
     const literalEdges: DecodedLiteralEdge[] = [];
@@ -218,14 +248,29 @@ const showByte = (byte: number): string =>
   byte > 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
 const showLimit = (limit: number): string => (Number.isFinite(limit) ? String(limit) : "inf");
 
+function callText({ rule, target, increments, slot, unique }: DecodedCallEdge): string {
+  const callee = rule === undefined ? "eps" : `r${rule}`;
+  const mark = slot === undefined ? "" : ` mark ${slot}`;
+  return `${callee} ${target}${increments ? " +1" : ""}${mark}${unique ? " unique" : ""}`;
+}
+
 /** A program as text, one line a state: stable, so that goldens can be compared. */
 export function dumpProgram(program: Uint8Array): string {
   const { rootRule, rules, states } = decodeProgram(program);
   const lines = [`root r${rootRule}`];
   rules.forEach((rule, r) => {
-    const flags = [rule.lexeme ? "lexeme" : "", rule.shared ? "shared" : ""].filter((flag) => flag !== "");
+    const flags = [
+      rule.lexeme ? "lexeme" : "",
+      rule.shared ? "shared" : "",
+      rule.uncaptured ? "uncaptured" : "",
+    ].filter((flag) => flag !== "");
     const counter = rule.counter && `count ${rule.counter.min}..${showLimit(rule.counter.max)}`;
-    lines.push([`r${r}`, ...flags, ...(counter ? [counter] : []), `start ${rule.start}`].join(" "));
+    const slots =
+      rule.registers &&
+      `slots ${rule.registers.slots} required ${rule.registers.required}${rule.registers.open ? " open" : ""}`;
+    lines.push(
+      [`r${r}`, ...flags, ...(counter ? [counter] : []), ...(slots ? [slots] : []), `start ${rule.start}`].join(" "),
+    );
     for (let s = rule.firstState; s < rule.firstState + rule.numStates; s++) {
       const state = states[s]!; // Invariant: checked by decodeProgram.
       const inc = (edge: { increments: boolean }): string => (edge.increments ? " +1" : "");
@@ -236,7 +281,7 @@ export function dumpProgram(program: Uint8Array): string {
         }),
         ...state.literalEdges.map((e) => `"${Array.from(e.bytes, showByte).join("")}" ${e.target}`),
         ...state.tokenEdges.map((e) => `<${e.lo === e.hi ? e.lo : `${e.lo}-${e.hi}`}> ${e.target}`),
-        ...state.callEdges.map((e) => `${e.rule === undefined ? "eps" : `r${e.rule}`} ${e.target}${inc(e)}`),
+        ...state.callEdges.map(callText),
       ];
       const distance = state.distance && ` {${state.distance.min}..${showLimit(state.distance.max)}}`;
       lines.push(`  ${s}${state.accepting ? "*" : ""}${distance ?? ""}: ${edges.join(", ")}`);

@@ -11,13 +11,25 @@ import {
   BYTE_EDGE_WORDS,
   CALL_EDGE_WORDS,
   EDGE_FLAG,
+  EDGE_SLOT_SHIFT,
   INFINITY_WORD,
   LITERAL_EDGE_WORDS,
   STATE_FLAG,
   STATE_WORDS,
   TOKEN_EDGE_WORDS,
 } from "./program-layout.ts";
-import { EDGE_KIND, EDGE_QUAD, edgeHi, edgeIncrements, edgeKind, edgeLo, type Rule } from "./rule.ts";
+import {
+  EDGE_KIND,
+  EDGE_QUAD,
+  edgeHi,
+  edgeIncrements,
+  edgeKind,
+  edgeLo,
+  edgeSlot,
+  INC_BIT,
+  type Rule,
+  UNIQUE_BIT,
+} from "./rule.ts";
 import { ByteBuffer, WordBuffer } from "./word-buffer.ts";
 
 /** The sections that rules are appended to. Edge indices and pool offsets in them count from the sections' own beginnings. */
@@ -56,15 +68,16 @@ interface PlacedLiteral {
 /** How many literals of one target are tried for sharing; keeps a long list of alternatives linear. */
 const MAX_SHARING_TRIES = 16;
 
-/** Appends `rule`, loaded into `graph`, to `sections`. `callee` maps the rule ids of call edges to final ones. */
+/** Appends `rule`, loaded into `graph`, to `sections`. `callee` maps the rule ids of call edges to final ones, `slots` the slots of MARK edges. */
 export function encodeRule(
   rule: Rule,
   graph: LiveGraph,
   distances: Uint32Array | undefined,
   sections: ProgramSections,
   callee: (ruleId: number) => number,
+  slots?: Int32Array,
 ): Placement {
-  return new RuleEncoder(rule, graph, sections, callee).encode(distances);
+  return new RuleEncoder(rule, graph, sections, callee, slots).encode(distances);
 }
 
 /** The literal being put together; one at a time. */
@@ -75,6 +88,7 @@ class RuleEncoder {
   private readonly graph: LiveGraph;
   private readonly sections: ProgramSections;
   private readonly callee: (ruleId: number) => number;
+  private readonly slots: Int32Array | undefined;
   /** Final state ids; -1 for states that are dead or inside of a literal. */
   private readonly ids: Int32Array;
   private readonly placed = new Map<number, PlacedLiteral[]>();
@@ -84,11 +98,18 @@ class RuleEncoder {
   /** Token edges of the state being written: lo, hi, target. */
   private readonly tokenRanges: [number, number, number][] = [];
 
-  constructor(rule: Rule, graph: LiveGraph, sections: ProgramSections, callee: (ruleId: number) => number) {
+  constructor(
+    rule: Rule,
+    graph: LiveGraph,
+    sections: ProgramSections,
+    callee: (ruleId: number) => number,
+    slots: Int32Array | undefined,
+  ) {
     this.rule = rule;
     this.graph = graph;
     this.sections = sections;
     this.callee = callee;
+    this.slots = slots;
     this.ids = new Int32Array(rule.numStates).fill(-1);
   }
 
@@ -150,12 +171,13 @@ class RuleEncoder {
       const target = rule.edges[e + EDGE_QUAD.target]!;
       if (graph.live[target] !== 1) continue;
       const info = rule.edges[e + EDGE_QUAD.info]!;
-      const flags = edgeIncrements(info) ? EDGE_FLAG.inc : 0;
+      const flags = (info & INC_BIT) !== 0 ? EDGE_FLAG.inc : 0;
       const kind = edgeKind(info);
       if (kind === EDGE_KIND.call) {
-        sections.callEdges.push3(this.callee(rule.edges[e + EDGE_QUAD.argument]!), ids[target]!, flags);
+        const unique = (info & UNIQUE_BIT) !== 0 ? EDGE_FLAG.unique : 0;
+        sections.callEdges.push3(this.callee(rule.edges[e + EDGE_QUAD.argument]!), ids[target]!, flags | unique);
       } else if (kind === EDGE_KIND.epsilon) {
-        sections.callEdges.push3(INFINITY_WORD, ids[target]!, flags);
+        sections.callEdges.push3(INFINITY_WORD, ids[target]!, flags | this.markOf(info));
       } else if (kind === EDGE_KIND.tokens) {
         const [lo, hi] = rule.tokenRanges[rule.edges[e + EDGE_QUAD.argument]!]!;
         this.tokenRanges.push([lo, hi, ids[target]!]);
@@ -169,6 +191,12 @@ class RuleEncoder {
     this.encodeTokenRanges(ids[state]!);
     const hasTokens = this.tokenRanges.length > 0 ? STATE_FLAG.tokenEdges : 0;
     sections.states.words[flagsAt] = (rule.accepting[state] ? STATE_FLAG.accepting : 0) | hasTokens;
+  }
+
+  private markOf(info: number): number {
+    const slot = edgeSlot(info);
+    if (slot < 0 || this.slots === undefined) return 0;
+    return EDGE_FLAG.mark | (this.slots[slot]! << EDGE_SLOT_SHIFT);
   }
 
   private encodeTokenRanges(state: number): void {

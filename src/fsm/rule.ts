@@ -17,17 +17,45 @@ export interface Counter {
   readonly max: number;
 }
 
+/**
+ * What a rule remembers beside its counter: `slots` that are taken once each by MARK edges, the first `required` of them always before the end. In an
+ * `open` rule entries without a slot are possible too. Any untaken slot must be within reach of every entry, which loops over entries have by themselves.
+ */
+export interface Registers {
+  readonly slots: number;
+  readonly required: number;
+  readonly open: boolean;
+}
+
+/** What the layout can number. */
+export const MAX_SLOTS = 0xffff;
+
 export const EDGE_KIND = { byte: 0, literal: 1, call: 2, epsilon: 3, tokens: 8 } as const;
 
 /** Record shape of `Rule.edges`: from, info, target, argument (a rule id for calls, an index into `literals` or `tokenRanges`). */
 export const EDGE_QUAD = { from: 0, info: 1, target: 2, argument: 3, size: 4 } as const;
 
-/** `info` of an edge: kind in bits 0, 1 and 3, INC in bit 2, lo in bits 8-15, hi in bits 16-23. */
+/**
+ * `info` of an edge: kind in bits 0, 1 and 3, INC in bit 2, lo in bits 8-15, hi in bits 16-23. Calls and epsilon edges have no bytes: MARK is bit 4, its
+ * slot bits 8-23, UNIQUE bit 5.
+ */
 export const INC_BIT = 4;
+export const MARK_BIT = 16;
+export const UNIQUE_BIT = 32;
 export const edgeKind = (info: number): number => info & 11;
-export const edgeIncrements = (info: number): boolean => (info & INC_BIT) !== 0;
+/** Whether taking the edge is counted; MARK counts like INC. */
+export const edgeIncrements = (info: number): boolean => (info & (INC_BIT | MARK_BIT)) !== 0;
+/** The slot that the edge takes, or -1. */
+export const edgeSlot = (info: number): number => ((info & MARK_BIT) === 0 ? -1 : (info >> 8) & 0xffff);
 export const edgeLo = (info: number): number => (info >> 8) & 0xff;
 export const edgeHi = (info: number): number => (info >> 16) & 0xff;
+
+export interface RuleOptions {
+  readonly name?: string | undefined;
+  readonly counter?: Counter | undefined;
+  readonly registers?: Registers | undefined;
+  readonly uncaptured?: boolean | undefined;
+}
 
 /**
  * One rule of a grammar. States are numbered from 0 in the order of `addState`; state `start` (0 unless set) is where a call enters.
@@ -38,6 +66,10 @@ export const edgeHi = (info: number): number => (info >> 16) & 0xff;
 export class Rule {
   readonly name: string | undefined;
   readonly counter: Counter | undefined;
+  /** Only together with `counter`. */
+  readonly registers: Registers | undefined;
+  /** Whether its bytes are no part of the texts that UNIQUE calls compare. */
+  readonly uncaptured: boolean;
   start = 0;
   readonly accepting: boolean[] = [];
   /** Quads, see EDGE_QUAD. */
@@ -46,9 +78,11 @@ export class Rule {
   /** Pairs of first and last token id. */
   readonly tokenRanges: (readonly [number, number])[] = [];
 
-  constructor(options: { readonly name?: string | undefined; readonly counter?: Counter | undefined } = {}) {
+  constructor(options: RuleOptions = {}) {
     this.name = options.name;
     this.counter = options.counter;
+    this.registers = options.registers;
+    this.uncaptured = options.uncaptured ?? false;
   }
 
   get numStates(): number {
@@ -81,6 +115,16 @@ export class Rule {
     this.edges.push(from, EDGE_KIND.call | (increments ? INC_BIT : 0), target, rule);
   }
 
+  /** Calls `rule` for a text that no other UNIQUE call of the same activation has had. The caller needs `registers`. */
+  addUniqueCall(from: number, rule: RuleId, target: number, increments = false): void {
+    this.edges.push(from, EDGE_KIND.call | UNIQUE_BIT | (increments ? INC_BIT : 0), target, rule);
+  }
+
+  /** Takes a slot, which is counted. */
+  addMark(from: number, slot: number, target: number): void {
+    this.edges.push(from, EDGE_KIND.epsilon | MARK_BIT | (slot << 8), target, 0);
+  }
+
   /** An edge over one whole token with an id from `lo` to `hi`, both included. */
   addTokens(from: number, lo: number, hi: number, target: number): void {
     this.edges.push(from, EDGE_KIND.tokens, target, this.tokenRanges.push([lo, hi]) - 1);
@@ -93,12 +137,18 @@ export class Rule {
   /** Every edge joins states that exist. */
   assertWellFormed(): void {
     const { edges, numStates } = this;
+    const slots = this.registers?.slots ?? 0;
     assertInvariant(this.start < numStates, `rule ${this.name ?? "?"} has no start state`);
+    assertInvariant(slots <= MAX_SLOTS, `rule ${this.name ?? "?"} has too many slots`);
+    assertInvariant(this.registers === undefined || this.counter !== undefined, "registers come with a counter");
     for (let i = 0; i < edges.length; i += EDGE_QUAD.size) {
       // Invariant: quads are complete, so i + 2 is in range.
       const from = edges[i]!;
       const target = edges[i + EDGE_QUAD.target]!;
       assertInvariant(from < numStates && target < numStates, `an edge of rule ${this.name ?? "?"} leaves it`);
+      const info = edges[i + EDGE_QUAD.info]!;
+      if ((edgeKind(info) & EDGE_KIND.call) === 0 || (info & (MARK_BIT | UNIQUE_BIT)) === 0) continue;
+      assertInvariant(this.registers !== undefined && edgeSlot(info) < slots, "MARK and UNIQUE need registers");
     }
   }
 }

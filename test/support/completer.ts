@@ -9,6 +9,9 @@ import type { OracleConfiguration, ProgramOracle } from "./program-oracle.ts";
 
 type Place = OracleConfiguration["places"][number];
 
+/** Bytes of a range that are tried where texts must differ from those seen. */
+const TRIES_PER_RANGE = 10;
+
 /** What a missing count is taken to cost; more than going round once without counting, so that counting is preferred. */
 const COUNT_COST = 1000;
 
@@ -48,7 +51,7 @@ export class Completer {
       for (const byte of this.candidates(at)) {
         const next = this.oracle.step(at, byte);
         if (this.oracle.isDead(next)) continue;
-        const cost = Math.min(...next.places.map((p) => this.cost(p)));
+        const cost = next.complete ? 0 : Math.min(...next.places.map((p) => this.cost(p)));
         if (best === undefined || cost < best.cost) best = { byte, next, cost };
       }
       if (best === undefined) return undefined;
@@ -62,8 +65,10 @@ export class Completer {
     let cost = 0;
     for (let p: Place | undefined = place; p !== undefined; p = p.caller) {
       const state = this.oracle.program.states[p.state]!;
-      const min = this.oracle.program.rules[state.rule]!.counter?.min ?? 0;
-      cost += p.pending.length + this.toAccept[p.state]! + COUNT_COST * Math.max(0, min - p.count);
+      const { counter, registers } = this.oracle.program.rules[state.rule]!;
+      const missing = (registers?.required ?? 0) - [...p.slots].filter((slot) => slot < registers!.required).length;
+      const wanted = Math.max(0, (counter?.min ?? 0) - p.count, missing);
+      cost += p.pending.length + this.toAccept[p.state]! + COUNT_COST * wanted;
     }
     return cost;
   }
@@ -77,7 +82,10 @@ export class Completer {
         continue;
       }
       const state = this.oracle.program.states[place.state]!;
-      for (const e of state.byteEdges) bytes.add(e.lo);
+      for (const e of state.byteEdges) {
+        const last = place.captured === undefined ? e.lo : Math.min(e.hi, e.lo + TRIES_PER_RANGE - 1);
+        for (let byte = e.lo; byte <= last; byte++) bytes.add(byte);
+      }
       for (const e of state.literalEdges) bytes.add(e.bytes[0]!);
     }
     return bytes;

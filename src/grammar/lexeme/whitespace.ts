@@ -21,7 +21,7 @@ export function gapLexeme(maxSpaces = DEFAULT_MAX_SPACES): Lexeme {
   let gap = gaps.get(maxSpaces);
   if (gap === undefined) {
     table ??= makeTable();
-    gap = new Lexeme("gap", table, { counter: { min: 0, max: maxSpaces }, shared: true });
+    gap = new Lexeme("gap", table, { counter: { min: 0, max: maxSpaces }, shared: true, uncaptured: true });
     gaps.set(maxSpaces, gap);
   }
   return gap;
