@@ -31,6 +31,9 @@ export interface EbnfParseOptions {
   readonly tokens: TokenNames;
 }
 
+/** An alternative without elements: the empty text, but other than `""` not by itself a body. */
+const LEFT_OUT: GrammarNode = { kind: "sequence", items: [] };
+
 /** Appends the rules of `text` to `rules` and returns the index of the root rule. */
 export function parseEbnf(text: string, rules: GrammarRule[], options: EbnfParseOptions): number {
   const limits = { ...DEFAULT_EBNF_LIMITS, ...options.limits };
@@ -178,6 +181,8 @@ class Parser implements MacroContext {
     const items = [this.sequence()];
     while (scanner.take("|")) items.push(this.sequence());
     this.depth--;
+    // An alternative may be left out (`| "a"`, as GBNF has it); a body may not.
+    if (items.length === 1 && items[0] === LEFT_OUT) scanner.fail(`expected an element, found ${scanner.found()}`);
     return choiceOf(items);
   }
 
@@ -188,7 +193,7 @@ class Parser implements MacroContext {
       if (element === undefined) break;
       items.push(this.repetition(element));
     }
-    if (items.length === 0) this.scanner.fail(`expected an element, found ${this.scanner.found()}`);
+    if (items.length === 0) return LEFT_OUT;
     return sequenceOf(items);
   }
 

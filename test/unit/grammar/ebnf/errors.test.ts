@@ -34,7 +34,7 @@ test.each([
   ['root ::= ("a"', 1, 14, 'expected ")"'],
   ['root ::= "a")', 1, 13, '")" without "("'],
   ["root ::=", 1, 9, "expected an element"],
-  ['root ::= "a" |', 1, 15, "expected an element"],
+  ['root ::= "a" | )', 1, 16, '")" without'],
   ['root ::= "a"++', 1, 14, "in a row"],
   ['root ::= "a"{,4}', 1, 14, "expected a count"],
   ['root ::= "a"{4,2}', 1, 13, "exceeds"],

@@ -56,6 +56,13 @@ const cases: Readonly<Record<string, Case>> = {
     accept: ["ab", "a", "c"],
     reject: ["b", "", "ac"],
   },
+  "the empty text alone": { grammar: 'root ::= ( ) "a"{0} ""', accept: [""], reject: ["a", " "] },
+  "a body that is nothing": { grammar: "root ::= x x\nx ::= ( )", accept: [""], reject: ["a"] },
+  "alternatives left out, as in GBNF": {
+    grammar: 'root ::= "(" ws ("x" | ) ")"\nws ::= | " " | "\\n" [ \\t]{0,20}',
+    accept: ["()", "( x)", "(\n  )"],
+    reject: ["(  )", "(xx)"],
+  },
   "rules in any order, with every kind of name": {
     grammar: 'a-b.c_1 ::= "x"\nroot ::= _z a-b.c_1\n_z ::= a-b.c_1 | "y"',
     accept: ["xx", "yx"],
