@@ -62,7 +62,8 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
     },
-    { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+    // regexp-tree declares its tree's types in a file without code beside it.
+    { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true, pathNot: "^regexp-tree/ast$" } },
     {
       name: "no-development-packages",
       severity: "error",
