@@ -29,7 +29,7 @@ export function drawDistributions(engines: readonly EngineFigures[]): string {
     parts.push(`<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${py}" y2="${py}" stroke="#e5e7eb"/>`);
     text(LEFT - 8, py + 4, "end", decade < 3 ? `${10 ** decade} µs` : `${10 ** (decade - 3)} ms`);
   }
-  LABELS.forEach((label, i) => text(x(i), HEIGHT - BOTTOM + 20, "middle", label));
+  for (const [i, label] of LABELS.entries()) text(x(i), HEIGHT - BOTTOM + 20, "middle", label);
   engines.forEach((engine, k) => {
     const color = COLORS[k % COLORS.length]!;
     const points = POINTS.map((p, i) => `${x(i).toFixed(1)},${y(engine.maskUs[p]).toFixed(1)}`);
