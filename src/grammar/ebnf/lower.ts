@@ -14,7 +14,15 @@ import { type Counter, Rule, type RuleId } from "../../fsm/rule.ts";
 import { enumLexeme } from "../lexeme/enum.ts";
 import { repeatedSet } from "../regex/compile.ts";
 import { FORBIDDEN, FREE, freeText } from "./free-text.ts";
-import { choiceOf, type DispatchNode, type GrammarNode, type GrammarRule, sequenceOf, textOf } from "./grammar.ts";
+import {
+  childrenOf,
+  choiceOf,
+  type DispatchNode,
+  type GrammarNode,
+  type GrammarRule,
+  sequenceOf,
+  textOf,
+} from "./grammar.ts";
 import { CountedLeftRecursion, removeLeftRecursion } from "./left-recursion.ts";
 import { loopLinearRules } from "./linear-recursion.ts";
 import { Networks } from "./networks.ts";
@@ -22,9 +30,15 @@ import { type Domain, type Regulars, shortestCompletions, withoutEmpty } from ".
 import { RuleLimits } from "./rule-limits.ts";
 import { addTextStates, countedTextLexeme, isSingleSymbol, textLexeme } from "./text-lexeme.ts";
 
-/** Counted repeats of networks up to this many copies are written out; where left recursion passes through one, up to the greater number. */
-const WRITTEN_COPIES = 12;
-const WRITTEN_COPIES_IN_CYCLES = 256;
+/** Counted repeats of networks are written out up to so many copies and so many nodes in them; where left recursion passes through one, up to more. */
+interface WritingLimits {
+  readonly copies: number;
+  readonly nodes: number;
+}
+const WRITTEN: WritingLimits = { copies: 12, nodes: 400 };
+const WRITTEN_IN_CYCLES: WritingLimits = { copies: 256, nodes: 20_000 };
+/** Nodes written in all, copies counted. */
+const MAX_NODES = 2_000_000;
 /** Choices of this many texts are one automaton without further thought. */
 const MIN_TEXT_LIST = 64;
 /** Literals of a choice up to this many need no automaton. */
@@ -39,11 +53,11 @@ export function lowerGrammar(rules: readonly GrammarRule[], root: number, builde
   loopLinearRules(rules);
   const limits = new RuleLimits(rules);
   try {
-    return new GrammarLowering(rules, limits, builder, WRITTEN_COPIES).lower(root);
+    return new GrammarLowering(rules, limits, builder, WRITTEN).lower(root);
   } catch (error) {
     // What the first try declared in the builder is reachable from nowhere.
     if (!(error instanceof CountedLeftRecursion)) throw error;
-    return new GrammarLowering(rules, limits, builder, WRITTEN_COPIES_IN_CYCLES).lower(root);
+    return new GrammarLowering(rules, limits, builder, WRITTEN_IN_CYCLES).lower(root);
   }
 }
 
@@ -55,14 +69,16 @@ class GrammarLowering {
   private readonly networks = new Networks();
   private readonly ids: (RuleId | undefined)[];
   private readonly queue: number[] = [];
-  private readonly maxWrittenCopies: number;
+  private readonly writing: WritingLimits;
+  private readonly sizes = new Map<GrammarNode, number>();
+  private numNodes = 0;
 
-  constructor(rules: readonly GrammarRule[], limits: RuleLimits, builder: ProgramBuilder, maxWrittenCopies: number) {
+  constructor(rules: readonly GrammarRule[], limits: RuleLimits, builder: ProgramBuilder, writing: WritingLimits) {
     this.rules = rules;
     this.builder = builder;
     this.limits = limits;
     this.regulars = limits.regulars;
-    this.maxWrittenCopies = maxWrittenCopies;
+    this.writing = writing;
     this.ids = new Array<RuleId | undefined>(rules.length).fill(undefined);
   }
 
@@ -166,6 +182,13 @@ class GrammarLowering {
 
   /** Adds what `node` matches between two states. Recursion is bounded by the depth of trees. */
   private add(rule: Rule, node: GrammarNode, from: number, to: number): void {
+    if (++this.numNodes > MAX_NODES) {
+      throw new DiecastError("GRAMMAR_TOO_LARGE", `the grammar's repetitions expand to more than ${MAX_NODES} nodes`, {
+        given: this.numNodes,
+        limit: MAX_NODES,
+        unit: "nodes",
+      });
+    }
     const constant = constantText(node, this.rules);
     if (constant !== undefined) {
       rule.addLiteral(from, encoder.encode(constant), to);
@@ -260,13 +283,13 @@ class GrammarLowering {
   private addRepeat(rule: Rule, node: GrammarNode & { kind: "repeat" }, from: number, to: number): void {
     const { item, min, max } = node;
     const isBounded = max !== Number.POSITIVE_INFINITY;
-    if ((isBounded ? max : min) > this.maxWrittenCopies) {
+    const copies = isBounded ? max : min;
+    if (copies > this.writing.copies || (copies > 1 && copies * this.sizeOf(item) > this.writing.nodes)) {
       rule.addCall(from, this.countedRepeat(item, min, max), to);
       return;
     }
     let at = rule.addState();
     rule.addEpsilon(from, at);
-    const copies = isBounded ? max : min;
     for (let i = 0; i < copies; i++) {
       if (i >= min) rule.addEpsilon(at, to);
       const next = rule.addState();
@@ -275,6 +298,17 @@ class GrammarLowering {
     }
     rule.addEpsilon(at, to);
     if (!isBounded) this.add(rule, item, at, at);
+  }
+
+  /** Nodes of a tree with the copies that repeats make of them. */
+  private sizeOf(node: GrammarNode): number {
+    let size = this.sizes.get(node);
+    if (size === undefined) {
+      size = childrenOf(node).reduce((sum, child) => sum + this.sizeOf(child), 1);
+      if (node.kind === "repeat") size *= node.max === Number.POSITIVE_INFINITY ? node.min + 1 : node.max;
+      this.sizes.set(node, size);
+    }
+    return size;
   }
 
   /** A rule with a counter, which counts items. An item that may be empty is counted only when it is not; then any lower limit is met by empty ones. */

@@ -69,6 +69,26 @@ test("nesting and size are bounded", () => {
   expect(errorOf(`root ::= "${"a".repeat(5 << 20)}"`).code).toBe("GRAMMAR_TOO_LARGE");
 });
 
+test.each([
+  ["nested repeats of a network", `root ::= ${"(".repeat(12)}x${"){12}".repeat(12)}\nx ::= "(" x ")" | "a"`],
+  ["nested repeats of text", `root ::= ${"(".repeat(12)}"ab"${"){1000}".repeat(12)}`],
+  ["nested optional groups", `root ::= ${"(".repeat(300)}x${")*".repeat(300)}\nx ::= "(" x ")" | "a"`],
+  ["a subset explosion", `root ::= [ab]* "a" [ab]{30}`],
+  [
+    "left recursion over many rules",
+    Array.from(
+      { length: 300 },
+      (_, i) => `${i === 0 ? "root" : `r${i}`} ::= ${i === 299 ? "root" : `r${i + 1}`} "a" | "b"`,
+    ).join("\n"),
+  ],
+])("compiles or refuses %s within bounds", (_, grammar) => {
+  try {
+    compileEbnf(grammar);
+  } catch (error) {
+    expect(error).toMatchObject({ code: "GRAMMAR_TOO_LARGE" });
+  }
+});
+
 const PIECES = [
   "root",
   "x",
