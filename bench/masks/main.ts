@@ -59,7 +59,8 @@ function runPeer(name: string): EngineFigures | undefined {
     );
     return undefined;
   }
-  return JSON.parse(line) as EngineFigures;
+  const rounded = (_: string, value: unknown) => (typeof value === "number" ? Number(value.toPrecision(4)) : value);
+  return JSON.parse(line, rounded) as EngineFigures;
 }
 
 const names = options.peers?.split(",").map((name) => name.trim()) ?? [];
