@@ -3,7 +3,9 @@
  */
 
 import { type BudgetLimits, DEFAULT_BUDGET } from "./budget.ts";
-import { DEFAULT_JSON_LIMITS, type JsonLimits } from "./json/value.ts";
+import { jsonText } from "./json/print.ts";
+import { DEFAULT_JSON_LIMITS, isJsonValue, type JsonLimits } from "./json/value.ts";
+import type { Dialect } from "./json-schema/dialect.ts";
 import type { WhitespacePolicy } from "./json-schema/gaps.ts";
 import { DEFAULT_MAX_SPACES } from "./lexeme/whitespace.ts";
 
@@ -20,6 +22,16 @@ export interface CompileOptions {
   readonly openObjects?: "spec" | "closed";
   /** Spellings of integers. `canonical`: digits only. `spec`: also `1.0`, which the standard counts as an integer. Default `canonical`. */
   readonly numbers?: "canonical" | "spec";
+  /**
+   * Which draft a schema is written in. A draft's name: schemas without a `$schema` of their own follow it, and `$schema` decides for the others.
+   * `tolerant`: 2020-12 with the forms of all drafts side by side, whatever `$schema` says, since most schemas in the wild name no draft or another
+   * than they use. Default `tolerant`.
+   */
+  readonly dialect?: Dialect;
+  /** Whether `format` constrains strings or only annotates, as the standard has it since 2019-09. Default `assert`. */
+  readonly formats?: "assert" | "annotate";
+  /** Documents that references may lead to, by absolute URI: JSON texts or JavaScript values. Nothing is ever fetched. */
+  readonly schemas?: Readonly<Record<string, unknown>>;
   /** Also report what became of each keyword. Costs time on large schemas. Default false. */
   readonly report?: boolean;
   readonly limits?: Partial<JsonLimits & BudgetLimits>;
@@ -30,6 +42,9 @@ export interface ResolvedOptions {
   readonly maxWhitespace: number;
   readonly openObjects: "spec" | "closed";
   readonly numbers: "canonical" | "spec";
+  readonly dialect: Dialect;
+  readonly formats: "assert" | "annotate";
+  readonly schemas: Readonly<Record<string, unknown>>;
   readonly report: boolean;
   readonly limits: JsonLimits & BudgetLimits;
 }
@@ -40,6 +55,9 @@ export function resolveOptions(options: CompileOptions): ResolvedOptions {
     maxWhitespace: options.maxWhitespace ?? DEFAULT_MAX_SPACES,
     openObjects: options.openObjects ?? "spec",
     numbers: options.numbers ?? "canonical",
+    dialect: options.dialect ?? "tolerant",
+    formats: options.formats ?? "assert",
+    schemas: options.schemas ?? {},
     report: options.report ?? false,
     limits: { ...DEFAULT_JSON_LIMITS, ...DEFAULT_BUDGET, ...options.limits },
   };
@@ -47,7 +65,10 @@ export function resolveOptions(options: CompileOptions): ResolvedOptions {
 
 /** Equal texts for options that lead to the same program. */
 export function optionsKey(options: CompileOptions): string {
-  const { whitespace, maxWhitespace, openObjects, numbers, report, limits } = resolveOptions(options);
+  const { whitespace, maxWhitespace, openObjects, numbers, dialect, formats, schemas, report, limits } =
+    resolveOptions(options);
   const gap = whitespace === "flexible" ? maxWhitespace : 0;
-  return JSON.stringify([whitespace, gap, openObjects, numbers, report, Object.entries(limits).sort()]);
+  const others = Object.entries(schemas).map(([uri, schema]) => [uri, isJsonValue(schema) ? jsonText(schema) : schema]);
+  const policies = [whitespace, gap, openObjects, numbers, dialect, formats, report];
+  return JSON.stringify([...policies, others, Object.entries(limits).sort()]);
 }

@@ -8,11 +8,10 @@
 import { DiecastError } from "../../errors.ts";
 import { ProgramBuilder, type ProgramStats } from "../../fsm/program-builder.ts";
 import { Budget } from "../budget.ts";
-import { fromJs } from "../json/from-js.ts";
-import { parseJson } from "../json/parse.ts";
-import { isJsonValue, type JsonValue } from "../json/value.ts";
+import type { JsonValue } from "../json/value.ts";
 import { gapLexeme } from "../lexeme/whitespace.ts";
 import { type CompileOptions, type ResolvedOptions, resolveOptions } from "../options.ts";
+import { rulesOf } from "./dialect.ts";
 import { SchemaDocument } from "./document.ts";
 import { Emptiness } from "./emptiness.ts";
 import { Evaluator } from "./evaluate.ts";
@@ -20,6 +19,7 @@ import { Expander } from "./expand.ts";
 import { Gaps } from "./gaps.ts";
 import { Lowering } from "./lower.ts";
 import { type KeywordReport, reportKeywords, type SchemaWarning, schemaWarnings } from "./report.ts";
+import { readValue, SchemaRegistry } from "./resources.ts";
 import { StringLanguages } from "./string-language.ts";
 
 export interface CompiledStats extends ProgramStats {
@@ -48,7 +48,7 @@ export function compileJsonSchema(schema: unknown, options: CompileOptions = {})
   const { limits } = resolved;
   const budget = new Budget(limits);
   const builder = new ProgramBuilder();
-  const { document, lowering } = schemaLowering(readSchema(schema, limits), resolved, budget, builder);
+  const { document, lowering } = schemaLowering(readValue(schema, limits), resolved, budget, builder);
   const root = lowering.lower([document.literalOf(document.root)]);
   const { program, stats } = finish(builder, root);
   if (stats.numStates > limits.maxStates) {
@@ -78,7 +78,10 @@ export function schemaLowering(
   budget: Budget,
   builder: ProgramBuilder,
 ): { readonly document: SchemaDocument; readonly lowering: Lowering } {
-  const document = new SchemaDocument(value, budget);
+  const document = new SchemaDocument(value, budget, new SchemaRegistry(options.schemas, options.limits), {
+    dialect: rulesOf(options.dialect),
+    assertsFormats: options.formats === "assert",
+  });
   const strings = new StringLanguages(budget);
   const evaluator = new Evaluator(document, strings, budget);
   const emptiness = new Emptiness(strings, evaluator);
@@ -94,14 +97,10 @@ export function schemaLowering(
     gaps,
     budget,
     openObjects: options.openObjects,
-    numbers: options.numbers,
+    // Draft 4 is the one in which 1.0 is no integer.
+    numbers: options.dialect === "draft-04" ? "canonical" : options.numbers,
   });
   return { document, lowering };
-}
-
-function readSchema(schema: unknown, limits: Parameters<typeof parseJson>[1]): JsonValue {
-  if (typeof schema === "string") return parseJson(schema, limits);
-  return isJsonValue(schema) ? schema : fromJs(schema, limits);
 }
 
 function finish(

@@ -18,6 +18,7 @@ import { unsupported } from "./goals.ts";
 import { type Constraint, type SchemaNode, typeOf } from "./schema-node.ts";
 import type { StringLanguages } from "./string-language.ts";
 import type { PatternLayer } from "./typed.ts";
+import { type UnevaluatedCase, type UnevaluatedConstraint, unevaluatedCases } from "./unevaluated.ts";
 
 /** Nesting of values in `enum` and `const`. */
 export const MAX_VALUE_DEPTH = 256;
@@ -89,7 +90,7 @@ export class Evaluator {
       case "values":
         return this.#valueSet(constraint, constraint.values).has(this.#key(value));
       case "ref":
-        return this.#satisfiesNode(this.#document.targetOf(node, constraint.uri), value);
+        return this.#satisfiesNode(this.#document.targetOf(node, constraint), value);
       case "allOf":
         return constraint.of.every((of) => this.#satisfiesNode(of, value));
       case "anyOf":
@@ -113,9 +114,9 @@ export class Evaluator {
       case "string":
         return this.#stringHolds(node, constraint, value.value);
       case "array":
-        return this.#arrayHolds(constraint, value);
+        return this.#arrayHolds(node, constraint, value);
       case "object":
-        return this.#objectHolds(constraint, value);
+        return this.#objectHolds(node, constraint, value);
       default:
         return true;
     }
@@ -129,15 +130,45 @@ export class Evaluator {
       }
       case "pattern":
         return this.#strings.matchesPattern(constraint.source, text, node, "pattern");
-      case "format":
-        return this.#strings.matchesFormat(constraint.name, text);
+      case "format": {
+        const matches = this.#strings.matchesFormat(constraint.name, text);
+        if (matches !== undefined) return matches;
+        throw unsupported(
+          node,
+          "format",
+          `whether ${JSON.stringify(text)} is of format ${constraint.name} cannot be told`,
+        );
+      }
       default:
         return true;
     }
   }
 
-  #arrayHolds(constraint: Constraint, { items }: JsonArray): boolean {
+  /** The case of an `unevaluated*` keyword that a value is in. */
+  #caseOf(
+    node: SchemaNode,
+    constraint: UnevaluatedConstraint,
+    value: JsonArray | JsonObject,
+  ): UnevaluatedCase | undefined {
+    return unevaluatedCases(this.#document, node, constraint).find(({ conditions }) =>
+      conditions.every((goal) => {
+        if (goal.kind === "literal") return this.satisfies(goal.literal, value);
+        if (value.kind === "array") return true;
+        if (goal.kind === "absent") return !value.members.has(goal.name);
+        return goal.kind === "present" && goal.names.every((name) => value.members.has(name));
+      }),
+    );
+  }
+
+  #arrayHolds(node: SchemaNode, constraint: Constraint, array: JsonArray): boolean {
+    const { items } = array;
     switch (constraint.kind) {
+      case "unevaluatedItems": {
+        const layer = this.#caseOf(node, constraint, array)?.items;
+        return (
+          layer === undefined || items.slice(layer.prefix.length).every((item) => this.satisfies(layer.rest, item))
+        );
+      }
       case "numItems":
         return items.length >= constraint.min && items.length <= constraint.max;
       case "items":
@@ -156,9 +187,16 @@ export class Evaluator {
     }
   }
 
-  #objectHolds(constraint: Constraint, object: JsonObject): boolean {
+  #objectHolds(node: SchemaNode, constraint: Constraint, object: JsonObject): boolean {
     const { members } = object;
     switch (constraint.kind) {
+      case "unevaluatedProperties": {
+        const layer = this.#caseOf(node, constraint, object)?.members;
+        if (layer === undefined) return true;
+        const isOther = (name: string): boolean =>
+          !layer.properties.has(name) && layer.patterns.every((pattern) => !this.matchesPattern(pattern, name));
+        return [...members].every(([name, member]) => !isOther(name) || this.satisfies(layer.rest, member));
+      }
       case "numProperties":
         return members.size >= constraint.min && members.size <= constraint.max;
       case "required":

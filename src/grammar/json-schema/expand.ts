@@ -23,6 +23,7 @@ import { type Goal, literalGoal, type NegationContext, negate, unsupported } fro
 import { type Branch, Narrower } from "./narrow.ts";
 import { ALL_TYPES, type Constraint, type JsonType, pointerOf, type SchemaNode, TYPE, typeOf } from "./schema-node.ts";
 import { type Alternative, cloneSpec, emptySpec, type MemberLayer, specKey, type TypedSpec } from "./typed.ts";
+import { unevaluatedCases } from "./unevaluated.ts";
 
 export interface ExpanderContext {
   readonly document: SchemaDocument;
@@ -276,7 +277,13 @@ export class Expander {
   }
 
   #negation(type: number): NegationContext {
-    return { document: this.#context.document, type, layerOf: (constraint) => this.layerOf(constraint) };
+    const { document } = this.#context;
+    return {
+      document,
+      type,
+      layerOf: (constraint) => this.layerOf(constraint),
+      casesOf: (node, constraint) => unevaluatedCases(document, node, constraint),
+    };
   }
 
   #workConstraint(branch: Branch, node: SchemaNode, constraint: Constraint, type: number, branches: Branch[]): boolean {
@@ -288,7 +295,7 @@ export class Expander {
         branch.values ??= constraint.values;
         return true;
       case "ref":
-        branch.goals.push(literalGoal(literalOf(document.targetOf(node, constraint.uri))));
+        branch.goals.push(literalGoal(literalOf(document.targetOf(node, constraint))));
         return true;
       case "allOf":
         for (let i = constraint.of.length - 1; i >= 0; i--)
@@ -322,6 +329,8 @@ export class Expander {
       }
       case "dependentRequired":
       case "dependentSchema":
+      case "unevaluatedItems":
+      case "unevaluatedProperties":
         branch.later.push({ kind: "constraint", node, constraint });
         return true;
       case "atLeast":
@@ -379,6 +388,15 @@ export class Expander {
   }
 
   #workDependency(branch: Branch, node: SchemaNode, constraint: Constraint, type: number, branches: Branch[]): boolean {
+    if (constraint.kind === "unevaluatedItems" || constraint.kind === "unevaluatedProperties") {
+      const cases = unevaluatedCases(this.#context.document, node, constraint);
+      const unions = cases.map(({ conditions, members, items }): Goal[] => [
+        ...conditions,
+        ...(members === undefined ? [] : [{ kind: "memberLayer", layer: members } as const]),
+        ...(items === undefined ? [] : [{ kind: "itemLayer", layer: items } as const]),
+      ]);
+      return this.#fork(branch, unions, type, branches);
+    }
     if (constraint.kind !== "dependentRequired" && constraint.kind !== "dependentSchema") {
       return this.#workConstraint(branch, node, constraint, type, branches);
     }

@@ -7,11 +7,12 @@
 
 import { DiecastError } from "../../errors.ts";
 import type { Decimal } from "../json/decimal.ts";
-import type { JsonValue } from "../json/value.ts";
-import type { FormatName } from "../lexeme/format.ts";
+import type { JsonArray, JsonObject, JsonValue } from "../json/value.ts";
+import { canForbidFormat, type FormatName } from "../lexeme/format.ts";
 import { FALSE_LITERAL, type Literal, type SchemaDocument, TRUE_LITERAL } from "./document.ts";
 import { type Constraint, pointerOf, type SchemaNode, typeOf } from "./schema-node.ts";
-import type { ItemObligation, MemberLayer, MemberObligation } from "./typed.ts";
+import type { ItemLayer, ItemObligation, MemberLayer, MemberObligation } from "./typed.ts";
+import type { UnevaluatedCase, UnevaluatedConstraint } from "./unevaluated.ts";
 
 export type Goal =
   | { readonly kind: "literal"; readonly literal: Literal }
@@ -35,6 +36,8 @@ export type Goal =
       readonly node: SchemaNode;
       readonly keyword: string;
     }
+  | { readonly kind: "itemLayer"; readonly layer: ItemLayer }
+  | { readonly kind: "memberLayer"; readonly layer: MemberLayer }
   | { readonly kind: "itemAt"; readonly index: number; readonly literal: Literal }
   | { readonly kind: "someItem"; readonly obligation: ItemObligation }
   | { readonly kind: "present"; readonly names: readonly string[] }
@@ -60,6 +63,7 @@ export interface NegationContext {
   /** The type bit under which the goals are read. */
   readonly type: number;
   layerOf(constraint: Constraint): MemberLayer;
+  casesOf(node: SchemaNode, constraint: UnevaluatedConstraint): readonly UnevaluatedCase[];
 }
 
 /** ¬constraint as a union: one of the returned goal lists must hold entirely. An empty union is `false`; an empty list in it is `true`. */
@@ -73,6 +77,11 @@ export function negate(node: SchemaNode, constraint: Constraint, context: Negati
   switch (constraint.kind) {
     case "values": {
       const values = constraint.values.filter((value) => typeOf(value) === context.type);
+      const [first] = values;
+      if (first !== undefined && (first.kind === "array" || first.kind === "object")) {
+        if (values.length === 1) return otherThan(node, first, document);
+        return [values.map((value) => literalGoal(document.literalOf(document.nodeOfValue(node, value)) ^ 1))];
+      }
       return values.length === 0 ? [[]] : [[{ kind: "notValues", values, node, keyword: constraint.keyword }]];
     }
     case "allOf":
@@ -96,7 +105,7 @@ export function negate(node: SchemaNode, constraint: Constraint, context: Negati
       ];
     }
     case "ref":
-      return [[no(document.targetOf(node, constraint.uri))]];
+      return [[no(document.targetOf(node, constraint))]];
     case "integral":
       return [[{ kind: "notIntegral" }]];
     case "atLeast":
@@ -122,6 +131,8 @@ export function negate(node: SchemaNode, constraint: Constraint, context: Negati
     case "pattern":
       return [[{ kind: "notPattern", node, source: constraint.source }]];
     case "format":
+      if (!canForbidFormat(constraint.name))
+        return refuse(`which strings are not of format ${constraint.name} cannot be told`);
       return [[{ kind: "notFormat", name: constraint.name }]];
     case "items": {
       const unions: Goal[][] = constraint.prefix.map((of, index) => [
@@ -141,6 +152,17 @@ export function negate(node: SchemaNode, constraint: Constraint, context: Negati
         { kind: "someItem", obligation: { from: 0, literal, min, max } },
       ]);
     }
+    case "unevaluatedItems":
+    case "unevaluatedProperties":
+      return context.casesOf(node, constraint).flatMap(({ conditions, members, items }): Goal[][] => {
+        if (items !== undefined) {
+          const obligation = { from: items.prefix.length, literal: items.rest ^ 1, min: 1, max: UNLIMITED };
+          return [[...conditions, { kind: "someItem", obligation }]];
+        }
+        if (members === undefined) return [];
+        const obligation = { layer: members, pattern: undefined, literal: members.rest ^ 1, node };
+        return [[...conditions, { kind: "someMember", obligation }]];
+      });
     case "uniqueItems":
       return refuse("repeated items cannot be demanded yet");
     case "required":
@@ -175,6 +197,39 @@ export function negate(node: SchemaNode, constraint: Constraint, context: Negati
       return refuse(constraint.reason);
   }
 }
+
+/** All arrays or objects but one. */
+function otherThan(node: SchemaNode, value: JsonArray | JsonObject, document: SchemaDocument): Goal[][] {
+  const differs = (part: JsonValue): Literal => document.literalOf(document.nodeOfValue(node, part)) ^ 1;
+  if (value.kind === "array") {
+    const { length } = value.items;
+    return [
+      ...outside(length, length).map(([min, max]): Goal[] => [{ kind: "numItems", min, max }]),
+      ...value.items.map((item, index): Goal[] => [
+        { kind: "numItems", min: length, max: length },
+        { kind: "itemAt", index, literal: differs(item) },
+      ]),
+    ];
+  }
+  let others = OTHER_MEMBERS.get(value);
+  if (others === undefined) {
+    const properties = new Map([...value.members.keys()].map((name) => [name, TRUE_LITERAL]));
+    others = { properties, patterns: [], rest: TRUE_LITERAL, isExplicit: false };
+    OTHER_MEMBERS.set(value, others);
+  }
+  const another = { layer: others, pattern: undefined, literal: TRUE_LITERAL, node };
+  return [
+    ...[...value.members.keys()].map((name): Goal[] => [{ kind: "absent", name }]),
+    ...[...value.members].map(([name, member]): Goal[] => [
+      { kind: "present", names: [name] },
+      { kind: "memberAt", name, literal: differs(member) },
+    ]),
+    [{ kind: "someMember", obligation: another }],
+  ];
+}
+
+/** Layers of the members that a value has not; one for each value, because layers are compared by identity. */
+const OTHER_MEMBERS = new WeakMap<JsonObject, MemberLayer>();
 
 /** The counts outside of [min, max], as at most two ranges. */
 function outside(min: number, max: number): [number, number][] {

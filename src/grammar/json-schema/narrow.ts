@@ -72,6 +72,12 @@ export class Narrower {
       case "notValues":
         this.#exclude(branch, goal.values, goal.node, goal.keyword);
         return true;
+      case "itemLayer":
+        if (spec.type === "array") spec.layers.push(goal.layer);
+        return true;
+      case "memberLayer":
+        if (spec.type === "object" && !spec.layers.includes(goal.layer)) spec.layers.push(goal.layer);
+        return true;
       case "itemAt":
         if (spec.type === "array") {
           const prefix = Array.from({ length: goal.index + 1 }, (_, i) =>

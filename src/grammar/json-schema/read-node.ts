@@ -1,9 +1,9 @@
 /**
  * Reads the keywords of one schema object into constraints, checking every keyword's shape.
  *
- * Dialects: keywords of drafts 4 to 2020-12 are read side by side, since most schemas in the wild name no draft or another than they use. Where
- * drafts contradict each other the value's own type decides: a boolean `exclusiveMinimum` is draft 4's, an array `items` is a
- * prefix; `$ref` never hides its siblings (2019-09 and later).
+ * Dialects (dialect.ts): a draft's keywords alone are read where the caller names a draft. In the tolerant reading keywords of drafts 4 to 2020-12 are
+ * read side by side. Where drafts contradict each other the value's own type decides: a boolean `exclusiveMinimum` is draft 4's, an array
+ * `items` is a prefix; `$ref` does not hide its siblings (2019-09 and later).
  *
  * Errors: SCHEMA_INVALID { pointer } for a malformed keyword.
  */
@@ -12,8 +12,8 @@ import { DiecastError } from "../../errors.ts";
 import { decimalOf, integerLexeme, isIntegral } from "../json/decimal.ts";
 import { pointerToken } from "../json/pointer.ts";
 import type { JsonObject, JsonValue } from "../json/value.ts";
-import { isFormatName } from "../lexeme/format.ts";
-import { STANDARD_FORMATS } from "./keywords.ts";
+import { isFormatName, REFUSED_FORMATS } from "../lexeme/format.ts";
+import type { DialectRules } from "./dialect.ts";
 import { ALL_TYPES, type Constraint, type Demand, pointerOf, type SchemaNode, TYPE } from "./schema-node.ts";
 
 /** How the reader asks the document for the node of a sub-schema. */
@@ -28,23 +28,38 @@ const MEMBER_KEYWORDS: ReadonlySet<string> = new Set(["properties", "patternProp
 const ITEM_KEYWORDS: ReadonlySet<string> = new Set(["items", "prefixItems", "additionalItems"]);
 
 /** Reads `node.value`, which must be an object. */
-export function readNode(node: SchemaNode, child: ChildReader): NodeContent {
-  return new NodeReader(node, node.value as JsonObject, child).read();
+export function readNode(node: SchemaNode, child: ChildReader, assertsFormats: boolean): NodeContent {
+  return new NodeReader(node, node.value as JsonObject, child, assertsFormats).read();
+}
+
+/** The keywords that `dialect` knows among `members`. */
+function knownMembers(
+  { refHidesSiblings, knows }: DialectRules,
+  members: ReadonlyMap<string, JsonValue>,
+): ReadonlyMap<string, JsonValue> {
+  const ref = refHidesSiblings ? members.get("$ref") : undefined;
+  if (ref?.kind === "string") {
+    // The definitions beside it hold no demands, but may hold identifiers.
+    return new Map([...members].filter(([keyword]) => keyword === "$ref" || keyword === "definitions"));
+  }
+  return [...members.keys()].every(knows) ? members : new Map([...members].filter(([keyword]) => knows(keyword)));
 }
 
 class NodeReader {
   readonly #node: SchemaNode;
   readonly #members: ReadonlyMap<string, JsonValue>;
   readonly #child: ChildReader;
+  readonly #assertsFormats: boolean;
   readonly #constraints: Constraint[] = [];
   #types: number = ALL_TYPES;
   #didMembers = false;
   #didItems = false;
 
-  constructor(node: SchemaNode, schema: JsonObject, child: ChildReader) {
+  constructor(node: SchemaNode, schema: JsonObject, child: ChildReader, assertsFormats: boolean) {
     this.#node = node;
-    this.#members = schema.members;
+    this.#members = node.dialect.name === "tolerant" ? schema.members : knownMembers(node.dialect, schema.members);
     this.#child = child;
+    this.#assertsFormats = assertsFormats;
   }
 
   read(): NodeContent {
@@ -59,7 +74,7 @@ class NodeReader {
   #readKeyword(keyword: string, value: JsonValue): void {
     switch (keyword) {
       case "$ref":
-        this.#add(keyword, ALL_TYPES, { kind: "ref", uri: this.#string(keyword, value) });
+        this.#add(keyword, ALL_TYPES, { kind: "ref", mode: "static", uri: this.#string(keyword, value) });
         break;
       case "type":
         this.#readType(value);
@@ -111,7 +126,7 @@ class NodeReader {
         this.#add(keyword, TYPE.string, { kind: "pattern", source: this.#string(keyword, value) });
         break;
       case "format":
-        this.#readFormat(this.#string(keyword, value));
+        if (this.#assertsFormats) this.#readFormat(this.#string(keyword, value));
         break;
       case "minItems":
       case "maxItems":
@@ -148,8 +163,11 @@ class NodeReader {
         break;
       case "$dynamicRef":
       case "$recursiveRef":
-        this.#string(keyword, value);
-        this.#unsupported(keyword, ALL_TYPES, "dynamic references are not resolved yet");
+        this.#add(keyword, ALL_TYPES, {
+          kind: "ref",
+          mode: keyword === "$dynamicRef" ? "dynamic" : "recursive",
+          uri: this.#string(keyword, value),
+        });
         break;
       case "$defs":
       case "definitions":
@@ -210,9 +228,10 @@ class NodeReader {
   }
 
   #readFormat(name: string): void {
+    const refusal = REFUSED_FORMATS.get(name);
     if (isFormatName(name)) this.#add("format", TYPE.string, { kind: "format", name });
-    else if (STANDARD_FORMATS.has(name)) {
-      this.#unsupported("format", TYPE.string, `format ${JSON.stringify(name)} is not enforced yet`);
+    else if (refusal !== undefined) {
+      this.#unsupported("format", TYPE.string, `format ${JSON.stringify(name)} is not enforced: ${refusal}`);
     }
   }
 
@@ -225,7 +244,7 @@ class NodeReader {
     let prefix: readonly SchemaNode[] = [];
     let rest: SchemaNode | undefined;
     if (prefixItems !== undefined) prefix = this.#schemaList("prefixItems", prefixItems);
-    if (items?.kind === "array") {
+    if (items?.kind === "array" && this.#node.dialect.hasItemsArray) {
       if (prefixItems !== undefined) throw this.#invalid("items", "must be a schema beside prefixItems");
       prefix = items.items.map((item, index) => this.#schema("items", item, String(index)));
       if (additional !== undefined) rest = this.#schema("additionalItems", additional);
@@ -287,10 +306,8 @@ class NodeReader {
   }
 
   #readUnevaluated(keyword: "unevaluatedItems" | "unevaluatedProperties", value: JsonValue): void {
-    this.#schema(keyword, value);
-    if (value.kind === "boolean" && value.value) return;
     const on = keyword === "unevaluatedItems" ? TYPE.array : TYPE.object;
-    this.#unsupported(keyword, on, `${keyword} is not enforced yet`);
+    this.#add(keyword, on, { kind: keyword, of: this.#schema(keyword, value) });
   }
 
   #add(keyword: string, on: number, demand: Demand): void {

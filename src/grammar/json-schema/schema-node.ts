@@ -9,6 +9,8 @@ import type { Decimal } from "../json/decimal.ts";
 import { pointerToken } from "../json/pointer.ts";
 import type { JsonValue } from "../json/value.ts";
 import type { FormatName } from "../lexeme/format.ts";
+import type { DialectRules } from "./dialect.ts";
+import type { DynamicScope, Resource } from "./resources.ts";
 
 /** Bit set of JSON types. `integer` is not a type of its own: it is `number` with an "integral" constraint. */
 export const TYPE = { null: 1, boolean: 2, number: 4, string: 8, array: 16, object: 32 } as const;
@@ -34,7 +36,7 @@ export type Demand =
       readonly yes: SchemaNode | undefined;
       readonly no: SchemaNode | undefined;
     }
-  | { readonly kind: "ref"; readonly uri: string }
+  | ({ readonly kind: "ref" } & Reference)
   | { readonly kind: "integral" }
   | { readonly kind: "atLeast"; readonly bound: Decimal; readonly lexeme: string; readonly exclusive: boolean }
   | { readonly kind: "atMost"; readonly bound: Decimal; readonly lexeme: string; readonly exclusive: boolean }
@@ -45,6 +47,7 @@ export type Demand =
   | { readonly kind: "numItems"; readonly min: number; readonly max: number }
   | { readonly kind: "items"; readonly prefix: readonly SchemaNode[]; readonly rest: SchemaNode | undefined }
   | { readonly kind: "contains"; readonly of: SchemaNode; readonly min: number; readonly max: number }
+  | { readonly kind: "unevaluatedItems"; readonly of: SchemaNode }
   | { readonly kind: "uniqueItems" }
   | { readonly kind: "numProperties"; readonly min: number; readonly max: number }
   | { readonly kind: "required"; readonly names: readonly string[] }
@@ -54,11 +57,18 @@ export type Demand =
       readonly patterns: readonly PatternMember[];
       readonly rest: SchemaNode | undefined;
     }
+  | { readonly kind: "unevaluatedProperties"; readonly of: SchemaNode }
   | { readonly kind: "propertyNames"; readonly of: SchemaNode }
   | { readonly kind: "dependentRequired"; readonly name: string; readonly names: readonly string[] }
   | { readonly kind: "dependentSchema"; readonly name: string; readonly of: SchemaNode }
   /** A keyword of the standard that this compiler cannot enforce; refused when a value of type `on` can reach it. */
   | { readonly kind: "unsupported"; readonly reason: string };
+
+export interface Reference {
+  readonly uri: string;
+  /** Which of `$ref`, `$dynamicRef` and `$recursiveRef` it is. */
+  readonly mode: "static" | "dynamic" | "recursive";
+}
 
 export interface PatternMember {
   readonly source: string;
@@ -81,6 +91,10 @@ export interface SchemaNode {
   readonly path: string;
   /** URI against which `$ref` resolves; empty for the document itself. */
   readonly base: string;
+  /** The draft it is written in. */
+  readonly dialect: DialectRules;
+  readonly resource: Resource;
+  readonly scope: DynamicScope;
   /** Types allowed by `type` (and `nullable`). */
   types: number;
   /** In document order, which is also the order in which properties are generated. */

@@ -73,6 +73,7 @@ describe("malformed schemas are refused with the place", () => {
   it.each<[unknown, string]>([
     [{ $ref: "#/nowhere" }, "/$ref"],
     [{ properties: { a: { $ref: "#missing" } } }, "/properties/a/$ref"],
+    [{ $dynamicRef: "#x" }, "/$dynamicRef"],
     [{ $ref: "#" }, "/$ref"],
     [{ $ref: "#/$defs/a", $defs: { a: { $ref: "#/$defs/b" }, b: { $ref: "#/$defs/a" } } }, "/$defs/a/$ref"],
     [{ anyOf: [{ type: "string" }, { $ref: "#" }] }, "/$ref"],
@@ -84,14 +85,10 @@ describe("malformed schemas are refused with the place", () => {
 describe("what is not enforced is refused, never ignored", () => {
   it.each<[unknown, string]>([
     [{ type: "array", uniqueItems: true }, "/uniqueItems"],
-    [{ properties: { a: { items: { unevaluatedItems: false } } } }, "/properties/a/items/unevaluatedItems"],
-    [{ type: "object", unevaluatedProperties: false }, "/unevaluatedProperties"],
-    [{ $dynamicRef: "#x" }, "/$dynamicRef"],
-    [{ type: "string", format: "hostname" }, "/format"],
-    [{ type: "string", format: "idn-email" }, "/format"],
+    [{ type: "string", format: "idn-hostname" }, "/format"],
+    [{ type: "string", not: { format: "regex" } }, "/not/format"],
     [{ $ref: "https://example.com/other.json" }, "/$ref"],
     [{ type: "object", not: { propertyNames: { maxLength: 3 } } }, "/not/propertyNames"],
-    [{ type: "array", not: { const: [1] } }, "/not/const"],
     [{ type: "object", minProperties: 2 }, "/minProperties"],
   ])("%j", (schema, pointer) => {
     expect(failure(schema)).toMatchObject({ code: "SCHEMA_UNSUPPORTED", pointer });
