@@ -1,9 +1,10 @@
 /**
- * How many symbols can still follow: for each state of an automaton the least and the greatest length of a completion, and whether all lengths in between
- * are possible too.
+ * How many symbols can still follow: for each state of an automaton the least and the greatest length of a completion, and how many lengths in between may
+ * be missing in a row.
  *
- * When they are, for every state, a counter with two distances enforces length limits exactly (program-layout.ts). When they are not, as in `(ab)*`, where
- * only even lengths occur, a counter would run into dead ends, and the length has to become part of the state.
+ * A counter with two distances (program-layout.ts) enters a state when the interval of its lengths meets the lengths that are still wanted. That is exact
+ * when the wanted lengths reach over one end of the interval, or are too many to fall between two lengths that are possible. Otherwise, as in `(ab)*` with
+ * exactly three symbols, the counter would run into dead ends, and the length has to become part of the state.
  */
 
 import type { Dfa } from "./dfa.ts";
@@ -12,8 +13,8 @@ export interface LengthSets {
   readonly min: Float64Array;
   /** Infinity when a loop lies ahead. */
   readonly max: Float64Array;
-  /** Whether the lengths from every state form an interval. */
-  readonly areIntervals: boolean;
+  /** At most this many lengths in a row are missing between the least and the greatest length of any state; 0: all are intervals. */
+  readonly largestGap: number;
 }
 
 /** `dfa` must be trimmed. */
@@ -26,11 +27,16 @@ export function lengthSets(dfa: Dfa): LengthSets {
   });
   const min = leastLengths(dfa, predecessors);
   const max = greatestLengths(numStates, successors, predecessors);
-  let areIntervals = true;
-  for (let s = 0; s < numStates && areIntervals; s++) {
-    areIntervals = isCovered(dfa, s, successors[s]!, min, max);
-  }
-  return { min, max, areIntervals };
+  let largestGap = 0;
+  for (let s = 0; s < numStates; s++) largestGap = Math.max(largestGap, gapAt(dfa, s, successors[s]!, min, max));
+  return { min, max, largestGap };
+}
+
+/** Whether a counter enforces a length of `min` to `max` on all completions of the start state exactly. */
+export function isCountable(lengths: LengthSets, min: number, max: number): boolean {
+  // Invariant: every automaton has a start state. A limit that every text keeps leaves one side of every state's window open.
+  const isOneSided = min <= lengths.min[0]! || lengths.max[0]! <= max;
+  return isOneSided || max - min >= lengths.largestGap;
 }
 
 function successorLists(dfa: Dfa): number[][] {
@@ -83,17 +89,19 @@ function greatestLengths(
 }
 
 /**
- * Whether [min, max] of a state is covered by 0 (when accepting) and its successors' intervals, one longer. If that holds for all states, then by induction
- * over the length every length in every interval is possible.
+ * The longest run of lengths in [min, max] of a state that are neither 0 (when accepting) nor in its successors' intervals, one longer. A run of missing
+ * lengths never crosses the end of a successor's interval, whose ends are possible; so it lies between intervals, which this measures, or inside of one,
+ * where the same run one shorter is missing at the successor: by induction over the length no run is longer than the longest of all states.
  */
-function isCovered(dfa: Dfa, state: number, successors: readonly number[], min: Float64Array, max: Float64Array) {
+function gapAt(dfa: Dfa, state: number, successors: readonly number[], min: Float64Array, max: Float64Array): number {
   const intervals = successors.map((t) => [min[t]! + 1, max[t]! + 1] as const);
   if (dfa.accepting[state] === 1) intervals.push([0, 0]);
   intervals.sort((a, b) => a[0] - b[0]);
   let reach = min[state]! - 1;
+  let gap = 0;
   for (const [lo, hi] of intervals) {
-    if (lo > reach + 1) return false;
+    gap = Math.max(gap, lo - reach - 1);
     reach = Math.max(reach, hi);
   }
-  return reach >= max[state]!;
+  return gap;
 }

@@ -1,5 +1,5 @@
 /**
- * What the standard's words mean to this compiler: which only annotate, which formats are enforced, which are refused.
+ * What the standard's words mean to this compiler: which are enforced and which only annotate. Formats are in lexeme/format.ts.
  *
  * A word that is in no table is no keyword of the standard and therefore an annotation (JSON Schema core, 6.5).
  */
@@ -50,27 +50,4 @@ export const ENFORCED_KEYWORDS: ReadonlySet<string> = new Set([
   "unevaluatedProperties",
   "$dynamicRef",
   "$recursiveRef",
-]);
-
-/** Formats of the standard (all drafts); any other name is an annotation. */
-export const STANDARD_FORMATS: ReadonlySet<string> = new Set([
-  "date-time",
-  "date",
-  "time",
-  "duration",
-  "email",
-  "idn-email",
-  "hostname",
-  "idn-hostname",
-  "ipv4",
-  "ipv6",
-  "uri",
-  "uri-reference",
-  "iri",
-  "iri-reference",
-  "uuid",
-  "uri-template",
-  "json-pointer",
-  "relative-json-pointer",
-  "regex",
 ]);

@@ -16,7 +16,7 @@ import { complement, difference, intersect, isEmptyLanguage } from "../../fsm/df
 import type { Lexeme } from "../../fsm/lexeme.ts";
 import type { Budget } from "../budget.ts";
 import { pointerToken } from "../json/pointer.ts";
-import { type FormatName, formatDfa } from "../lexeme/format.ts";
+import { type FormatName, formatLanguage, isOfFormat, outsideFormat } from "../lexeme/format.ts";
 import { stringLexeme } from "../lexeme/json-string.ts";
 import { keyLexemeExcept } from "../lexeme/key.ts";
 import { type CompiledPattern, compilePattern, compileRegex } from "../regex/compile.ts";
@@ -66,8 +66,9 @@ export class StringLanguages {
     return count >= length.min && count <= length.max;
   }
 
-  matchesFormat(name: FormatName, text: string): boolean {
-    return formatDfa(name).acceptsText(text);
+  /** Whether `text` is of a format; undefined where that cannot be told. */
+  matchesFormat(name: FormatName, text: string): boolean | undefined {
+    return isOfFormat(name, text);
   }
 
   /** Decoded contents that pass the tests, but for the limits on their length. `content` undefined: every content. */
@@ -143,10 +144,8 @@ export class StringLanguages {
         const whole = at(test.node, test.keyword, test.source, () => kept(keptFull, test.source, compileRegex));
         return { content: complement(whole), length: undefined };
       }
-      case "format": {
-        const content = formatDfa(test.name);
-        return { content: test.negated ? complement(content) : content, length: undefined };
-      }
+      case "format":
+        return test.negated ? outsideFormat(test.name) : formatLanguage(test.name);
       case "values": {
         const content = textsDfa(test.values);
         return { content: test.negated ? complement(content) : content, length: undefined };

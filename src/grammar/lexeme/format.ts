@@ -1,20 +1,31 @@
 /**
- * The standard string formats, as automata over code points, each built once when it is first used.
+ * The standard string formats, as automata over code points, each built once when it is first used. Their grammars lie in files by family (`format-*.ts`).
  *
- * - date, time, date-time: RFC 3339 with real month lengths and leap years. A leap second is written 23:59:60 with offset Z, +00:00 or -00:00; at other offsets it
- *   is not offered (telling which are right would take a state for each minute of the day).
+ * - date, time, date-time: RFC 3339 with real month lengths and leap years. duration: its appendix A.
  * - uuid: RFC 4122's textual form, any version, either case.
- * - email: dot-atom local parts and host names of two labels or more, the part of RFC 5321 that validators agree on. Quoted local parts, address literals and
- *   bare host names are not offered.
- * - ipv4: RFC 2673's dotted quad without leading zeros.
+ * - json-pointer: RFC 6901. relative-json-pointer: its drafts.
+ *
+ * Of some formats an automaton cannot tell every string. Those strings are neither offered where the format is demanded nor where it is forbidden, so that
+ * nothing wrong is ever generated:
+ *
+ * - time, date-time: a leap second at another offset than Z, +00:00 or -00:00 (telling which are right would take a state for each minute of the day).
+ * - hostname: labels in `xn--`, see format-host.ts; longer names than 253 are not offered where the format is forbidden.
+ * - relative-json-pointer: the index adjustment (`1+2`), which came with draft 2019-09.
+ * - regex: what lies beyond the part in format-regex.ts. It cannot be forbidden.
+ *
+ * idn-hostname is refused: which labels are valid depends on tables, neighbours and the length of their encoding.
  */
 
 import type { Dfa } from "../../fsm/dfa.ts";
+import { complement, difference } from "../../fsm/dfa-algebra.ts";
 import type { Lexeme } from "../../fsm/lexeme.ts";
 import { compileRegex } from "../regex/compile.ts";
+import { EMAIL, HAS_ENCODED_LABEL, HOSTNAME, IDN_EMAIL, MAX_HOSTNAME_LENGTH } from "./format-host.ts";
+import { IPV4, IPV6 } from "./format-ip.ts";
+import { isRegex, REGEX } from "./format-regex.ts";
+import { IRI, IRI_REFERENCE, URI, URI_REFERENCE, URI_TEMPLATE } from "./format-uri.ts";
 import { stringLexeme } from "./json-string.ts";
-
-const alternatives = (...patterns: string[]): string => `(?:${patterns.join("|")})`;
+import { alternatives } from "./pattern-text.ts";
 
 const LONG_MONTHS = `${alternatives("0[13578]", "1[02]")}-${alternatives("0[1-9]", "[12][0-9]", "3[01]")}`;
 const SHORT_MONTHS = `${alternatives("0[469]", "11")}-${alternatives("0[1-9]", "[12][0-9]", "30")}`;
@@ -25,52 +36,151 @@ const DATE = alternatives(`[0-9]{4}-${alternatives(LONG_MONTHS, SHORT_MONTHS, FE
 
 const HOUR = alternatives("[01][0-9]", "2[0-3]");
 const FRACTION = "(?:\\.[0-9]+)?";
-const ORDINARY_TIME = `${HOUR}:[0-5][0-9]:[0-5][0-9]${FRACTION}(?:[zZ]|[+-]${HOUR}:[0-5][0-9])`;
+const OFFSET = alternatives("[zZ]", `[+-]${HOUR}:[0-5][0-9]`);
+const ORDINARY_TIME = `${HOUR}:[0-5][0-9]:[0-5][0-9]${FRACTION}${OFFSET}`;
 const LEAP_SECOND = `23:59:60${FRACTION}(?:[zZ]|[+-]00:00)`;
 const TIME = alternatives(ORDINARY_TIME, LEAP_SECOND);
+const MAYBE_LEAP_SECOND = `${HOUR}:[0-5][0-9]:60${FRACTION}[+-]${HOUR}:[0-5][0-9]`;
+
+const DAYS = "[0-9]+D";
+const SECONDS = "[0-9]+S";
+const DURATION_DATE = alternatives(`[0-9]+Y(?:[0-9]+M(?:${DAYS})?)?`, `[0-9]+M(?:${DAYS})?`, DAYS);
+const DURATION_TIME = `T${alternatives(`[0-9]+H(?:[0-9]+M(?:${SECONDS})?)?`, `[0-9]+M(?:${SECONDS})?`, SECONDS)}`;
+const DURATION = `P${alternatives(`${DURATION_DATE}(?:${DURATION_TIME})?`, DURATION_TIME, "[0-9]+W")}`;
 
 const HEX = "[0-9a-fA-F]";
 const UUID = `${HEX}{8}-${HEX}{4}-${HEX}{4}-${HEX}{4}-${HEX}{12}`;
 
-const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~\\-]+";
-const LABEL = "[A-Za-z0-9](?:[A-Za-z0-9\\-]*[A-Za-z0-9])?";
-const EMAIL = `${ATOM}(?:\\.${ATOM})*@(?:${LABEL}\\.)+${LABEL}`;
+const JSON_POINTER = "(?:/(?:[^~/]|~[01])*)*";
+const LEVELS = "(?:0|[1-9][0-9]*)";
 
-const OCTET = alternatives("25[0-5]", "2[0-4][0-9]", "1[0-9]{2}", "[1-9]?[0-9]");
-const IPV4 = `${OCTET}(?:\\.${OCTET}){3}`;
-
-const PATTERNS = {
-  date: DATE,
-  time: TIME,
-  "date-time": `${DATE}[tT]${TIME}`,
-  uuid: UUID,
-  email: EMAIL,
-  ipv4: IPV4,
-} as const;
-
-export type FormatName = keyof typeof PATTERNS;
-export const FORMAT_NAMES = Object.keys(PATTERNS) as FormatName[];
-
-const automata = new Map<FormatName, Dfa>();
-
-/** Whether `name` is a format that is enforced; all others are annotations. */
-export function isFormatName(name: string): name is FormatName {
-  return Object.hasOwn(PATTERNS, name);
+interface Format {
+  /** What is surely of the format, but for `maxLength`. */
+  readonly pattern: string;
+  /** What of that cannot be told after all. */
+  readonly except?: string;
+  /** What else may be of the format; "all": anything. */
+  readonly maybe?: string;
+  /** In code points. */
+  readonly maxLength?: number;
+  /** Decides single texts beyond the automaton's reach. */
+  readonly decide?: (text: string) => boolean;
 }
 
-/** The strings of a format, for combining with patterns. The same object on every call. */
-export function formatDfa(name: FormatName): Dfa {
-  let dfa = automata.get(name);
-  if (dfa === undefined) {
-    dfa = compileRegex(PATTERNS[name], { match: "whole", crossCheck: false });
-    automata.set(name, dfa);
+const FORMATS = {
+  date: { pattern: DATE },
+  time: { pattern: TIME, maybe: MAYBE_LEAP_SECOND },
+  "date-time": { pattern: `${DATE}[tT]${TIME}`, maybe: `${DATE}[tT]${MAYBE_LEAP_SECOND}` },
+  duration: { pattern: DURATION },
+  uuid: { pattern: UUID },
+  email: { pattern: EMAIL },
+  "idn-email": { pattern: IDN_EMAIL },
+  hostname: { pattern: HOSTNAME, except: HAS_ENCODED_LABEL, maybe: HOSTNAME, maxLength: MAX_HOSTNAME_LENGTH },
+  ipv4: { pattern: IPV4 },
+  ipv6: { pattern: IPV6 },
+  uri: { pattern: URI },
+  "uri-reference": { pattern: URI_REFERENCE },
+  iri: { pattern: IRI },
+  "iri-reference": { pattern: IRI_REFERENCE },
+  "uri-template": { pattern: URI_TEMPLATE },
+  "json-pointer": { pattern: JSON_POINTER },
+  "relative-json-pointer": {
+    pattern: `${LEVELS}(?:#|${JSON_POINTER})`,
+    maybe: `${LEVELS}[+-][0-9]+(?:#|${JSON_POINTER})`,
+  },
+  regex: { pattern: REGEX, maybe: "all", decide: isRegex },
+} as const satisfies Record<string, Format>;
+
+export type FormatName = keyof typeof FORMATS;
+export const FORMAT_NAMES = Object.keys(FORMATS) as FormatName[];
+
+/** Why a standard format is not enforced. */
+export const REFUSED_FORMATS: ReadonlyMap<string, string> = new Map([
+  [
+    "idn-hostname",
+    "whether a label is valid depends on IDNA's tables, on its neighbours and on the length of its encoding, which no automaton of sensible size knows",
+  ],
+]);
+
+/** The strings that surely are of a format, or surely are not: an automaton and limits on the length. */
+export interface FormatLanguage {
+  readonly content: Dfa;
+  readonly length: { readonly min: number; readonly max: number } | undefined;
+}
+
+interface Built {
+  readonly inside: FormatLanguage;
+  outside: FormatLanguage | undefined;
+}
+
+const built = new Map<FormatName, Built>();
+
+/** Whether `name` is a format that is enforced. */
+export function isFormatName(name: string): name is FormatName {
+  return Object.hasOwn(FORMATS, name);
+}
+
+/** The strings of a format, for combining with patterns. The same objects on every call. */
+export function formatLanguage(name: FormatName): FormatLanguage {
+  return buildFormat(name).inside;
+}
+
+/** Whether strings that are not of the format can be told from the others at all. */
+export function canForbidFormat(name: FormatName): boolean {
+  return formatOf(name).maybe !== "all";
+}
+
+/** The strings that surely are not of a format. The same objects on every call. */
+export function outsideFormat(name: FormatName): FormatLanguage {
+  const entry = buildFormat(name);
+  if (entry.outside === undefined) {
+    const { pattern, maybe } = formatOf(name);
+    const content = maybe === undefined ? entry.inside.content : whole(alternatives(pattern, maybe));
+    entry.outside = { content: complement(content), length: undefined };
   }
-  return dfa;
+  return entry.outside;
+}
+
+/** Whether one text is of a format; undefined where that cannot be told. */
+export function isOfFormat(name: FormatName, text: string): boolean | undefined {
+  const { maybe, decide } = formatOf(name);
+  if (decide !== undefined) return decide(text);
+  const { content, length } = formatLanguage(name);
+  const size = [...text].length;
+  const isTooLong = length !== undefined && size > length.max;
+  if (isTooLong) return false;
+  if (content.acceptsText(text)) return true;
+  return maybe !== undefined && !outsideFormat(name).content.acceptsText(text) ? undefined : false;
 }
 
 export function formatLexeme(
   name: FormatName,
   length: { readonly minLength?: number | undefined; readonly maxLength?: number | undefined } = {},
 ): Lexeme {
-  return stringLexeme(formatDfa(name), { ...length, name, shared: true });
+  const { content, length: own } = formatLanguage(name);
+  const limits = {
+    minLength: Math.max(length.minLength ?? 0, own?.min ?? 0),
+    maxLength: Math.min(length.maxLength ?? Number.POSITIVE_INFINITY, own?.max ?? Number.POSITIVE_INFINITY),
+  };
+  return stringLexeme(content, { ...limits, name, shared: true });
+}
+
+function formatOf(name: FormatName): Format {
+  return FORMATS[name];
+}
+
+function buildFormat(name: FormatName): Built {
+  let entry = built.get(name);
+  if (entry === undefined) {
+    const { pattern, except, maxLength } = formatOf(name);
+    const content = except === undefined ? whole(pattern) : difference(whole(pattern), whole(except));
+    const length = maxLength === undefined ? undefined : { min: 0, max: maxLength };
+    entry = { inside: { content, length }, outside: undefined };
+    built.set(name, entry);
+  }
+  return entry;
+}
+
+function whole(pattern: string): Dfa {
+  return compileRegex(pattern, { match: "whole", crossCheck: false });
 }

@@ -10,7 +10,7 @@ import { SCALAR_VALUES } from "../../fsm/char-set.ts";
 import { DEFAULT_FSM_LIMITS, type Dfa, everything, type FsmLimits, lengthDfa } from "../../fsm/dfa.ts";
 import { intersect } from "../../fsm/dfa-algebra.ts";
 import { addEncodedStates } from "../../fsm/encode-dfa.ts";
-import { type LengthSets, lengthSets } from "../../fsm/length-sets.ts";
+import { isCountable, type LengthSets, lengthSets } from "../../fsm/length-sets.ts";
 import { Lexeme, type LexemeTable, lexemeTable } from "../../fsm/lexeme.ts";
 import { Rule } from "../../fsm/rule.ts";
 import { type EscapePolicy, jsonStringTrie, QUOTE } from "./json-escapes.ts";
@@ -85,7 +85,7 @@ export function stringLexeme(content: Dfa | "any", options: StringLexemeOptions 
       { shared },
     );
   }
-  if (lengths.areIntervals) {
+  if (isCountable(lengths, min, max)) {
     return new Lexeme(
       name,
       table("counted", () => encode(dfa, escapes, true)),
