@@ -8,7 +8,7 @@
  * - idn-email: RFC 6531, section 3.3: any character beyond ASCII in local parts and labels. Labels are not held to IDNA's tables of characters.
  */
 
-import { MAIL_ADDRESS_LITERAL } from "./format-ip.ts";
+import { ADDRESS, MAIL_IPV4 } from "./format-ip.ts";
 import { alternatives, classText } from "./pattern-text.ts";
 
 const LABEL = "[A-Za-z0-9](?:[A-Za-z0-9\\-]{0,61}[A-Za-z0-9])?";
@@ -36,5 +36,6 @@ function mailbox(letters: string): string {
   const letterOrDigit = `[A-Za-z0-9${letters}]`;
   const label = `${letterOrDigit}(?:[A-Za-z0-9\\-${letters}]*${letterOrDigit})?`;
   const local = alternatives(`${atom}(?:\\.${atom})*`, quoted);
-  return `${local}@${alternatives(`${label}(?:\\.${label})*`, MAIL_ADDRESS_LITERAL)}`;
+  const literal = `\\[${alternatives(MAIL_IPV4, `[iI][pP][vV]6:${ADDRESS}`)}\\]`;
+  return `${local}@${alternatives(`${label}(?:\\.${label})*`, literal)}`;
 }

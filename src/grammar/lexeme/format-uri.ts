@@ -5,7 +5,7 @@
  * language counts. RFC 3987's advice on bidirectional text (section 4) is no part of the syntax.
  */
 
-import { IPV6 } from "./format-ip.ts";
+import { ADDRESS } from "./format-ip.ts";
 import { alternatives, classText } from "./pattern-text.ts";
 
 const HEX = "[0-9A-Fa-f]";
@@ -43,7 +43,7 @@ function reference(letters: string, inQueries: string): Reference {
   const one = (set: string): string => alternatives(`[${set}]`, PERCENT_ENCODED);
   const future = `[vV]${HEX}+\\.[${ASCII_UNRESERVED}${SUB_DELIMITERS}:]+`;
   const userInfo = `${one(`${unreserved}${SUB_DELIMITERS}:`)}*`;
-  const host = alternatives(`\\[${alternatives(IPV6, future)}\\]`, `${one(unreserved + SUB_DELIMITERS)}*`);
+  const host = alternatives(`\\[${alternatives(ADDRESS, future)}\\]`, `${one(unreserved + SUB_DELIMITERS)}*`);
   const authority = `(?:${userInfo}@)?${host}(?::[0-9]*)?`;
 
   const pathSet = `${unreserved}${SUB_DELIMITERS}:@`;

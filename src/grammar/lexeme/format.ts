@@ -16,12 +16,15 @@
  * idn-hostname is refused: which labels are valid depends on tables, neighbours and the length of their encoding.
  */
 
-import type { Dfa } from "../../fsm/dfa.ts";
+import { SCALAR_VALUES } from "../../fsm/char-set.ts";
+import { determinize } from "../../fsm/determinize.ts";
+import { DEFAULT_FSM_LIMITS, type Dfa } from "../../fsm/dfa.ts";
 import { complement, difference } from "../../fsm/dfa-algebra.ts";
 import type { Lexeme } from "../../fsm/lexeme.ts";
+import type { Nfa } from "../../fsm/nfa.ts";
 import { compileRegex } from "../regex/compile.ts";
 import { EMAIL, HAS_ENCODED_LABEL, HOSTNAME, IDN_EMAIL, MAX_HOSTNAME_LENGTH } from "./format-host.ts";
-import { IPV4, IPV6 } from "./format-ip.ts";
+import { ADDRESS, type AddressStyle, IPV4, MAIL_ADDRESS, nfaWithAddresses, PLAIN_ADDRESS } from "./format-ip.ts";
 import { isRegex, REGEX } from "./format-regex.ts";
 import { IRI, IRI_REFERENCE, URI, URI_REFERENCE, URI_TEMPLATE } from "./format-uri.ts";
 import { stringLexeme } from "./json-string.ts";
@@ -57,6 +60,8 @@ const LEVELS = "(?:0|[1-9][0-9]*)";
 interface Format {
   /** What is surely of the format, but for `maxLength`. */
   readonly pattern: string;
+  /** How ADDRESS in the pattern is written. */
+  readonly addresses?: AddressStyle;
   /** What of that cannot be told after all. */
   readonly except?: string;
   /** What else may be of the format; "all": anything. */
@@ -73,15 +78,15 @@ const FORMATS = {
   "date-time": { pattern: `${DATE}[tT]${TIME}`, maybe: `${DATE}[tT]${MAYBE_LEAP_SECOND}` },
   duration: { pattern: DURATION },
   uuid: { pattern: UUID },
-  email: { pattern: EMAIL },
-  "idn-email": { pattern: IDN_EMAIL },
+  email: { pattern: EMAIL, addresses: MAIL_ADDRESS },
+  "idn-email": { pattern: IDN_EMAIL, addresses: MAIL_ADDRESS },
   hostname: { pattern: HOSTNAME, except: HAS_ENCODED_LABEL, maybe: HOSTNAME, maxLength: MAX_HOSTNAME_LENGTH },
   ipv4: { pattern: IPV4 },
-  ipv6: { pattern: IPV6 },
-  uri: { pattern: URI },
-  "uri-reference": { pattern: URI_REFERENCE },
-  iri: { pattern: IRI },
-  "iri-reference": { pattern: IRI_REFERENCE },
+  ipv6: { pattern: ADDRESS, addresses: PLAIN_ADDRESS },
+  uri: { pattern: URI, addresses: PLAIN_ADDRESS },
+  "uri-reference": { pattern: URI_REFERENCE, addresses: PLAIN_ADDRESS },
+  iri: { pattern: IRI, addresses: PLAIN_ADDRESS },
+  "iri-reference": { pattern: IRI_REFERENCE, addresses: PLAIN_ADDRESS },
   "uri-template": { pattern: URI_TEMPLATE },
   "json-pointer": { pattern: JSON_POINTER },
   "relative-json-pointer": {
@@ -172,8 +177,9 @@ function formatOf(name: FormatName): Format {
 function buildFormat(name: FormatName): Built {
   let entry = built.get(name);
   if (entry === undefined) {
-    const { pattern, except, maxLength } = formatOf(name);
-    const content = except === undefined ? whole(pattern) : difference(whole(pattern), whole(except));
+    const { pattern, addresses, except, maxLength } = formatOf(name);
+    const all = addresses === undefined ? whole(pattern) : determinizeAll(nfaWithAddresses(pattern, addresses));
+    const content = except === undefined ? all : difference(all, whole(except));
     const length = maxLength === undefined ? undefined : { min: 0, max: maxLength };
     entry = { inside: { content, length }, outside: undefined };
     built.set(name, entry);
@@ -183,4 +189,8 @@ function buildFormat(name: FormatName): Built {
 
 function whole(pattern: string): Dfa {
   return compileRegex(pattern, { match: "whole", crossCheck: false });
+}
+
+function determinizeAll(nfa: Nfa): Dfa {
+  return determinize(nfa, { limits: DEFAULT_FSM_LIMITS, universe: SCALAR_VALUES });
 }
