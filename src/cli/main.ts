@@ -10,6 +10,7 @@ import { DiecastError } from "../errors.ts";
 import { addDemoCommand } from "./demo-command.ts";
 import { EXIT, exitCodeOf, UsageError } from "./exit-codes.ts";
 import { addExtractCommand } from "./extract-command.ts";
+import { addGrammarCommand } from "./grammar-command.ts";
 import { addModelsCommand } from "./models-command.ts";
 import { printError, printJson, remark } from "./output.ts";
 import { addSchemaCommand } from "./schema-command.ts";
@@ -33,7 +34,8 @@ Examples:
   $ diecast serve                                     HTTP service on http://127.0.0.1:30000
   $ diecast extract --schema invoice.json mail.txt    one document in, one JSON value out
   $ cat mail.txt | diecast extract --schema invoice.json -
-  $ diecast schema check invoice.json
+  $ diecast schema explain invoice.json
+  $ diecast grammar test rows.jsonl
 
 Environment:
   DIECAST_MODEL   model used when none is named: a path, a known name or a reference
@@ -47,6 +49,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 the schema can't be used.`,
   addDemoCommand(program);
   addExtractCommand(program);
   addSchemaCommand(program);
+  addGrammarCommand(program);
   addModelsCommand(program);
   for (const command of [program, ...program.commands, ...program.commands.flatMap((verb) => verb.commands)]) {
     command.exitOverride().allowExcessArguments(false);

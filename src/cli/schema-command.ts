@@ -1,9 +1,11 @@
-/** `diecast schema check`: says whether a schema can be enforced, what it compiles to, and what in it is doubtful. */
+/** `diecast schema`: its verbs, and `check`, which says whether a schema can be enforced, what it compiles to, and what in it is doubtful. */
 import type { Command } from "commander";
 import { type CompiledSchema, compileJsonSchema } from "../grammar/index.ts";
 import { EXTRACTION_GRAMMAR } from "./extract-command.ts";
 import { type CommonOptions, formatCount, printJson, printLine } from "./output.ts";
+import { addSchemaExplain } from "./schema-explain.ts";
 import { readText } from "./schema-file.ts";
+import { addSchemaSample } from "./schema-sample.ts";
 
 function describe(file: string, { stats, warnings }: CompiledSchema): string[] {
   const size = `${formatCount(stats.numRules)} rules, ${formatCount(stats.numStates)} states, ${formatCount(stats.bytes)} bytes`;
@@ -28,4 +30,6 @@ export function addSchemaCommand(program: Command): void {
     .option("--json", "print one JSON document: size, warnings, and what became of each keyword")
     .addHelpText("after", "\nExample:\n  $ diecast schema check invoice.json\n")
     .action((file: string, options: CommonOptions) => check(file, options));
+  addSchemaExplain(schema);
+  addSchemaSample(schema);
 }

@@ -84,6 +84,14 @@ describe("a compilation in a worker", () => {
     expect((error as DiecastError).message).toBe(expected?.message);
   });
 
+  test("refuses options that are not data, and goes on", async () => {
+    const one = start();
+    const options = { schemas: { "https://example.com/a": () => 0 } };
+    expect(await codeOf(one.compile({ kind: "json_schema", text: "{}", options }))).toBe("INVALID_ARGUMENT");
+    expect(one.stats.running).toBe(0);
+    expect((await one.compile(schemaTask({}))).numStates).toBeGreaterThan(0);
+  });
+
   test("asks for the ids of the tokens that a grammar names", async () => {
     const text = 'root ::= Token("<think>") "a" Token("<end>")';
     const asked: string[] = [];

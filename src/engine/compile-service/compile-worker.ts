@@ -62,7 +62,14 @@ export class CompileWorker {
     this.#worker.ref();
     return new Promise((resolve, reject) => {
       this.#assignment = { id, resolve, reject };
-      this.#worker.postMessage({ id, task });
+      try {
+        this.#worker.postMessage({ id, task });
+      } catch (cause) {
+        const why = cause instanceof Error ? cause.message : String(cause);
+        this.#take()?.reject(
+          new DiecastError("INVALID_ARGUMENT", `the grammar's options are not plain data: ${why}`, {}, { cause }),
+        );
+      }
     });
   }
 
