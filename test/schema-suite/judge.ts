@@ -32,6 +32,18 @@ const OTHER_CHOICES: ReadonlyMap<string, string> = new Map([
   ["draft7/optional/content", "contentEncoding and contentMediaType annotate, as from 2019-09 on"],
 ]);
 
+/**
+ * Formats of which the grammar writes a part only, so that valid strings are refused and invalid ones never accepted. Such a refusal is
+ * "narrowed" in the table's terms: it counts as refused, with the reason.
+ */
+const NARROWED_FORMATS: ReadonlyMap<string, string> = new Map([
+  ["date-time", "leap seconds are not written"],
+  ["time", "leap seconds are not written"],
+  ["hostname", "punycode labels, whose validity no automaton of sensible size knows, are not written"],
+  ["ecmascript-regex", "patterns are written without named groups"],
+  ["regex", "patterns are written without named groups"],
+]);
+
 /** Longest exponent that is written out. */
 const MAX_ZEROS = 400;
 
@@ -52,14 +64,20 @@ export function judge(group: SuiteGroup, schemas: Record<string, string>): Verdi
     if (error.code !== "SCHEMA_UNSATISFIABLE") return { outcome: "refused", reason: `${error.code}: ${error.message}` };
   }
   const oracle = program && new ProgramOracle(program);
-  const wrong = group.tests.filter(({ data, valid }) => (oracle !== undefined && accepts(oracle, data)) !== valid);
+  // In draft 4 the spelling may decide: 1.0 is no integer there.
+  const isBySpelling = group.file === "zeroTerminatedFloats";
+  const wrong = group.tests.filter(
+    ({ data, valid }) => (oracle !== undefined && accepts(oracle, data, isBySpelling)) !== valid,
+  );
   if (wrong.length === 0) return { outcome: "exact", reason: "" };
+  const narrowed = group.section === "format" ? NARROWED_FORMATS.get(group.file) : undefined;
+  if (narrowed !== undefined && wrong.every(({ valid }) => valid)) return { outcome: "refused", reason: narrowed };
   const list = wrong.map(({ description, valid }) => `${valid ? "refuses" : "accepts"} "${description}"`);
   return { outcome: "wrong", reason: list.join("; ") };
 }
 
-function accepts(oracle: ProgramOracle, data: JsonValue): boolean {
-  const texts = new Set([jsonText(data), jsonText(plainNumbers(data))]);
+function accepts(oracle: ProgramOracle, data: JsonValue, isBySpelling: boolean): boolean {
+  const texts = new Set([jsonText(data), ...(isBySpelling ? [] : [jsonText(plainNumbers(data))])]);
   return [...texts].some((text) => acceptsInSomeOrder(oracle, text));
 }
 

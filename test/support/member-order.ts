@@ -2,7 +2,7 @@
  * Whether a program accepts a value under any order of its objects' members.
  *
  * The grammar writes members in the schema's order; texts made by others may not. This tells such texts from those that are really refused: a depth-first
- * search over orders, cut wherever the oracle refuses a prefix. Separators are ", " and ": ".
+ * search over orders, cut wherever the oracle refuses a prefix.
  */
 
 import { type JsonValue, parseJson } from "../../src/grammar/index.ts";
@@ -11,7 +11,12 @@ import type { OracleConfiguration, ProgramOracle } from "./program-oracle.ts";
 
 const MAX_STEPS = 60_000;
 
-export function acceptsInSomeOrder(oracle: ProgramOracle, text: string): boolean {
+/** `separators`: the spellings of comma and colon. */
+export function acceptsInSomeOrder(
+  oracle: ProgramOracle,
+  text: string,
+  [comma, colon]: readonly [string, string] = [", ", ": "],
+): boolean {
   const encoder = new TextEncoder();
   let steps = 0;
   type Next = (configuration: OracleConfiguration) => boolean;
@@ -29,19 +34,19 @@ export function acceptsInSomeOrder(oracle: ProgramOracle, text: string): boolean
           const element = node.items[index];
           if (element === undefined) return write(at, "]", next);
           const then: Next = (end) => item(end, index + 1);
-          return write(at, index === 0 ? "" : ", ", (ready) => value(ready, element, then));
+          return write(at, index === 0 ? "" : comma, (ready) => value(ready, element, then));
         };
         return write(configuration, "[", (at) => item(at, 0));
       }
       case "object": {
         const member = (at: OracleConfiguration, left: readonly [string, JsonValue][]): boolean => {
           if (left.length === 0) return write(at, "}", next);
-          const separator = left.length === node.members.size ? "" : ", ";
+          const separator = left.length === node.members.size ? "" : comma;
           const startable = left.filter(([key]) => write(at, `${separator}${stringText(key)}`, () => true));
           return startable.some(([key, element]) => {
             const rest = left.filter((other) => other[0] !== key);
             const then: Next = (end) => member(end, rest);
-            return write(at, `${separator}${stringText(key)}: `, (ready) => value(ready, element, then));
+            return write(at, `${separator}${stringText(key)}${colon}`, (ready) => value(ready, element, then));
           });
         };
         return write(configuration, "{", (at) => member(at, [...node.members]));

@@ -18,6 +18,8 @@ const TYPES = ["null", "boolean", "integer", "number", "string", "array", "objec
 /** Keywords beyond the plain ones. */
 export interface SchemaWorld {
   readonly logic: boolean;
+  /** `unevaluatedProperties` and `unevaluatedItems`, and more of what they look through. */
+  readonly unevaluated: boolean;
   readonly definitions: readonly string[];
 }
 
@@ -52,9 +54,9 @@ export function randomSchema(random: RandomSource, world: SchemaWorld, depth = 3
 }
 
 /** The root schema, with definitions that it and they may refer to. */
-export function randomDocument(random: RandomSource, logic: boolean): Schema {
+export function randomDocument(random: RandomSource, logic: boolean, unevaluated = false): Schema {
   const definitions = random.chance(0.4) ? ["d", "e"] : [];
-  const world = { logic, definitions };
+  const world = { logic, unevaluated, definitions };
   const root = randomSchema(random, world);
   if (typeof root === "boolean" || definitions.length === 0) return root;
   return { ...root, $defs: Object.fromEntries(definitions.map((name) => [name, randomSchema(random, world)])) };
@@ -88,7 +90,8 @@ function addKeyword(
     () => Object.assign(schema, { minLength: random.below(3) }),
     () => Object.assign(schema, { maxLength: random.below(4) }),
     () => Object.assign(schema, { pattern: random.pick(PATTERNS) }),
-    () => Object.assign(schema, { format: "date" }),
+    // The judge of the unevaluated keywords knows no formats.
+    () => Object.assign(schema, world.unevaluated ? { maxLength: 2 } : { format: "date" }),
     () => Object.assign(schema, { minimum: random.pick(NUMBERS) }),
     () => Object.assign(schema, { maximum: random.pick(NUMBERS) }),
     () => Object.assign(schema, { exclusiveMinimum: random.pick(NUMBERS) }),
@@ -112,6 +115,14 @@ function addKeyword(
     () => Object.assign(schema, { contains: sub(), minContains: random.below(3), maxContains: 2 }),
     () => Object.assign(schema, { multipleOf: random.pick([1, 2, 3]), type: "integer" }),
   ];
+  if (world.unevaluated && random.chance(0.5)) {
+    random.pick([
+      () => Object.assign(schema, { unevaluatedProperties: random.chance(0.7) ? false : sub(), type: "object" }),
+      () => Object.assign(schema, { unevaluatedItems: random.chance(0.7) ? false : sub(), type: "array" }),
+      ...logic.slice(0, 7),
+    ])();
+    return;
+  }
   if (world.definitions.length > 0 && random.chance(0.15)) {
     schema.$ref = `#/$defs/${random.pick(world.definitions)}`;
     return;
