@@ -1,17 +1,110 @@
 #include "native/matcher/state_table.h"
 
 #include <algorithm>
-#include <map>
+#include <bit>
 
 #include "native/matcher/vocabulary.h"
 
 namespace diecast {
+namespace {
+
+/// ASCII bytes that must lead back to a state for its table to be made from bitmaps.
+constexpr int kMinLoops = 48;
+
+}  // namespace
 
 StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary)
     : vocabulary_(vocabulary), counted_(automaton.counted()), all_(std::make_shared<TokenBitmap>()) {
   all_->words.assign(vocabulary_.num_words(), 0);
-  Walk(automaton, state, 0, vocabulary_.trie().size());
+  if (counted_) allows_need_ = layout::kInfinityWord;
+  if (!TryLoop(automaton, state)) Walk(automaton, state, 0, vocabulary_.trie().size());
   all_->Recount();
+  for (auto& [key, tokens] : building_) groups_.push_back({key.first, key.second, std::move(tokens)});
+  building_.clear();
+}
+
+void StateTable::AddInside(uint32_t token, uint32_t count, Program::Distance distance) {
+  SetBit(&all_->words, token);
+  if (!counted_) return;
+  // Conditions at the token's last state imply those at the states before it: distances only shrink by what was counted.
+  const uint32_t min_count = count + distance.min;
+  const uint32_t max_count = distance.max == layout::kInfinityWord ? distance.max : count + distance.max;
+  building_[{min_count, max_count}].push_back(token);
+  needs_room_ = std::max(needs_room_, min_count);
+  allows_need_ = std::min(allows_need_, max_count);
+}
+
+bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
+  if (automaton.Accepting(state)) return false;  // then a token may leave after every character
+  const uint32_t self = state | (counted_ ? LexemeAutomaton::kInc : 0);
+  int loops = 0;
+  for (uint32_t b = 0; b < 128; ++b) loops += automaton.Next(state, static_cast<uint8_t>(b)) == self;
+  if (loops < kMinLoops) return false;
+
+  // Whether every character of several bytes leads back as well, counting once where characters are counted.
+  const auto returns = [&](const Utf8Form& form) {
+    for (uint32_t lead = form.lead_lo; lead <= form.lead_hi; ++lead) {
+      const uint32_t first = automaton.Next(state, static_cast<uint8_t>(lead));
+      if (first == LexemeAutomaton::kDead) return false;
+      std::vector<uint32_t> layer{first};  // states after the bytes so far, with kInc kept once counted
+      for (int k = 1; k < form.length; ++k) {
+        std::vector<uint32_t> next_layer;
+        const uint32_t lo = k == 1 ? form.second_lo : 0x80;
+        const uint32_t hi = k == 1 ? form.second_hi : 0xbf;
+        for (const uint32_t s : layer) {
+          for (uint32_t b = lo; b <= hi; ++b) {
+            const uint32_t next = automaton.Next(s & ~LexemeAutomaton::kInc, static_cast<uint8_t>(b));
+            if (next == LexemeAutomaton::kDead || (next & s & LexemeAutomaton::kInc)) return false;
+            const uint32_t merged = next | (s & LexemeAutomaton::kInc);
+            if (std::find(next_layer.begin(), next_layer.end(), merged) == next_layer.end()) {
+              next_layer.push_back(merged);
+            }
+          }
+        }
+        layer = std::move(next_layer);
+      }
+      if (layer.size() != 1 || layer[0] != self) return false;
+    }
+    return true;
+  };
+  const bool all_characters = std::all_of(kUtf8Forms.begin(), kUtf8Forms.end(), returns);
+
+  const TokenClasses& classes = vocabulary_.classes();
+  std::vector<uint32_t> looping = all_characters ? classes.whole_characters() : classes.ascii();
+  for (uint32_t b = 0; b < 128; ++b) {
+    if (automaton.Next(state, static_cast<uint8_t>(b)) == self) continue;
+    const auto& containing = classes.Containing(static_cast<uint8_t>(b));
+    for (size_t w = 0; w < looping.size(); ++w) looping[w] &= ~containing[w];
+  }
+  if (!counted_) all_->words = looping;
+  const Program::Distance here = counted_ ? automaton.DistanceOf(state) : Program::Distance{0, 0};
+  for (size_t w = 0; w < looping.size(); ++w) {
+    if (counted_) {
+      for (uint32_t bits = looping[w]; bits != 0; bits &= bits - 1) {
+        const auto token = static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits)));
+        AddInside(token, classes.num_characters(token), here);
+      }
+    }
+    // The rest goes byte by byte.
+    for (uint32_t bits = classes.with_text()[w] & ~looping[w]; bits != 0; bits &= bits - 1) {
+      const auto token = static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits)));
+      const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));
+      uint32_t at = state;
+      uint32_t count = 0;
+      size_t i = 0;
+      for (; i < text.size(); ++i) {
+        if (i > 0 && automaton.Accepting(at)) {
+          token_exits_.push_back({token, static_cast<uint16_t>(i), static_cast<uint16_t>(count)});
+        }
+        const uint32_t next = automaton.Next(at, static_cast<uint8_t>(text[i]));
+        if (next == LexemeAutomaton::kDead) break;
+        at = next & ~LexemeAutomaton::kInc;
+        count += (next & LexemeAutomaton::kInc) ? 1 : 0;
+      }
+      if (i == text.size()) AddInside(token, count, counted_ ? automaton.DistanceOf(at) : Program::Distance{0, 0});
+    }
+  }
+  return true;
 }
 
 StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary,
@@ -32,8 +125,6 @@ StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state, const V
 
 void StateTable::Walk(const LexemeAutomaton& automaton, uint32_t state, uint32_t begin, uint32_t end) {
   const TokenTrie& trie = vocabulary_.trie();
-  std::map<std::pair<uint32_t, uint32_t>, std::vector<uint32_t>> groups;
-  if (counted_) allows_need_ = layout::kInfinityWord;
   struct Level {
     uint32_t state;
     uint32_t count;
@@ -51,24 +142,13 @@ void StateTable::Walk(const LexemeAutomaton& automaton, uint32_t state, uint32_t
     const uint32_t to = next & ~LexemeAutomaton::kInc;
     const uint32_t count = from.count + ((next & LexemeAutomaton::kInc) ? 1 : 0);
     levels[node.depth] = {to, count};
-    if (const auto tokens = trie.ValuesAt(i); !tokens.empty()) {
-      for (const uint32_t token : tokens) SetBit(&all_->words, token);
-      if (counted_) {
-        // Conditions at the token's last state imply those at the states before it: distances only shrink by what was counted.
-        const Program::Distance d = automaton.DistanceOf(to);
-        const uint32_t min_count = count + d.min;
-        const uint32_t max_count = d.max == layout::kInfinityWord ? d.max : count + d.max;
-        auto& group = groups[{min_count, max_count}];
-        group.insert(group.end(), tokens.begin(), tokens.end());
-        needs_room_ = std::max(needs_room_, min_count);
-        allows_need_ = std::min(allows_need_, max_count);
-      }
+    for (const uint32_t token : trie.ValuesAt(i)) {
+      AddInside(token, count, counted_ ? automaton.DistanceOf(to) : Program::Distance{0, 0});
     }
     const bool has_children = node.subtree_end > i + 1;
     if (has_children && automaton.Accepting(to)) exit_nodes_.push_back({i, count});
     i = automaton.HasEdges(to) ? i + 1 : node.subtree_end;
   }
-  for (auto& [key, tokens] : groups) groups_.push_back({key.first, key.second, std::move(tokens)});
 }
 
 std::shared_ptr<const TokenBitmap> StateTable::Inside(CounterRoom room) {
@@ -108,13 +188,20 @@ const StateTable::Remainders& StateTable::RemaindersFrom(uint8_t byte) {
         slot->exits.push_back({token, exit.count});
       }
     }
+    for (const TokenExit& exit : token_exits_) {
+      const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(exit.token));
+      if (static_cast<uint8_t>(text[exit.offset]) != byte) continue;
+      entries.emplace_back(text.substr(exit.offset), static_cast<uint32_t>(slot->exits.size()));
+      slot->exits.push_back({exit.token, exit.count});
+    }
     slot->trie = TokenTrie::Build(std::move(entries));
   }
   return *slot;
 }
 
 size_t StateTable::memory_bytes() const {
-  size_t bytes = sizeof(*this) + all_->words.size() * 4 + exit_nodes_.capacity() * sizeof(ExitNode);
+  size_t bytes = sizeof(*this) + all_->words.size() * 4 + exit_nodes_.capacity() * sizeof(ExitNode) +
+                 token_exits_.capacity() * sizeof(TokenExit);
   for (const Group& g : groups_) bytes += sizeof(Group) + g.tokens.capacity() * 4;
   return bytes;
 }

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -29,7 +30,7 @@ struct CounterRoom {
 /// Thread-safe. The references that it returns stay valid while the table lives.
 class StateTable {
  public:
-  /// Walks the whole token trie.
+  /// From scratch: by bitmaps where the state loops to itself, else by a walk of the whole token trie.
   StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary);
   /// For a state of an uncounted lexeme that moves as the state of `base` does, but for the first bytes in `differing`.
   StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary,
@@ -65,6 +66,14 @@ class StateTable {
     uint32_t node;  ///< trie node after which the lexeme may end
     uint32_t count;
   };
+  struct TokenExit {
+    uint32_t token;
+    uint16_t offset;  ///< bytes after which the lexeme may end
+    uint16_t count;
+  };
+  /// Adds all tokens when the state leads back to itself over most characters; false when it doesn't.
+  bool TryLoop(const LexemeAutomaton& automaton, uint32_t state);
+  void AddInside(uint32_t token, uint32_t count, Program::Distance distance);
   /// Adds the tokens of the trie nodes [begin, end), whole subtrees below the root.
   void Walk(const LexemeAutomaton& automaton, uint32_t state, uint32_t begin, uint32_t end);
 
@@ -77,6 +86,8 @@ class StateTable {
   uint32_t needs_room_ = 0;           // with at least this much room, all_ is exact
   uint32_t allows_need_ = 0;          // with at most this much need, all_ is exact
   std::vector<ExitNode> exit_nodes_;
+  std::vector<TokenExit> token_exits_;
+  std::map<std::pair<uint32_t, uint32_t>, std::vector<uint32_t>> building_;  // groups_ while they are collected
 
   std::mutex mutex_;  // guards what is computed on demand
   std::unordered_map<uint64_t, std::shared_ptr<TokenBitmap>> by_room_;

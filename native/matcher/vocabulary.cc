@@ -23,12 +23,16 @@ Vocabulary::Vocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab
                     std::to_string(tokenizer_->vocab_size()));
   }
   std::vector<std::pair<std::string_view, uint32_t>> entries;
+  std::vector<uint32_t> text_tokens;
   entries.reserve(static_cast<size_t>(tokenizer_->vocab_size()));
   for (int32_t id = 0; id < tokenizer_->vocab_size(); ++id) {
     if (tokenizer_->IsSpecial(id) || IsEos(id)) continue;
+    if (tokenizer_->TokenBytes(id).empty()) continue;
     entries.emplace_back(tokenizer_->TokenBytes(id), static_cast<uint32_t>(id));
+    text_tokens.push_back(static_cast<uint32_t>(id));
   }
   trie_ = TokenTrie::Build(std::move(entries));
+  classes_ = std::make_unique<TokenClasses>(*tokenizer_, text_tokens, num_words());
   for (uint32_t i = 0; i < trie_.size(); i = trie_.node(i).subtree_end) {
     if (!trie_.ValuesAt(i).empty()) Insert(&producible_, trie_.node(i).byte);
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "native/matcher/byte_set.h"
+#include "native/matcher/token_classes.h"
 #include "native/matcher/token_trie.h"
 #include "native/tokenizer/tokenizer.h"
 
@@ -34,6 +35,8 @@ class Vocabulary {
   /// Bytes that have a token of their own.
   const ByteSet& producible() const { return producible_; }
 
+  const TokenClasses& classes() const { return *classes_; }
+
   /// The table of a lexeme rule, shared by every grammar that contains an equal automaton (compared, not only hashed).
   std::shared_ptr<LexemeTable> Lexeme(const Program& program, uint32_t rule);
 
@@ -46,6 +49,7 @@ class Vocabulary {
   int32_t vocab_size_;
   TokenTrie trie_;
   ByteSet producible_{};
+  std::unique_ptr<const TokenClasses> classes_;
   std::mutex mutex_;
   std::unordered_multimap<uint64_t, std::weak_ptr<LexemeTable>> lexemes_;
   /// Lexemes flagged as shared stay for the life of the vocabulary.

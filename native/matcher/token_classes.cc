@@ -1,0 +1,62 @@
+#include "native/matcher/token_classes.h"
+
+#include <string_view>
+
+#include "native/matcher/mask.h"
+#include "native/tokenizer/tokenizer.h"
+
+namespace diecast {
+namespace {
+
+/// Code points in `text`, or -1 when it is not whole characters.
+int CountCharacters(std::string_view text) {
+  int count = 0;
+  for (size_t i = 0; i < text.size(); ++count) {
+    const auto lead = static_cast<uint8_t>(text[i]);
+    if (lead < 0x80) {
+      ++i;
+      continue;
+    }
+    int length = 0;
+    for (const Utf8Form& form : kUtf8Forms) {
+      if (lead < form.lead_lo || lead > form.lead_hi) continue;
+      if (i + static_cast<size_t>(form.length) > text.size()) return -1;
+      const auto second = static_cast<uint8_t>(text[i + 1]);
+      if (second < form.second_lo || second > form.second_hi) return -1;
+      for (int k = 2; k < form.length; ++k) {
+        if ((static_cast<uint8_t>(text[i + static_cast<size_t>(k)]) & 0xc0) != 0x80) return -1;
+      }
+      length = form.length;
+    }
+    if (length == 0) return -1;
+    i += static_cast<size_t>(length);
+  }
+  return count;
+}
+
+}  // namespace
+
+TokenClasses::TokenClasses(const Tokenizer& tokenizer, const std::vector<uint32_t>& text_tokens, size_t num_words)
+    : whole_(num_words), ascii_(num_words), with_text_(num_words), num_characters_(num_words * 32) {
+  for (auto& bitmap : containing_) bitmap.assign(num_words, 0);
+  for (const uint32_t token : text_tokens) {
+    const std::string_view text = tokenizer.TokenBytes(static_cast<int32_t>(token));
+    SetBit(&with_text_, token);
+    bool ascii = true;
+    for (const char c : text) {
+      const auto byte = static_cast<uint8_t>(c);
+      if (byte < 0x80) {
+        SetBit(&containing_[byte], token);
+      } else {
+        ascii = false;
+      }
+    }
+    if (ascii) SetBit(&ascii_, token);
+    if (const int count = CountCharacters(text); count >= 0) {
+      SetBit(&whole_, token);
+      num_characters_[token] = static_cast<uint16_t>(count);
+    }
+  }
+}
+
+}  // namespace diecast

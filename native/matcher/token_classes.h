@@ -1,0 +1,54 @@
+// Facts about token texts that do not depend on any grammar: which bytes a token contains, whether it is whole characters, how many.
+// With them the tokens that stay in a self-looping state (the inside of a string or of a pattern like [^:]+) come from a few bitmap
+// operations, and only the tokens that contain one of the exceptional bytes are walked.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace diecast {
+
+class Tokenizer;
+
+/// Immutable.
+class TokenClasses {
+ public:
+  TokenClasses(const Tokenizer& tokenizer, const std::vector<uint32_t>& text_tokens, size_t num_words);
+
+  /// Tokens that contain the ASCII byte.
+  const std::vector<uint32_t>& Containing(uint8_t ascii) const { return containing_[ascii]; }
+  /// Tokens that consist of whole UTF-8 characters.
+  const std::vector<uint32_t>& whole_characters() const { return whole_; }
+  /// Tokens of ASCII bytes only.
+  const std::vector<uint32_t>& ascii() const { return ascii_; }
+  /// All tokens that have a text.
+  const std::vector<uint32_t>& with_text() const { return with_text_; }
+  /// Code points of a token of whole characters.
+  uint32_t num_characters(uint32_t token) const { return num_characters_[token]; }
+
+ private:
+  std::array<std::vector<uint32_t>, 128> containing_;
+  std::vector<uint32_t> whole_;
+  std::vector<uint32_t> ascii_;
+  std::vector<uint32_t> with_text_;
+  std::vector<uint16_t> num_characters_;
+};
+
+/// The valid UTF-8 sequences of several bytes. Source: RFC 3629, section 4.
+struct Utf8Form {
+  uint8_t lead_lo, lead_hi;
+  uint8_t second_lo, second_hi;
+  int length;
+};
+inline constexpr std::array<Utf8Form, 8> kUtf8Forms = {{{0xc2, 0xdf, 0x80, 0xbf, 2},
+                                                       {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                                                       {0xe1, 0xec, 0x80, 0xbf, 3},
+                                                       {0xed, 0xed, 0x80, 0x9f, 3},
+                                                       {0xee, 0xef, 0x80, 0xbf, 3},
+                                                       {0xf0, 0xf0, 0x90, 0xbf, 4},
+                                                       {0xf1, 0xf3, 0x80, 0xbf, 4},
+                                                       {0xf4, 0xf4, 0x80, 0x8f, 4}}};
+
+}  // namespace diecast
