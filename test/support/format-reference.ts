@@ -52,7 +52,7 @@ function isReference(text: string, needsScheme: boolean, isInternational: boolea
   }
   const at = authority.lastIndexOf("@");
   if (at !== -1 && !isMadeOf(authority.slice(0, at), `${UNRESERVED}${SUB_DELIMITERS}:`, letters)) return false;
-  const { host, port } = /^(?<host>\[[^\]]*\]|[^:]*)(?<port>:[\s\S]*)?$/.exec(authority.slice(at + 1))?.groups ?? {};
+  const { host, port } = /^(?<host>\[[^\]]*\]|[^:[]*)(?<port>:[\s\S]*)?$/.exec(authority.slice(at + 1))?.groups ?? {};
   if (host === undefined || !/^(?::[0-9]*)?$/.test(port ?? "")) return false;
   if (!host.startsWith("[")) return isMadeOf(host, UNRESERVED + SUB_DELIMITERS, letters);
   const literal = host.slice(1, -1);
