@@ -23,6 +23,17 @@ export interface CompileOptions {
   /** Spellings of integers. `canonical`: digits only. `spec`: also `1.0`, which the standard counts as an integer. Default `canonical`. */
   readonly numbers?: "canonical" | "spec";
   /**
+   * Order of an object's members. `schema`: declared properties as the schema lists them, then names that are only required, then all others. `any`:
+   * whatever order, each key once. Objects among items that must differ (`uniqueItems`) always follow the schema. Default `schema`.
+   */
+  readonly propertyOrder?: "schema" | "any";
+  /**
+   * Whether keys that the schema does not declare never repeat within an object. JSON parsers keep the last of equal keys, so that they do makes no
+   * difference to most schemas; where it does (`minProperties`, patterns that some member must break, `propertyOrder: "any"`) they never repeat
+   * anyway. Masks inside of such keys depend on the keys before and are computed for each text anew. Default false.
+   */
+  readonly uniqueKeys?: boolean;
+  /**
    * Which draft a schema is written in. A draft's name: schemas without a `$schema` of their own follow it, and `$schema` decides for the others.
    * `tolerant`: 2020-12 with the forms of all drafts side by side, whatever `$schema` says, since most schemas in the wild name no draft or another
    * than they use. Default `tolerant`.
@@ -42,6 +53,8 @@ export interface ResolvedOptions {
   readonly maxWhitespace: number;
   readonly openObjects: "spec" | "closed";
   readonly numbers: "canonical" | "spec";
+  readonly propertyOrder: "schema" | "any";
+  readonly uniqueKeys: boolean;
   readonly dialect: Dialect;
   readonly formats: "assert" | "annotate";
   readonly schemas: Readonly<Record<string, unknown>>;
@@ -55,6 +68,8 @@ export function resolveOptions(options: CompileOptions): ResolvedOptions {
     maxWhitespace: options.maxWhitespace ?? DEFAULT_MAX_SPACES,
     openObjects: options.openObjects ?? "spec",
     numbers: options.numbers ?? "canonical",
+    propertyOrder: options.propertyOrder ?? "schema",
+    uniqueKeys: options.uniqueKeys ?? false,
     dialect: options.dialect ?? "tolerant",
     formats: options.formats ?? "assert",
     schemas: options.schemas ?? {},
@@ -65,10 +80,11 @@ export function resolveOptions(options: CompileOptions): ResolvedOptions {
 
 /** Equal texts for options that lead to the same program. */
 export function optionsKey(options: CompileOptions): string {
-  const { whitespace, maxWhitespace, openObjects, numbers, dialect, formats, schemas, report, limits } =
-    resolveOptions(options);
+  const resolved = resolveOptions(options);
+  const { whitespace, maxWhitespace, openObjects, numbers, dialect, formats, schemas, report, limits } = resolved;
   const gap = whitespace === "flexible" ? maxWhitespace : 0;
   const others = Object.entries(schemas).map(([uri, schema]) => [uri, isJsonValue(schema) ? jsonText(schema) : schema]);
-  const policies = [whitespace, gap, openObjects, numbers, dialect, formats, report];
+  const { propertyOrder, uniqueKeys } = resolved;
+  const policies = [whitespace, gap, openObjects, numbers, dialect, formats, propertyOrder, uniqueKeys, report];
   return JSON.stringify([...policies, others, Object.entries(limits).sort()]);
 }

@@ -99,6 +99,9 @@ export function schemaLowering(
     openObjects: options.openObjects,
     // Draft 4 is the one in which 1.0 is no integer.
     numbers: options.dialect === "draft-04" ? "canonical" : options.numbers,
+    propertyOrder: options.propertyOrder,
+    uniqueKeys: options.uniqueKeys,
+    oneSpelling: false,
   });
   return { document, lowering };
 }

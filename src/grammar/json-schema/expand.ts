@@ -159,9 +159,6 @@ export class Expander {
         continue;
       }
       const { spec } = branch;
-      if (spec.type === "array" && spec.unique !== undefined && spec.maxItems > 1) {
-        branch.refusal ??= unsupported(spec.unique, "uniqueItems", "it is not enforced yet");
-      }
       if (branch.refusal === undefined && this.#context.emptiness.isEmptySpec(spec)) continue;
       if (!take({ spec, refusal: branch.refusal })) return false;
     }

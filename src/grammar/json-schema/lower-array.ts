@@ -21,8 +21,9 @@ const UNLIMITED = Number.POSITIVE_INFINITY;
 /** How often each obligation has been met. */
 type Met = readonly number[];
 
-export function lowerArray(lowering: Lowering, spec: ArraySpec): Rule {
-  return new ArrayFrame(lowering, spec).write();
+/** @param mustDiffer Whether equal items are to be refused; the caller has checked that they can be told apart and do not run out. */
+export function lowerArray(lowering: Lowering, spec: ArraySpec, mustDiffer = false): Rule {
+  return new ArrayFrame(lowering, spec, mustDiffer).write();
 }
 
 class ArrayFrame {
@@ -33,12 +34,13 @@ class ArrayFrame {
   /** Positions 0 to #chain - 1 have a state each; later ones share the last. */
   readonly #chain: number;
   readonly #isCounted: boolean;
+  readonly #mustDiffer: boolean;
   readonly #end: number;
   /** Where an item may begin, by position and obligations met. */
   readonly #starts = new Map<string, number>();
   readonly #todo: { position: number; met: Met; state: number }[] = [];
 
-  constructor(lowering: Lowering, spec: ArraySpec) {
+  constructor(lowering: Lowering, spec: ArraySpec, mustDiffer: boolean) {
     this.#lowering = lowering;
     this.#spec = spec;
     this.#obligations = spec.obligations.filter(({ min, max }) => min > 0 || max < UNLIMITED);
@@ -48,10 +50,14 @@ class ArrayFrame {
       ...this.#obligations.map((obligation) => obligation.from),
     );
     const { minItems, maxItems } = spec;
+    this.#mustDiffer = mustDiffer;
     this.#isCounted =
-      minItems > prefix + MAX_UNROLLED || (maxItems < UNLIMITED && maxItems > Math.max(prefix, MAX_UNROLLED));
+      mustDiffer ||
+      minItems > prefix + MAX_UNROLLED ||
+      (maxItems < UNLIMITED && maxItems > Math.max(prefix, MAX_UNROLLED));
     this.#chain = this.#isCounted ? prefix : maxItems < UNLIMITED ? maxItems : Math.max(prefix, minItems);
-    this.#rule = this.#isCounted ? new Rule({ counter: { min: minItems, max: maxItems } }) : new Rule();
+    const counter = this.#isCounted ? { min: minItems, max: maxItems } : undefined;
+    this.#rule = new Rule({ counter, registers: mustDiffer ? { slots: 0, required: 0, open: true } : undefined });
     const start = this.#rule.addState();
     this.#rule.start = start;
     this.#end = this.#rule.addState(true);
@@ -106,7 +112,10 @@ class ArrayFrame {
     for (const { literals, next } of this.#choices(position, met)) {
       budget.spend();
       const after = rule.addState();
-      this.#lowering.addValue(rule, state, [...base, ...literals], after, this.#isCounted);
+      const item = [...base, ...literals];
+      if (this.#mustDiffer) {
+        rule.addUniqueCall(state, this.#lowering.differing.lowering.ruleOf(item), after, true);
+      } else this.#lowering.addValue(rule, state, item, after, this.#isCounted);
       const comma = gaps.add(rule, after, "beforeComma");
       gaps.addTextAndGap(rule, comma, ",", "afterComma", this.#startOf(position + 1, next));
       if (this.#mayEndAfter(position + 1) && this.#areMet(next)) rule.addBytes(comma, 0x5d, 0x5d, this.#end);

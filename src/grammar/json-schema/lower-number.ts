@@ -18,10 +18,16 @@ import type { NumberBound, NumberSpec } from "./typed.ts";
 const PLAIN_DECIMAL = "-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?";
 const NOT_INTEGRAL = "-?(?:0|[1-9][0-9]*)\\.[0-9]*[1-9][0-9]*";
 
-/** @param numbers Whether `1.0` is a spelling of an integer. */
-export function numberLexemeOf(spec: NumberSpec, numbers: "canonical" | "spec"): Lexeme {
+/** Each number once: no exponent, no zeros at the end of a fraction, no `-0`. */
+const ONE_SPELLING = "0|-?(?:[1-9][0-9]*(?:\\.[0-9]*[1-9])?|0\\.[0-9]*[1-9])";
+
+/**
+ * @param numbers Whether `1.0` is a spelling of an integer.
+ * @param oneSpelling Whether equal numbers need equal texts; `numbers` then makes no difference.
+ */
+export function numberLexemeOf(spec: NumberSpec, numbers: "canonical" | "spec", oneSpelling = false): Lexeme {
   const divisors = [...spec.multiples];
-  const isDecimalInteger = spec.integral && numbers === "spec";
+  const isDecimalInteger = spec.integral && numbers === "spec" && !oneSpelling;
   // The plain decimals that are multiples of 1 are the integers with any number of zeros behind the point.
   if (isDecimalInteger) divisors.push("1");
   const plain: PlainSpec = {
@@ -30,8 +36,10 @@ export function numberLexemeOf(spec: NumberSpec, numbers: "canonical" | "spec"):
     maximum: boundOf(spec.max),
     multipleOf: divisors.length === 0 ? undefined : divisors.reduce(commonMultiple),
   };
-  if (!spec.notIntegral && spec.notMultiples.length === 0 && spec.excluded.length === 0) return numberLexeme(plain);
+  const isPlain = !spec.notIntegral && spec.notMultiples.length === 0 && spec.excluded.length === 0;
+  if (isPlain && (!oneSpelling || spec.integral)) return numberLexeme(plain);
   let dfa = intersect(numberDfa(plain), whole(spec.notIntegral ? NOT_INTEGRAL : PLAIN_DECIMAL));
+  if (oneSpelling) dfa = intersect(dfa, whole(ONE_SPELLING));
   for (const multipleOf of spec.notMultiples) dfa = difference(dfa, numberDfa({ multipleOf }));
   for (const value of spec.excluded) dfa = difference(dfa, numberDfa({ minimum: { value }, maximum: { value } }));
   return textLexeme(dfa, "number");

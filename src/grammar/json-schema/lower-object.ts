@@ -5,21 +5,27 @@
  * a later one may begin here": a declared key is one literal edge, an optional one may be stepped over, so n properties cost n edges and a declared
  * key cannot occur twice. Other keys share a last state and loop there; they are told apart by which patterns match the decoded key.
  *
+ * Order policy "any": all members begin at one state. Each declared key is a slot of the rule, taken at most once, required ones always.
+ *
  * Keys that are not declared may repeat in the text (JSON parsers keep the last value). Where that could break a keyword — `minProperties` above what
- * is required, "some member satisfies S" — the schema is refused.
+ * is required, "some member satisfies S" — and in any order they are UNIQUE calls; keys of which there are few are then treated as declared, so
+ * that they cannot run out.
  */
 
 import { DiecastError } from "../../errors.ts";
-import { Rule } from "../../fsm/rule.ts";
+import { countTexts, listTexts } from "../../fsm/lexeme-texts.ts";
+import { MAX_SLOTS, Rule } from "../../fsm/rule.ts";
 import { FALSE_LITERAL, type Literal, TRUE_LITERAL } from "./document.ts";
 import { unsupported } from "./goals.ts";
 import type { Lowering } from "./lower.ts";
 import { addColon, addKeyAndColon } from "./lower-value.ts";
-import { type KeyCell, type ObjectShape, objectShape } from "./object-shape.ts";
+import { type KeyCell, type ObjectShape, objectShape, type ShapeMember } from "./object-shape.ts";
 import { pointerOf, type SchemaNode } from "./schema-node.ts";
 import type { MemberObligation, ObjectSpec } from "./typed.ts";
 
 const MAX_OBLIGATIONS = 6;
+/** Keys that are listed rather than compared with each other. */
+const MAX_LISTED_KEYS = 64;
 const UNLIMITED = Number.POSITIVE_INFINITY;
 
 export function lowerObject(lowering: Lowering, spec: ObjectSpec): Rule {
@@ -36,6 +42,8 @@ class ObjectFrame {
   readonly #lowering: Lowering;
   readonly #spec: ObjectSpec;
   readonly #shape: ObjectShape;
+  readonly #isAnyOrder: boolean;
+  readonly #areKeysUnique: boolean;
   readonly #rule: Rule;
   readonly #isCounted: boolean;
   readonly #allMet: number;
@@ -48,22 +56,33 @@ class ObjectFrame {
   constructor(lowering: Lowering, spec: ObjectSpec) {
     this.#lowering = lowering;
     this.#spec = spec;
-    this.#shape = objectShape(lowering.context, spec);
+    const { propertyOrder, uniqueKeys, oneSpelling } = lowering.context;
+    const shape = objectShape(lowering.context, spec);
+    const numRequired = shape.members.filter((member) => member.isRequired).length;
+    const { obligations } = spec;
+    this.#isAnyOrder = propertyOrder === "any" && shape.members.length + shape.cells.length > 1;
+    const mustNotRepeat =
+      propertyOrder === "any" ||
+      uniqueKeys ||
+      spec.minProperties > numRequired + 1 ||
+      shape.cells.some((cell) => obligations.some((o) => o.literal !== TRUE_LITERAL && appliesToCell(o, cell)));
+    this.#shape = mustNotRepeat ? withListedKeys(shape, spec) : shape;
     const { members, cells } = this.#shape;
-    const numRequired = members.filter((member) => member.isRequired).length;
+    this.#areKeysUnique = mustNotRepeat && cells.length > 0;
     this.#lastRequired = members.findLastIndex((member) => member.isRequired);
     const isOpen = cells.length > 0;
     this.#isCounted =
+      this.#isAnyOrder ||
+      this.#areKeysUnique ||
       spec.minProperties > numRequired ||
       (spec.maxProperties < UNLIMITED && (isOpen || spec.maxProperties < members.length));
-    if (isOpen && spec.minProperties > numRequired + 1) {
+    if (oneSpelling && isOpen && spec.minProperties > numRequired + 1) {
       throw refusal(
         spec.minPropertiesNode,
         "minProperties",
-        "keys that are not declared could repeat, which is not excluded yet",
+        "objects among items that must differ have one undeclared member at most",
       );
     }
-    const { obligations } = spec;
     if (obligations.length > MAX_OBLIGATIONS) {
       throw new DiecastError("GRAMMAR_TOO_LARGE", "negated objects need too many states", {
         given: obligations.length,
@@ -71,14 +90,20 @@ class ObjectFrame {
       });
     }
     this.#allMet = (1 << obligations.length) - 1;
-    this.#rule = this.#isCounted
-      ? new Rule({ counter: { min: spec.minProperties, max: spec.maxProperties } })
-      : new Rule();
+    if (this.#isAnyOrder) this.#checkAnyOrder();
+    const counter = this.#isCounted ? { min: spec.minProperties, max: spec.maxProperties } : undefined;
+    const registers = this.#isAnyOrder
+      ? { slots: members.length, required: numRequired, open: isOpen }
+      : this.#areKeysUnique
+        ? { slots: 0, required: 0, open: true }
+        : undefined;
+    this.#rule = new Rule({ counter, registers });
     this.#rule.start = this.#rule.addState();
     this.#end = this.#rule.addState(true);
   }
 
   write(): Rule {
+    if (this.#isAnyOrder) return this.#writeAnyOrder();
     const { gaps, budget } = this.#lowering.context;
     const { members, cells } = this.#shape;
     const rule = this.#rule;
@@ -98,17 +123,74 @@ class ObjectFrame {
         const applying = this.#applying(member.name);
         for (const choice of this.#choices(member.literals, applying)) this.#addValue(value, choice, met, i + 1);
       }
-      for (const cell of cells) {
-        const state = this.#keyState(members.length, met);
-        const key = rule.addState();
-        rule.addCall(state, this.#lowering.context.builder.addLexeme(cell.lexeme), key);
-        const value = addColon(this.#lowering, rule, key);
-        for (const choice of this.#choices(cell.literals, this.#applyingToCell(cell))) {
-          this.#addValue(value, choice, met, members.length);
-        }
-      }
+      for (const cell of cells) this.#addCell(this.#keyState(members.length, met), cell, met, members.length);
     }
     return rule;
+  }
+
+  /** All members begin at one state for each set of obligations met; which keys are left is in the slots. */
+  #writeAnyOrder(): Rule {
+    const { gaps, budget } = this.#lowering.context;
+    const { members, cells } = this.#shape;
+    const rule = this.#rule;
+    const inside = rule.addState();
+    gaps.addTextAndGap(rule, rule.start, "{", "inside", inside);
+    rule.addEpsilon(inside, this.#keyState(0, 0));
+    if (this.#lastRequired < 0 && this.#allMet === 0) rule.addBytes(inside, 0x7d, 0x7d, this.#end);
+    // Required members have the first slots.
+    const byNeed = [...members].sort((a, b) => Number(b.isRequired) - Number(a.isRequired));
+    const slots = new Map(byNeed.map((member, slot) => [member, slot]));
+    for (let met = 0; met <= this.#allMet; met++) {
+      const state = this.#keyState(0, met);
+      for (const member of members) {
+        budget.spend();
+        const taken = rule.addState();
+        rule.addMark(state, slots.get(member)!, taken); // Invariant: every member has a slot.
+        const value = addKeyAndColon(this.#lowering, rule, taken, member.name);
+        const applying = this.#applying(member.name);
+        for (const choice of this.#choices(member.literals, applying)) this.#addValue(value, choice, met, 0, false);
+      }
+      for (const cell of cells) this.#addCell(state, cell, met, 0);
+    }
+    return rule;
+  }
+
+  /** In any order an obligation must stay within reach, whichever keys are gone: some undeclared one has to be able to meet it. */
+  #checkAnyOrder(): void {
+    const { members, cells } = this.#shape;
+    if (members.length > MAX_SLOTS) {
+      throw new DiecastError("GRAMMAR_TOO_LARGE", "objects in any order of keys have too many properties", {
+        given: members.length,
+        limit: MAX_SLOTS,
+      });
+    }
+    const { counts } = this.#lowering.differing;
+    for (const obligation of this.#spec.obligations) {
+      const isInReach = cells.some(
+        (cell) => appliesToCell(obligation, cell) && counts.of([...cell.literals, obligation.literal]).least > 0,
+      );
+      if (isInReach && this.#spec.maxProperties === UNLIMITED) continue;
+      throw refusal(
+        obligation.node,
+        undefined,
+        "what some member must satisfy cannot be demanded in any order of keys yet",
+      );
+    }
+  }
+
+  #addCell(state: number, cell: KeyCell, met: number, nextIndex: number): void {
+    const { context } = this.#lowering;
+    const rule = this.#rule;
+    const key = rule.addState();
+    const lexeme = context.builder.addLexeme(cell.lexeme);
+    if (this.#areKeysUnique) rule.addUniqueCall(state, lexeme, key);
+    else rule.addCall(state, lexeme, key);
+    const value = addColon(this.#lowering, rule, key);
+    // Among items that must differ the first undeclared member is the last one.
+    const next = context.oneSpelling ? Number.POSITIVE_INFINITY : nextIndex;
+    for (const choice of this.#choices(cell.literals, this.#applyingToCell(cell))) {
+      this.#addValue(value, choice, met, next);
+    }
   }
 
   #keyState(index: number, met: number): number {
@@ -121,17 +203,19 @@ class ObjectFrame {
     return state;
   }
 
-  /** Adds a member's value and what may follow it. */
-  #addValue(from: number, choice: Choice, metBefore: number, nextIndex: number): void {
+  /** Adds a member's value and what may follow it. A value is counted unless its key took a slot, which counts by itself. */
+  #addValue(from: number, choice: Choice, metBefore: number, nextIndex: number, isCounted = this.#isCounted): void {
     const { gaps } = this.#lowering.context;
     const rule = this.#rule;
     const met = metBefore | choice.met;
     const after = rule.addState();
-    this.#lowering.addValue(rule, from, choice.literals, after, this.#isCounted);
+    this.#lowering.addValue(rule, from, choice.literals, after, isCounted);
     const comma = gaps.add(rule, after, "beforeComma");
-    const hasMore = nextIndex < this.#shape.members.length || this.#shape.cells.length > 0;
+    const numPlaces = this.#shape.members.length + Number(this.#shape.cells.length > 0);
+    const hasMore = this.#isAnyOrder || nextIndex < numPlaces;
     if (hasMore) gaps.addTextAndGap(rule, comma, ",", "afterComma", this.#keyState(nextIndex, met));
-    if (nextIndex > this.#lastRequired && met === this.#allMet) rule.addBytes(comma, 0x7d, 0x7d, this.#end);
+    const isAllThere = this.#isAnyOrder || nextIndex > this.#lastRequired;
+    if (isAllThere && met === this.#allMet) rule.addBytes(comma, 0x7d, 0x7d, this.#end);
   }
 
   /** Indexes of the obligations that a declared member may meet. */
@@ -147,13 +231,7 @@ class ObjectFrame {
   }
 
   #applyingToCell(cell: KeyCell): number[] {
-    return this.#spec.obligations.flatMap((obligation, i) => {
-      if (!appliesToCell(obligation, cell)) return [];
-      if (obligation.literal !== TRUE_LITERAL) {
-        throw refusal(obligation.node, undefined, "a member whose key may repeat cannot be demanded yet");
-      }
-      return [i];
-    });
+    return this.#spec.obligations.flatMap((obligation, i) => (appliesToCell(obligation, cell) ? [i] : []));
   }
 
   #choices(literals: readonly Literal[], applying: readonly number[]): Choice[] {
@@ -167,6 +245,29 @@ class ObjectFrame {
     }
     return choices.filter((choice) => !choice.literals.includes(FALSE_LITERAL));
   }
+}
+
+/** Keys that are few become declared ones; those that are many are never used up. */
+function withListedKeys({ members, cells }: ObjectShape, spec: ObjectSpec): ObjectShape {
+  const listed: ShapeMember[] = [];
+  const endless: KeyCell[] = [];
+  for (const cell of cells) {
+    const texts = listTexts(cell.lexeme, MAX_LISTED_KEYS);
+    if (texts === undefined) {
+      const { least } = countTexts(cell.lexeme);
+      if (least < spec.maxProperties) {
+        throw refusal(spec.minPropertiesNode, undefined, "keys that are not declared could run out");
+      }
+      endless.push(cell);
+    }
+    for (const text of texts ?? []) {
+      const name = JSON.parse(text) as string;
+      if (!listed.some((member) => member.name === name)) {
+        listed.push({ name, literals: cell.literals, isRequired: false });
+      }
+    }
+  }
+  return { members: [...members, ...listed], cells: endless };
 }
 
 function appliesToCell({ layer, pattern }: MemberObligation, cell: KeyCell): boolean {

@@ -2,11 +2,11 @@
  * The texts of single values: what `enum` and `const` allow to be written.
  *
  * A string has one spelling. A number has the schema's own spelling and, where it is integral, the plain integer (`1.0` also as `1`). Members of an
- * object come in the schema's order; whitespace follows the policy.
+ * object come in the schema's order; whitespace follows the policy. Where texts are compared (`oneSpelling`), a number has its plain decimal spelling only.
  */
 
 import type { Rule } from "../../fsm/rule.ts";
-import { decimalOf, integerLexeme } from "../json/decimal.ts";
+import { decimalOf, integerLexeme, plainLexeme } from "../json/decimal.ts";
 import { stringText } from "../json/print.ts";
 import type { JsonValue } from "../json/value.ts";
 import { addText } from "./gaps.ts";
@@ -15,8 +15,8 @@ import type { Lowering } from "./lower.ts";
 /** Integral numbers longer than this keep the schema's spelling only. */
 const MAX_INTEGER_DIGITS = 40;
 
-/** All spellings of a scalar. */
-export function scalarTexts(value: JsonValue): string[] {
+/** All spellings of a scalar; with `oneSpelling` one of them, or none for a number of too many digits. */
+export function scalarTexts(value: JsonValue, oneSpelling = false): string[] {
   switch (value.kind) {
     case "null":
       return ["null"];
@@ -25,6 +25,10 @@ export function scalarTexts(value: JsonValue): string[] {
     case "string":
       return [stringText(value.value)];
     case "number": {
+      if (oneSpelling) {
+        const plain = plainLexeme(decimalOf(value.lexeme));
+        return plain === undefined ? [] : [plain];
+      }
       const integer = integerLexeme(decimalOf(value.lexeme), MAX_INTEGER_DIGITS);
       return integer === undefined || integer === value.lexeme ? [value.lexeme] : [integer, value.lexeme];
     }
@@ -35,10 +39,10 @@ export function scalarTexts(value: JsonValue): string[] {
 
 /** Adds the texts of `value` after state `from`; returns the state behind them. Recursive: depth is bounded by MAX_VALUE_DEPTH. */
 export function addFixedValue(lowering: Lowering, rule: Rule, from: number, value: JsonValue): number {
-  const { gaps } = lowering.context;
+  const { gaps, oneSpelling } = lowering.context;
   if (value.kind !== "array" && value.kind !== "object") {
     const end = rule.addState();
-    lowering.addTexts(rule, from, scalarTexts(value), end);
+    lowering.addTexts(rule, from, scalarTexts(value, oneSpelling), end);
     return end;
   }
   const isArray = value.kind === "array";

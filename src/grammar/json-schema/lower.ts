@@ -19,11 +19,14 @@ import type { Evaluator } from "./evaluate.ts";
 import type { Expander } from "./expand.ts";
 import type { Gaps } from "./gaps.ts";
 import { lowerArray } from "./lower-array.ts";
+import { lowerDifferingItems } from "./lower-differing-items.ts";
 import { numberLexemeOf } from "./lower-number.ts";
 import { lowerObject } from "./lower-object.ts";
 import { addFixedValue, scalarTexts } from "./lower-value.ts";
+import { SpellingCheck } from "./one-spelling.ts";
 import type { StringLanguages } from "./string-language.ts";
 import { type Alternative, specKey } from "./typed.ts";
+import { ValueCounts } from "./value-counts.ts";
 
 export interface LoweringContext {
   readonly document: SchemaDocument;
@@ -37,6 +40,11 @@ export interface LoweringContext {
   readonly openObjects: "spec" | "closed";
   /** Whether `1.0` counts as an integer spelling. */
   readonly numbers: "canonical" | "spec";
+  readonly propertyOrder: "schema" | "any";
+  /** Whether undeclared keys never repeat, also where nothing depends on it. */
+  readonly uniqueKeys: boolean;
+  /** Whether equal values get equal texts, for arrays whose items must differ. */
+  readonly oneSpelling: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -45,15 +53,34 @@ const encoder = new TextEncoder();
 const MAX_INLINE = 4;
 const MAX_INLINE_TEXTS = 3;
 
+/** Lowering with one spelling for each value, and what must be known before it is used. */
+export interface DifferingItems {
+  readonly lowering: Lowering;
+  readonly spelling: SpellingCheck;
+  readonly counts: ValueCounts;
+}
+
 export class Lowering {
   readonly context: LoweringContext;
   readonly #alternatives = new Map<string, readonly Alternative[]>();
   readonly #conjunctions = new Map<string, RuleId>();
   readonly #rules = new Map<string, RuleId>();
-  readonly #queue: { id: RuleId; write: () => Rule }[] = [];
+  readonly #queue: { id: RuleId; write: () => Rule }[];
+  #differing: DifferingItems | undefined;
 
-  constructor(context: LoweringContext) {
+  constructor(context: LoweringContext, queue: { id: RuleId; write: () => Rule }[] = []) {
     this.context = context;
+    this.#queue = queue;
+  }
+
+  /** What lowers items that must differ. */
+  get differing(): DifferingItems {
+    if (this.#differing === undefined) {
+      const context: LoweringContext = { ...this.context, oneSpelling: true, propertyOrder: "schema" };
+      const lowering = this.context.oneSpelling ? this : new Lowering(context, this.#queue);
+      this.#differing = { lowering, spelling: new SpellingCheck(context), counts: new ValueCounts(context) };
+    }
+    return this.#differing;
   }
 
   /** The rule of the values that satisfy all of `literals`, with everything it calls. */
@@ -77,7 +104,7 @@ export class Lowering {
    */
   addValue(rule: Rule, from: number, literals: readonly Literal[], to: number, counts: boolean): void {
     const { key, alternatives } = this.#alternativesOf(literals);
-    const texts = scalarTextsOf(alternatives);
+    const texts = scalarTextsOf(alternatives, this.context.oneSpelling);
     const calls = alternatives.filter(({ spec }) => spec.type !== "value");
     const isInline =
       texts !== undefined && texts.length <= MAX_INLINE_TEXTS && texts.length + calls.length <= MAX_INLINE;
@@ -138,7 +165,7 @@ export class Lowering {
       for (const alternative of alternatives) {
         if (alternative.spec.type !== "value") rule.addCall(start, this.#specRule(alternative), end);
         else if (isContainer(alternative.spec.value)) this.#addContainer(rule, start, alternative.spec.value, end);
-        else texts.push(...scalarTexts(alternative.spec.value));
+        else texts.push(...scalarTexts(alternative.spec.value, this.context.oneSpelling));
       }
       this.addTexts(rule, start, texts, end);
       return rule;
@@ -160,14 +187,21 @@ export class Lowering {
   }
 
   #specRule({ spec, refusal }: Alternative): RuleId {
-    const { builder, strings } = this.context;
+    const { builder, strings, numbers, oneSpelling } = this.context;
     switch (spec.type) {
       case "number":
-        return this.#once(specKey(spec), () => builder.addLexeme(numberLexemeOf(spec, this.context.numbers)));
+        return this.#once(specKey(spec), () => builder.addLexeme(numberLexemeOf(spec, numbers, oneSpelling)));
       case "string":
-        return this.#once(specKey(spec), () => builder.addLexeme(strings.lexemeOf(spec)));
+        return this.#once(specKey(spec), () =>
+          builder.addLexeme(strings.lexemeOf(spec, oneSpelling ? "canonical" : undefined)),
+        );
       case "array":
-        return this.#declare(specKey(spec), () => lowerArray(this, spec));
+        return this.#declare(specKey(spec), () => {
+          const { unique, maxItems } = spec;
+          return unique === undefined || maxItems <= 1
+            ? lowerArray(this, spec)
+            : lowerDifferingItems(this, spec, unique);
+        });
       case "object":
         return this.#declare(specKey(spec), () => lowerObject(this, spec));
       case "value":
@@ -198,12 +232,12 @@ function refuse(alternatives: readonly Alternative[]): void {
 }
 
 /** The texts of the fixed values; undefined if one of them is an array or an object, or they are many. */
-function scalarTextsOf(alternatives: readonly Alternative[]): string[] | undefined {
+function scalarTextsOf(alternatives: readonly Alternative[], oneSpelling: boolean): string[] | undefined {
   const texts: string[] = [];
   for (const { spec } of alternatives) {
     if (spec.type !== "value") continue;
     if (isContainer(spec.value) || texts.length > MAX_INLINE_TEXTS) return undefined;
-    texts.push(...scalarTexts(spec.value));
+    texts.push(...scalarTexts(spec.value, oneSpelling));
   }
   return [...new Set(texts)];
 }

@@ -17,6 +17,7 @@ import type { Lexeme } from "../../fsm/lexeme.ts";
 import type { Budget } from "../budget.ts";
 import { pointerToken } from "../json/pointer.ts";
 import { type FormatName, formatLanguage, isOfFormat, outsideFormat } from "../lexeme/format.ts";
+import type { EscapePolicy } from "../lexeme/json-escapes.ts";
 import { stringLexeme } from "../lexeme/json-string.ts";
 import { keyLexemeExcept } from "../lexeme/key.ts";
 import { type CompiledPattern, compilePattern, compileRegex } from "../regex/compile.ts";
@@ -77,9 +78,9 @@ export class StringLanguages {
   }
 
   /** The JSON strings whose content passes the tests. */
-  lexemeOf(conditions: StringConditions): Lexeme {
+  lexemeOf(conditions: StringConditions, escapes?: EscapePolicy): Lexeme {
     const { content, min, max } = this.#combine(conditions);
-    return stringLexeme(content ?? "any", { minLength: min, maxLength: max });
+    return stringLexeme(content ?? "any", { minLength: min, maxLength: max, escapes });
   }
 
   /** The JSON strings that are keys passing the tests and none of `excluded`. */

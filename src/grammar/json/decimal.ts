@@ -60,6 +60,17 @@ export function integerLexeme(value: Decimal, maxDigits = 400): string | undefin
   return (value.sign < 0 ? "-" : "") + value.digits.padEnd(value.exponent, "0");
 }
 
+/** The plain decimal spelling without zeros at the end and without exponent, of at most `maxDigits` digits, else undefined. */
+export function plainLexeme(value: Decimal, maxDigits = 400): string | undefined {
+  const { sign, digits, exponent } = value;
+  if (sign === 0) return "0";
+  if (Math.abs(exponent) + digits.length > maxDigits) return undefined;
+  const minus = sign < 0 ? "-" : "";
+  if (exponent <= 0) return `${minus}0.${"0".repeat(-exponent)}${digits}`;
+  if (exponent >= digits.length) return minus + digits.padEnd(exponent, "0");
+  return `${minus}${digits.slice(0, exponent)}.${digits.slice(exponent)}`;
+}
+
 /** @throws {DiecastError} GRAMMAR_TOO_LARGE when the two are too far apart in size to divide exactly. */
 export function isMultipleOf(value: Decimal, divisor: Decimal): boolean {
   if (value.sign === 0) return true;

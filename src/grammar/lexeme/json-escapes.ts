@@ -2,7 +2,8 @@
  * How characters are spelled inside of a JSON string: raw, or escaped.
  *
  * "all" is the whole of RFC 8259: every character may be written \uXXXX, beyond U+FFFF as a surrogate pair, which is one code point. Lone surrogates are no
- * characters and match nothing. "canonical" leaves a model no choice: raw where that is allowed, else the short escape, else \u00XX.
+ * characters and match nothing. "canonical" leaves a model no choice: raw where that is allowed, else the short escape, else \u00xx in lower case, as
+ * JSON.stringify and Python write it.
  */
 
 import type { Alphabet } from "../../fsm/alphabet.ts";
@@ -27,6 +28,7 @@ const SHORT_ESCAPES: readonly (readonly [string, number])[] = [
 /** Both cases. */
 const hexByte: DigitBytes = (digit) => (digit < 10 ? [0x30 + digit] : [0x41 + digit - 10, 0x61 + digit - 10]);
 
+const lowerHexByte = (digit: number): number => byteOf(digit.toString(16));
 const isRaw = (byte: number): boolean => byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH;
 const byteOf = (text: string): number => text.charCodeAt(0);
 
@@ -51,7 +53,7 @@ function controlEscapes(builder: TrieBuilder): TrieRef {
     for (let low = 0; low < 16; low++) {
       const c = 16 * digit + low;
       if (short.has(c)) continue;
-      for (const byte of hexByte(low)) edges.push([byte, builder.leaf(c)]);
+      edges.push([lowerHexByte(low), builder.leaf(c)]);
     }
     return [byteOf(String(digit)), builder.node(edges)];
   });
@@ -114,7 +116,7 @@ export function spellingsOf(codePoint: number, policy: EscapePolicy): Spelling[]
       Array.from(String.fromCodePoint(codePoint).split("")).flatMap((unit) => unitSpelling(unit.charCodeAt(0))),
     );
   } else if (codePoint < 0x20 && short === undefined) {
-    spellings.push(unitSpelling(codePoint));
+    spellings.push(unitSpelling(codePoint).map((digits) => digits.slice(-1)));
   }
   return spellings;
 }

@@ -134,9 +134,9 @@ describe("free strings", () => {
 describe("constrained strings", () => {
   test("write characters raw, or with the one escape that is needed", () => {
     const oracle = oracleOf(stringLexeme(compileRegex("^[^x]*$")));
-    for (const text of ['"a\\"\\\\\\n/é"', '"\\u0001\\u001F\\u001f"'])
+    for (const text of ['"a\\"\\\\\\n/é"', '"\\u0001\\u001f"'])
       expect([text, oracle.accepts(text)]).toEqual([text, true]);
-    for (const text of ['"\\/"', '"\\u0061"', '"\\u000a"', '"x"'])
+    for (const text of ['"\\/"', '"\\u0061"', '"\\u000a"', '"\\u001F"', '"x"'])
       expect([text, oracle.accepts(text)]).toEqual([text, false]);
   });
 
