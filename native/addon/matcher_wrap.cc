@@ -5,6 +5,7 @@
 
 #include "native/addon/args.h"
 #include "native/addon/guard.h"
+#include "native/addon/promise_worker.h"
 #include "native/addon/tokenizer_wrap.h"
 #include "native/matcher/vocabulary.h"
 
@@ -52,25 +53,49 @@ class GrammarWrap : public Napi::ObjectWrap<GrammarWrap> {
  public:
   static Napi::Function Define(Napi::Env env) {
     return DefineClass(env, "CompiledGrammar",
-                       {InstanceAccessor<&GrammarWrap::MemoryBytes>("memoryBytes"),
+                       {StaticMethod<&GrammarWrap::Load>("load"),
+                        InstanceAccessor<&GrammarWrap::MemoryBytes>("memoryBytes"),
                         InstanceMethod<&GrammarWrap::SetMemoBudget>("setMemoBudget")});
   }
   explicit GrammarWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<GrammarWrap>(info) {
     Guard(info.Env(), [&] {
-      auto vocabulary = UnwrapVocabulary(info.Length() > 0 ? info[0] : info.Env().Undefined());
-      grammar = LoadGrammar(std::move(vocabulary), ExpectBytes(info, 1, "program"));
+      if (info.Length() > 0 && info[0].IsExternal()) {
+        grammar = *info[0].As<Napi::External<std::shared_ptr<CompiledGrammar>>>().Data();
+      } else {
+        auto vocabulary = UnwrapVocabulary(info.Length() > 0 ? info[0] : info.Env().Undefined());
+        grammar = LoadGrammar(std::move(vocabulary), ExpectBytes(info, 1, "program"));
+      }
       info.This().As<Napi::Object>().TypeTag(&kGrammarTag);
     });
   }
   std::shared_ptr<CompiledGrammar> grammar;
 
  private:
+  /// As the constructor, off the JavaScript thread: checking a program of many megabytes takes
+  /// long. The program is read where it lies, so it must not change until the promise settles.
+  static Napi::Value Load(const Napi::CallbackInfo& info) {
+    return Guard(info.Env(), [&]() -> Napi::Value {
+      using Shared = std::shared_ptr<CompiledGrammar>;
+      auto vocabulary = UnwrapVocabulary(info.Length() > 0 ? info[0] : info.Env().Undefined());
+      const auto program = ExpectBytes(info, 1, "program");
+      const auto owner =
+          std::make_shared<Napi::ObjectReference>(Napi::Persistent(info[1].As<Napi::Object>()));
+      const auto constructor = std::make_shared<Napi::FunctionReference>(
+          Napi::Persistent(info.This().As<Napi::Function>()));
+      return PromiseWorker<Shared>::Run(
+          info.Env(), [vocabulary, program, owner] { return LoadGrammar(vocabulary, program); },
+          [constructor](Napi::Env env, Shared& loaded) -> Napi::Value {
+            return constructor->New({Napi::External<Shared>::New(env, &loaded)});
+          });
+    });
+  }
   Napi::Value MemoryBytes(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), static_cast<double>(GrammarMemoryBytes(*grammar)));
   }
   void SetMemoBudget(const Napi::CallbackInfo& info) {
     Guard(info.Env(), [&] {
-      SetGrammarMemoBudget(*grammar, static_cast<size_t>(ExpectInteger(info, 0, "bytes", 0, int64_t{1} << 40)));
+      SetGrammarMemoBudget(
+          *grammar, static_cast<size_t>(ExpectInteger(info, 0, "bytes", 0, int64_t{1} << 40)));
     });
   }
 };
@@ -78,21 +103,22 @@ class GrammarWrap : public Napi::ObjectWrap<GrammarWrap> {
 class MatcherWrap : public Napi::ObjectWrap<MatcherWrap> {
  public:
   static Napi::Function Define(Napi::Env env) {
-    return DefineClass(env, "Matcher",
-                       {
-                           InstanceMethod<&MatcherWrap::AcceptToken>("acceptToken"),
-                           InstanceMethod<&MatcherWrap::AcceptBytes>("acceptBytes"),
-                           InstanceMethod<&MatcherWrap::FillNextTokenBitmask>("fillNextTokenBitmask"),
-                           InstanceMethod<&MatcherWrap::TimeTokens>("timeTokens"),
-                           InstanceMethod<&MatcherWrap::ForcedBytes>("forcedBytes"),
-                           InstanceMethod<&MatcherWrap::ForcedTokens>("forcedTokens"),
-                           InstanceMethod<&MatcherWrap::Rollback>("rollback"),
-                           InstanceMethod<&MatcherWrap::Fork>("fork"),
-                           InstanceMethod<&MatcherWrap::Reset>("reset"),
-                           InstanceAccessor<&MatcherWrap::IsComplete>("isComplete"),
-                           InstanceAccessor<&MatcherWrap::IsTerminated>("isTerminated"),
-                           InstanceAccessor<&MatcherWrap::NumSteps>("numSteps"),
-                       });
+    return DefineClass(
+        env, "Matcher",
+        {
+            InstanceMethod<&MatcherWrap::AcceptToken>("acceptToken"),
+            InstanceMethod<&MatcherWrap::AcceptBytes>("acceptBytes"),
+            InstanceMethod<&MatcherWrap::FillNextTokenBitmask>("fillNextTokenBitmask"),
+            InstanceMethod<&MatcherWrap::TimeTokens>("timeTokens"),
+            InstanceMethod<&MatcherWrap::ForcedBytes>("forcedBytes"),
+            InstanceMethod<&MatcherWrap::ForcedTokens>("forcedTokens"),
+            InstanceMethod<&MatcherWrap::Rollback>("rollback"),
+            InstanceMethod<&MatcherWrap::Fork>("fork"),
+            InstanceMethod<&MatcherWrap::Reset>("reset"),
+            InstanceAccessor<&MatcherWrap::IsComplete>("isComplete"),
+            InstanceAccessor<&MatcherWrap::IsTerminated>("isTerminated"),
+            InstanceAccessor<&MatcherWrap::NumSteps>("numSteps"),
+        });
   }
   explicit MatcherWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MatcherWrap>(info) {
     Guard(info.Env(), [&] {
@@ -127,9 +153,10 @@ class MatcherWrap : public Napi::ObjectWrap<MatcherWrap> {
       return Napi::Number::New(info.Env(), mask.num_allowed);
     });
   }
-  /// Feeds ids one by one, timing mask and commit together as the MaskBench protocol does; the clock stays on this side of the
-  /// boundary, so JavaScript's cost is not in it. Writes microseconds into `out`; returns how many ids were accepted (the one
-  /// refused, if any, is timed too).
+  /// Feeds ids one by one, timing mask and commit together as the MaskBench protocol does; the
+  /// clock stays on this side of the boundary, so JavaScript's cost is not in it. Writes
+  /// microseconds into `out`; returns how many ids were accepted (the one refused, if any, is timed
+  /// too).
   Napi::Value TimeTokens(const Napi::CallbackInfo& info) {
     return Guard(info.Env(), [&]() -> Napi::Value {
       const auto ids = ExpectInt32Array(info, 0, "ids");
@@ -166,7 +193,9 @@ class MatcherWrap : public Napi::ObjectWrap<MatcherWrap> {
     });
   }
   void Rollback(const Napi::CallbackInfo& info) {
-    Guard(info.Env(), [&] { matcher_->Rollback(static_cast<int32_t>(ExpectInteger(info, 0, "steps", 0, INT32_MAX))); });
+    Guard(info.Env(), [&] {
+      matcher_->Rollback(static_cast<int32_t>(ExpectInteger(info, 0, "steps", 0, INT32_MAX)));
+    });
   }
   Napi::Value Fork(const Napi::CallbackInfo& info) {
     return Guard(info.Env(), [&]() -> Napi::Value {

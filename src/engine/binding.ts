@@ -67,6 +67,8 @@ export interface NativeGrammar {
 
 export interface NativeGrammarClass {
   new (vocabulary: NativeVocabulary, program: Uint8Array): NativeGrammar;
+  /** The same on another thread, for large programs, which must not change meanwhile. */
+  load(vocabulary: NativeVocabulary, program: Uint8Array): Promise<NativeGrammar>;
 }
 
 /** One cursor over a grammar. */
@@ -280,7 +282,7 @@ export const NATIVE_CLASSES = {
   },
   StreamDecoder: { statics: [], members: ["push", "flush"] },
   Vocabulary: { statics: [], members: ["size"] },
-  CompiledGrammar: { statics: [], members: ["memoryBytes", "setMemoBudget"] },
+  CompiledGrammar: { statics: ["load"], members: ["memoryBytes", "setMemoBudget"] },
   Matcher: {
     statics: [],
     members: [

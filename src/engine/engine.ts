@@ -19,6 +19,7 @@ import {
   type NativeEngineOptions,
   type NativeEngineStats,
   type NativeFinish,
+  type NativeGrammar,
   type NativeRequestOptions,
   type NativeStepEvent,
   type NativeTokenizer,
@@ -95,6 +96,8 @@ interface Live {
 }
 
 const MAX_REQUEST_ID = 0x7fffffff;
+/** Bytes of a program; checking takes a few milliseconds a megabyte. */
+const MAX_LOADED_AT_ONCE = 512 << 10;
 
 export class Engine implements EngineHandle {
   readonly modelId: string;
@@ -167,7 +170,7 @@ export class Engine implements EngineHandle {
       const tokenId = (name: string): number => this.tokenizer.tokenId(name);
       const { program } = await this.#compileService.compile(task, { signal: abandoned, tokenId });
       this.#assertOpen();
-      const native = callNative(() => new this.#binding.CompiledGrammar(this.vocabulary, program));
+      const native = await this.#loadGrammar(program);
       return { native, programBytes: program.byteLength };
     };
     return this.#grammars.get(keyOf(task), compile, signal);
@@ -222,6 +225,14 @@ export class Engine implements EngineHandle {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Checking a large program would hold the event loop; handing a small one to another thread takes longer than checking it. */
+  #loadGrammar(program: Uint8Array): NativeGrammar | Promise<NativeGrammar> {
+    const { CompiledGrammar } = this.#binding;
+    return program.byteLength <= MAX_LOADED_AT_ONCE
+      ? callNative(() => new CompiledGrammar(this.vocabulary, program))
+      : callNativeAsync(() => CompiledGrammar.load(this.vocabulary, program));
   }
 
   #assertOpen(): void {
