@@ -1,4 +1,5 @@
-// The one exception type of the native code. Thrown while loading and building; hot paths return values instead.
+// The one exception type of the native code. Thrown while loading and building; hot paths return
+// values instead.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +8,12 @@
 
 namespace diecast {
 
-/// Why an operation failed. `ErrorCodeName` gives the spelling that TypeScript sees (src/errors.ts holds the same table).
+/// Why an operation failed. `ErrorCodeName` gives the spelling that TypeScript sees (src/errors.ts
+/// holds the same table).
 enum class ErrorCode : uint8_t {
-  kNativeFailure,     ///< a bug or an operating-system failure
-  kInvalidArgument,   ///< a caller passed a value out of range
-  kModelInvalid,      ///< a model or tokenizer file is damaged; the message names field and byte offset
+  kNativeFailure,    ///< a bug or an operating-system failure
+  kInvalidArgument,  ///< a caller passed a value out of range
+  kModelInvalid,  ///< a model or tokenizer file is damaged; the message names field and byte offset
   kModelUnsupported,  ///< a well-formed file asks for what is not implemented
   kGrammarInvalid,    ///< a grammar program fails its checks
   kGrammarTooLarge,   ///< a grammar exceeds a budget

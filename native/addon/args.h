@@ -26,15 +26,18 @@ inline double ExpectNumber(const Napi::CallbackInfo& info, size_t i, const char*
   return info[i].As<Napi::Number>().DoubleValue();
 }
 
-inline int64_t ExpectInteger(const Napi::CallbackInfo& info, size_t i, const char* name, int64_t lo, int64_t hi) {
+inline int64_t ExpectInteger(const Napi::CallbackInfo& info, size_t i, const char* name, int64_t lo,
+                             int64_t hi) {
   const double value = ExpectNumber(info, i, name);
-  if (!(value >= static_cast<double>(lo) && value <= static_cast<double>(hi)) || value != std::floor(value)) {
+  if (!(value >= static_cast<double>(lo) && value <= static_cast<double>(hi)) ||
+      value != std::floor(value)) {
     BadArgument(name, "an integer in [" + std::to_string(lo) + ", " + std::to_string(hi) + "]");
   }
   return static_cast<int64_t>(value);
 }
 
-inline bool OptionalBool(const Napi::CallbackInfo& info, size_t i, const char* name, bool fallback) {
+inline bool OptionalBool(const Napi::CallbackInfo& info, size_t i, const char* name,
+                         bool fallback) {
   if (i >= info.Length() || info[i].IsUndefined()) return fallback;
   if (!info[i].IsBoolean()) BadArgument(name, "a boolean");
   return info[i].As<Napi::Boolean>().Value();
@@ -60,8 +63,8 @@ inline std::span<uint8_t> ExpectBytes(const Napi::CallbackInfo& info, size_t i, 
   return {array.Data(), array.ElementLength()};
 }
 
-inline std::span<int32_t> ExpectInt32Array(const Napi::CallbackInfo& info, size_t i, const char* name,
-                                           size_t min_length = 0) {
+inline std::span<int32_t> ExpectInt32Array(const Napi::CallbackInfo& info, size_t i,
+                                           const char* name, size_t min_length = 0) {
   if (i >= info.Length() || !info[i].IsTypedArray() ||
       info[i].As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
     BadArgument(name, "an Int32Array");

@@ -15,7 +15,8 @@ void RegisterMatcher(Napi::Env env, Napi::Object exports);
 std::shared_ptr<Vocabulary> UnwrapVocabulary(const Napi::Value& value);
 std::shared_ptr<CompiledGrammar> UnwrapGrammar(const Napi::Value& value);
 
-/// What other wraps pass to `new Vocabulary(…)` to make a JavaScript object for an existing vocabulary.
+/// What other wraps pass to `new Vocabulary(…)` to make a JavaScript object for an existing
+/// vocabulary.
 Napi::Value ExternalVocabulary(Napi::Env env, std::shared_ptr<Vocabulary> vocabulary);
 
 }  // namespace diecast::addon

@@ -45,7 +45,8 @@ class PromiseWorker final : public Napi::AsyncWorker {
   }
 
  private:
-  PromiseWorker(Napi::Env env, std::function<T()> work, std::function<Napi::Value(Napi::Env, T&)> to_js)
+  PromiseWorker(Napi::Env env, std::function<T()> work,
+                std::function<Napi::Value(Napi::Env, T&)> to_js)
       : Napi::AsyncWorker(env),
         deferred_(Napi::Promise::Deferred::New(env)),
         work_(std::move(work)),

@@ -7,19 +7,21 @@
 namespace diecast {
 namespace {
 
-/// States with at least this many live bytes are worth a table; narrower ones visit only a small part of the trie.
+/// States with at least this many live bytes are worth a table; narrower ones visit only a small
+/// part of the trie.
 constexpr uint32_t kDenseBytes = 24;
 /// Beyond this many single ids a bitmap is smaller and faster.
 constexpr size_t kMaxExtra = 1024;
-/// How many trailing tokens of a forced run are checked for longer alternatives. A token that could swallow more than this many
-/// others would have to be longer than any merge of canonical text.
+/// How many trailing tokens of a forced run are checked for longer alternatives. A token that could
+/// swallow more than this many others would have to be longer than any merge of canonical text.
 constexpr size_t kExtendWindow = 4;
 /// Tokens of context given to the tokenizer before the forced text.
 constexpr size_t kContextTokens = 8;
 
 }  // namespace
 
-CompiledGrammar::CompiledGrammar(std::shared_ptr<Vocabulary> vocabulary, std::span<const uint8_t> program)
+CompiledGrammar::CompiledGrammar(std::shared_ptr<Vocabulary> vocabulary,
+                                 std::span<const uint8_t> program)
     : vocabulary_(std::move(vocabulary)), program_(program, vocabulary_->producible()) {
   store_ = std::make_shared<ConfigStore>(program_, vocabulary_->max_token_bytes());
   tables_.resize(program_.rules().size());
@@ -50,7 +52,8 @@ LexemeTable& CompiledGrammar::TableOf(uint32_t rule) {
   return *tables_[rule];
 }
 
-std::shared_ptr<const MaskEntry> CompiledGrammar::Mask(ConfigStore& store, uint32_t config, bool* computed) {
+std::shared_ptr<const MaskEntry> CompiledGrammar::Mask(ConfigStore& store, uint32_t config,
+                                                       bool* computed) {
   const uint32_t cls = store.ClassOf(config);
   if (const auto& known = store.MaskOfClass(cls)) return known;
   *computed = true;
@@ -61,8 +64,8 @@ std::shared_ptr<const MaskEntry> CompiledGrammar::Mask(ConfigStore& store, uint3
 }
 
 template <typename Visit>
-void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent, uint32_t config,
-                           Visit&& visit) {
+void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent,
+                           uint32_t config, Visit&& visit) {
   if (trie.size() == 0) return;
   const uint32_t begin = parent == TokenTrie::kNone ? 0 : parent + 1;
   const uint32_t end = parent == TokenTrie::kNone ? trie.size() : trie.node(parent).subtree_end;
@@ -95,7 +98,8 @@ void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Mem
   const ConfigStore::Room room = store.RoomOf(member.state, member.reg);
   const auto table = TableOf(rule_index).TableOf(local);
   auto inside = table->Inside({room.to_max, room.to_min});
-  // A text that must differ from others: tokens that complete one of them, or leave no way around it, are taken out.
+  // A text that must differ from others: tokens that complete one of them, or leave no way around
+  // it, are taken out.
   const bool captures = member.text != RegisterStore::kNoText;
   std::vector<ConfigStore::Member> alone{member};
   const uint32_t config = captures ? store.Intern(&alone) : ConfigStore::kDead;
@@ -131,10 +135,9 @@ void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Mem
   }
 }
 
-std::shared_ptr<const TokenBitmap> CompiledGrammar::WithoutForbidden(ConfigStore& store,
-                                                                     const ConfigStore::Member& member,
-                                                                     std::shared_ptr<const TokenBitmap> inside,
-                                                                     const std::function<bool(uint32_t)>& dead) {
+std::shared_ptr<const TokenBitmap> CompiledGrammar::WithoutForbidden(
+    ConfigStore& store, const ConfigStore::Member& member,
+    std::shared_ptr<const TokenBitmap> inside, const std::function<bool(uint32_t)>& dead) {
   const TokenTrie& trie = vocabulary_->trie();
   std::shared_ptr<TokenBitmap> own;
   for (const std::string& rest : store.Forbidden(member)) {
@@ -161,8 +164,8 @@ std::shared_ptr<const MaskEntry> CompiledGrammar::BuildMask(ConfigStore& store, 
     const auto eos = vocabulary_->tokenizer().eos_ids();
     ids.assign(eos.begin(), eos.end());
   }
-  // A token is allowed when one member allows it, so members are taken apart: those inside of a lexeme use its table, the rest
-  // walk the trie together.
+  // A token is allowed when one member allows it, so members are taken apart: those inside of a
+  // lexeme use its table, the rest walk the trie together.
   const auto span = store.members(config);
   const std::vector<ConfigStore::Member> members(span.begin(), span.end());
   std::vector<ConfigStore::Member> walked;
@@ -202,7 +205,8 @@ std::shared_ptr<const MaskEntry> CompiledGrammar::BuildMask(ConfigStore& store, 
     entry->base = std::move(own);
   }
   if (entry->base) {
-    std::erase_if(ids, [&](int32_t id) { return TestBit(entry->base->words, static_cast<uint32_t>(id)); });
+    std::erase_if(
+        ids, [&](int32_t id) { return TestBit(entry->base->words, static_cast<uint32_t>(id)); });
   }
   entry->extra.assign(ids.begin(), ids.end());
   entry->memory_bytes += entry->extra.size() * sizeof(int32_t);
@@ -229,7 +233,8 @@ void CompiledGrammar::AddTokenEdges(const ConfigStore::Member& member,
 }
 
 int32_t CompiledGrammar::ForcedTokenId(ConfigStore& store, uint32_t config) {
-  if (!store.HasTokenMoves(config) || store.complete(config) || store.Live(config) != ByteSet{}) return -1;
+  if (!store.HasTokenMoves(config) || store.complete(config) || store.Live(config) != ByteSet{})
+    return -1;
   int32_t forced = -1;
   for (const ConfigStore::Member& m : store.members(config)) {
     for (const Program::TokenEdge& e : program_.TokenEdges(m.state)) {
@@ -275,14 +280,17 @@ std::vector<int32_t> CompiledGrammar::ForcedTokens(ConfigStore& store, uint32_t 
   }
   const Tokenizer& tokenizer = vocabulary_->tokenizer();
 
-  // The context that the tokenizer may merge over: back to the last special token, at most kContextTokens.
+  // The context that the tokenizer may merge over: back to the last special token, at most
+  // kContextTokens.
   size_t start = context.size();
   while (start > 0 && context.size() - start < kContextTokens) {
     const int32_t id = context[start - 1];
-    if (id < 0 || id >= tokenizer.vocab_size() || tokenizer.IsSpecial(id) || vocabulary_->IsEos(id)) break;
+    if (id < 0 || id >= tokenizer.vocab_size() || tokenizer.IsSpecial(id) || vocabulary_->IsEos(id))
+      break;
     --start;
   }
-  // The window's left edge may cut a word, so that its own tokens come out differently: then look at less of it.
+  // The window's left edge may cut a word, so that its own tokens come out differently: then look
+  // at less of it.
   std::vector<int32_t> tokens;
   for (;; ++start) {
     const auto window = context.subspan(start);
@@ -293,7 +301,8 @@ std::vector<int32_t> CompiledGrammar::ForcedTokens(ConfigStore& store, uint32_t 
       tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(window.size()));
       break;
     }
-    // Even the last token alone would merge with the forced text: the model chose otherwise, and goes on choosing.
+    // Even the last token alone would merge with the forced text: the model chose otherwise, and
+    // goes on choosing.
     if (window.size() <= 1) return {};
   }
 

@@ -49,7 +49,8 @@ uint32_t ConfigStore::Push(uint32_t parent, uint32_t state, uint32_t reg, uint32
   uint32_t cls = 0;
   if (program_.has_counters()) {
     const StackClass key{stacks_[parent].cls, state, RoomKey(state, reg), text_start};
-    const uint64_t class_hash = HashMix(HashMix(HashMix(key.parent, key.state), key.room), text_start);
+    const uint64_t class_hash =
+        HashMix(HashMix(HashMix(key.parent, key.state), key.room), text_start);
     cls = stack_class_table_.Find(class_hash, [&](uint32_t c) { return stack_classes_[c] == key; });
     if (cls == InternTable::kNone) {
       cls = static_cast<uint32_t>(stack_classes_.size());
@@ -83,7 +84,8 @@ bool ConfigStore::Admits(uint32_t state, uint32_t reg) const {
   return more == layout::kInfinityWord || uint64_t{record.count} + more >= rule.counter_min;
 }
 
-bool ConfigStore::Count(const Program::Rule& rule, bool inc, const Program::CallEdge* edge, uint32_t* reg) {
+bool ConfigStore::Count(const Program::Rule& rule, bool inc, const Program::CallEdge* edge,
+                        uint32_t* reg) {
   const bool mark = edge != nullptr && edge->mark();
   if (!inc && !mark) return true;
   if (!rule.registers()) {
@@ -95,7 +97,8 @@ bool ConfigStore::Count(const Program::Rule& rule, bool inc, const Program::Call
     *reg = registers_.WithSlot(*reg, edge->slot());
   }
   // An unbounded count stops where it no longer matters.
-  const bool enough = rule.counter_max == layout::kInfinityWord && registers_.record(*reg).count >= rule.counter_min;
+  const bool enough = rule.counter_max == layout::kInfinityWord &&
+                      registers_.record(*reg).count >= rule.counter_min;
   if (!enough) *reg = registers_.WithCount(*reg);
   return true;
 }
@@ -105,7 +108,8 @@ void ConfigStore::Close() {
   while (!pending_.empty()) {
     const Member m = pending_.back();
     pending_.pop_back();
-    // Each member is expanded once. Small closures compare with all, large ones go through an index.
+    // Each member is expanded once. Small closures compare with all, large ones go through an
+    // index.
     if (visited_.size() < kSmallClosure) {
       if (std::find(visited_.begin(), visited_.end(), m) != visited_.end()) continue;
     } else {
@@ -115,13 +119,16 @@ void ConfigStore::Close() {
         indexed = true;
       }
       const uint64_t hash = HashOf(m);
-      if (visited_table_.Find(hash, [&](uint32_t i) { return visited_[i] == m; }) != InternTable::kNone) continue;
+      if (visited_table_.Find(hash, [&](uint32_t i) { return visited_[i] == m; }) !=
+          InternTable::kNone)
+        continue;
       visited_table_.Add(hash);
     }
     visited_.push_back(m);
     if (visited_.size() > kMaxMembers) {
-      throw Error(ErrorCode::kGrammarTooLarge, "the grammar is too ambiguous: a configuration of more than " +
-                                                   std::to_string(kMaxMembers) + " members");
+      throw Error(ErrorCode::kGrammarTooLarge,
+                  "the grammar is too ambiguous: a configuration of more than " +
+                      std::to_string(kMaxMembers) + " members");
     }
 
     if (program_.HasMoves(m.state)) result_.push_back(m);
@@ -136,7 +143,8 @@ void ConfigStore::Close() {
         Enter(node.parent, node.state, node.reg, m.text);
       } else if (const uint32_t value = registers_.Since(m.text, node.text_start);
                  !registers_.record(node.reg).Seen(value)) {
-        const uint32_t outer = node.text_start == RegisterStore::kEmptyText ? RegisterStore::kNoText : m.text;
+        const uint32_t outer =
+            node.text_start == RegisterStore::kEmptyText ? RegisterStore::kNoText : m.text;
         Enter(node.parent, node.state, registers_.WithValue(node.reg, value), outer);
       }
     }
@@ -149,10 +157,12 @@ void ConfigStore::Close() {
       }
       const uint32_t callee = program_.rules()[edge.rule].start;
       if (edge.unique()) {
-        const uint32_t start = m.text == RegisterStore::kNoText ? RegisterStore::kEmptyText : m.text;
+        const uint32_t start =
+            m.text == RegisterStore::kNoText ? RegisterStore::kEmptyText : m.text;
         Enter(Push(m.stack, edge.target, reg, start), callee, 0, start);
       } else if (program_.PureReturn(edge.target)) {
-        // A call in last position needs no frame to come back to: right recursion keeps the stack flat.
+        // A call in last position needs no frame to come back to: right recursion keeps the stack
+        // flat.
         Enter(m.stack, callee, 0, m.text);
       } else {
         Enter(Push(m.stack, edge.target, reg, RegisterStore::kNoText), callee, 0, m.text);
@@ -174,8 +184,8 @@ uint32_t ConfigStore::Intern(std::vector<Member>* set) {
   const auto id = static_cast<uint32_t>(configs_.size());
   bool complete = false;
   for (const Member& m : *set) complete |= m.state == kCompleteState;
-  configs_.push_back({static_cast<uint32_t>(members_.size()), static_cast<uint32_t>(set->size()), kNone, kNone,
-                      kForcedUnknown, complete});
+  configs_.push_back({static_cast<uint32_t>(members_.size()), static_cast<uint32_t>(set->size()),
+                      kNone, kNone, kForcedUnknown, complete});
   members_.insert(members_.end(), set->begin(), set->end());
   config_table_.Add(hash);
   return id;
@@ -201,11 +211,13 @@ void ConfigStore::StepInto(uint32_t config, uint8_t byte) {
     const Member m = members_[i];
     if (m.state == kCompleteState) continue;
     const auto text = [&] {
-      const bool captured = m.text != RegisterStore::kNoText && !program_.RuleOf(m.state).uncaptured();
+      const bool captured =
+          m.text != RegisterStore::kNoText && !program_.RuleOf(m.state).uncaptured();
       return captured ? registers_.Append(m.text, byte) : m.text;
     };
     if (program_.IsLiteralPosition(m.state)) {
-      if (program_.LiteralByte(m.state) == byte) Enter(m.stack, program_.LiteralNext(m.state), m.reg, text());
+      if (program_.LiteralByte(m.state) == byte)
+        Enter(m.stack, program_.LiteralNext(m.state), m.reg, text());
       continue;
     }
     for (const Program::ByteEdge& e : program_.ByteEdges(m.state)) {
@@ -230,13 +242,15 @@ bool ConfigStore::AtRisk(const Member& member) const {
     if (node.text_start == RegisterStore::kNoText) continue;
     const RegisterStore::Record& record = registers_.record(node.reg);
     if (record.values.empty()) continue;
-    // The outermost capture starts at the empty text, so its ids compare directly; inner ones compare as strings.
+    // The outermost capture starts at the empty text, so its ids compare directly; inner ones
+    // compare as strings.
     if (node.text_start == RegisterStore::kEmptyText) {
       for (const uint32_t v : record.values) {
         if (registers_.IsPrefix(member.text, v)) return true;
       }
     } else {
-      const std::string text = registers_.Text(member.text).substr(registers_.Length(node.text_start));
+      const std::string text =
+          registers_.Text(member.text).substr(registers_.Length(node.text_start));
       for (const uint32_t v : record.values) {
         if (registers_.Text(v).starts_with(text)) return true;
       }
@@ -251,10 +265,12 @@ std::vector<std::string> ConfigStore::Forbidden(const Member& member) {
   for (uint32_t s = member.stack; s != kBottom; s = stacks_[s].parent) {
     const StackNode& node = stacks_[s];
     if (node.text_start == RegisterStore::kNoText) continue;
-    const std::string text = registers_.Text(member.text).substr(registers_.Length(node.text_start));
+    const std::string text =
+        registers_.Text(member.text).substr(registers_.Length(node.text_start));
     for (const uint32_t v : registers_.record(node.reg).values) {
       const std::string value = registers_.Text(v);
-      if (value.size() > text.size() && value.starts_with(text)) rests.push_back(value.substr(text.size()));
+      if (value.size() > text.size() && value.starts_with(text))
+        rests.push_back(value.substr(text.size()));
     }
   }
   return rests;
@@ -273,7 +289,8 @@ void ConfigStore::DropExhausted() {
 }
 
 bool ConfigStore::CanAvoidSeen(const Member& member) {
-  // Breadth first over bytes until some member is out of reach of every text seen: from there any completion will do.
+  // Breadth first over bytes until some member is out of reach of every text seen: from there any
+  // completion will do.
   std::vector<Member> set{member};
   std::vector<uint32_t> queue{Intern(&set)};
   std::vector<uint32_t> visited = queue;
@@ -297,7 +314,8 @@ bool ConfigStore::CanAvoidSeen(const Member& member) {
 }
 
 uint32_t ConfigStore::StepAll(uint32_t config, std::string_view bytes) {
-  // Inside a counted lexeme every count is a configuration of its own: run the automaton directly and intern only the end.
+  // Inside a counted lexeme every count is a configuration of its own: run the automaton directly
+  // and intern only the end.
   if (configs_[config].size == 1) {
     Member m = members_[configs_[config].first];
     if (m.state != kCompleteState && !program_.IsLiteralPosition(m.state)) {
@@ -352,7 +370,8 @@ uint32_t ConfigStore::StepToken(uint32_t config, int32_t id, std::string_view by
     if (m.state == kCompleteState) continue;
     for (const Program::TokenEdge& e : program_.TokenEdges(m.state)) {
       const auto token = static_cast<uint32_t>(id);
-      if (token >= e.lo && token <= e.hi && Admits(e.target, m.reg)) Enter(m.stack, e.target, m.reg, m.text);
+      if (token >= e.lo && token <= e.hi && Admits(e.target, m.reg))
+        Enter(m.stack, e.target, m.reg, m.text);
     }
   }
   Close();
@@ -397,7 +416,8 @@ int ConfigStore::ForcedByte(uint32_t config) {
       int byte = -1;
       for (int w = 0; w < 4; ++w) {
         count += std::popcount(live[static_cast<size_t>(w)]);
-        if (live[static_cast<size_t>(w)] != 0) byte = w * 64 + std::countr_zero(live[static_cast<size_t>(w)]);
+        if (live[static_cast<size_t>(w)] != 0)
+          byte = w * 64 + std::countr_zero(live[static_cast<size_t>(w)]);
       }
       if (count == 1) forced = static_cast<int16_t>(byte);
     }
@@ -444,7 +464,8 @@ uint32_t ConfigStore::Import(const ConfigStore& from, uint32_t config) {
       const StackNode& node = from.stacks_[*it];
       stack = Push(stack, node.state, reg(node.state, node.reg), text(node.text_start));
     }
-    set.push_back({stack, m.state, m.state == kCompleteState ? 0 : reg(m.state, m.reg), text(m.text)});
+    set.push_back(
+        {stack, m.state, m.state == kCompleteState ? 0 : reg(m.state, m.reg), text(m.text)});
   }
   return Intern(&set);
 }
@@ -454,7 +475,8 @@ ConfigStore::Room ConfigStore::RoomOf(uint32_t state, uint32_t reg) const {
   if (!rule.counted()) return {layout::kInfinityWord, 0};
   const uint32_t clip = rule.reach + max_token_bytes_;
   Room room{layout::kInfinityWord, 0};
-  if (rule.counter_max != layout::kInfinityWord) room.to_max = std::min(rule.counter_max - reg, clip);
+  if (rule.counter_max != layout::kInfinityWord)
+    room.to_max = std::min(rule.counter_max - reg, clip);
   if (reg < rule.counter_min) room.to_min = std::min(rule.counter_min - reg, clip);
   return room;
 }
@@ -471,7 +493,8 @@ uint32_t ConfigStore::ClassOf(uint32_t config) {
   std::vector<ClassMember> set;
   set.reserve(configs_[config].size);
   for (const Member& m : members(config)) {
-    set.push_back({m.state == kCompleteState ? 0 : RoomKey(m.state, m.reg), stacks_[m.stack].cls, m.state, m.text});
+    set.push_back({m.state == kCompleteState ? 0 : RoomKey(m.state, m.reg), stacks_[m.stack].cls,
+                   m.state, m.text});
   }
   std::sort(set.begin(), set.end());
   set.erase(std::unique(set.begin(), set.end()), set.end());
@@ -485,7 +508,8 @@ uint32_t ConfigStore::ClassOf(uint32_t config) {
   });
   if (cls == InternTable::kNone) {
     cls = static_cast<uint32_t>(class_spans_.size());
-    class_spans_.emplace_back(static_cast<uint32_t>(class_members_.size()), static_cast<uint32_t>(set.size()));
+    class_spans_.emplace_back(static_cast<uint32_t>(class_members_.size()),
+                              static_cast<uint32_t>(set.size()));
     class_members_.insert(class_members_.end(), set.begin(), set.end());
     class_table_.Add(hash);
   }
@@ -500,10 +524,11 @@ std::shared_ptr<const MaskEntry>& ConfigStore::MaskOfClass(uint32_t cls) {
 
 size_t ConfigStore::memory_bytes() const {
   const auto bytes = [](const auto& v) { return v.capacity() * sizeof(v[0]); };
-  return sizeof(*this) + bytes(configs_) + bytes(members_) + bytes(stacks_) + bytes(live_) + bytes(class_spans_) +
-         bytes(class_members_) + bytes(stack_classes_) + bytes(masks_) + config_table_.memory_bytes() +
-         stack_table_.memory_bytes() + class_table_.memory_bytes() + stack_class_table_.memory_bytes() +
-         transitions_.memory_bytes() + registers_.memory_bytes() + mask_bytes_;
+  return sizeof(*this) + bytes(configs_) + bytes(members_) + bytes(stacks_) + bytes(live_) +
+         bytes(class_spans_) + bytes(class_members_) + bytes(stack_classes_) + bytes(masks_) +
+         config_table_.memory_bytes() + stack_table_.memory_bytes() + class_table_.memory_bytes() +
+         stack_class_table_.memory_bytes() + transitions_.memory_bytes() +
+         registers_.memory_bytes() + mask_bytes_;
 }
 
 }  // namespace diecast

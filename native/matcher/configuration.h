@@ -1,12 +1,13 @@
 // Configurations: the sets of places at which a grammar program can stand after some text.
 //
-// A member is (stack, state, count): a state of a rule's automaton, the calls to return from, and the rule's counter. Members are
-// always *closed*: calls are entered and returns taken, so every member can consume a byte or is the mark of a complete text.
-// Stacks are linked nodes, shared and interned; configurations are interned sorted sets of members, so equal situations have equal
-// ids, every byte transition is computed once, and rollback and fork are copies of ids.
+// A member is (stack, state, count): a state of a rule's automaton, the calls to return from, and
+// the rule's counter. Members are always *closed*: calls are entered and returns taken, so every
+// member can consume a byte or is the mark of a complete text. Stacks are linked nodes, shared and
+// interned; configurations are interned sorted sets of members, so equal situations have equal ids,
+// every byte transition is computed once, and rollback and fork are copies of ids.
 //
-// A configuration's *class* abstracts from counters whatever no single token can feel (200 or 300 items short of the limit are
-// the same): masks are kept by class.
+// A configuration's *class* abstracts from counters whatever no single token can feel (200 or 300
+// items short of the limit are the same): masks are kept by class.
 #pragma once
 
 #include <array>
@@ -37,7 +38,8 @@ class ConfigStore {
     uint32_t stack;
     uint32_t state;
     uint32_t reg;   ///< the rule's counter, or the id of its record when it has registers
-    uint32_t text;  ///< what the innermost UNIQUE call has consumed so far, RegisterStore::kNoText outside of one
+    uint32_t text;  ///< what the innermost UNIQUE call has consumed so far, RegisterStore::kNoText
+                    ///< outside of one
     bool operator==(const Member&) const = default;
     auto operator<=>(const Member&) const = default;
   };
@@ -59,20 +61,22 @@ class ConfigStore {
     return {members_.data() + configs_[config].first, configs_[config].size};
   }
   bool complete(uint32_t config) const { return configs_[config].complete; }
-  /// Bytes that some member has an edge for. With texts being captured, a byte in it may still turn out dead.
+  /// Bytes that some member has an edge for. With texts being captured, a byte in it may still turn
+  /// out dead.
   const ByteSet& Live(uint32_t config);
   /// The only byte that can follow, or -1 when there is a choice, none, or the text may end here.
   int ForcedByte(uint32_t config);
 
-  /// The configuration after returning from `stack`'s call. For a UNIQUE call the text is not known here: what is allowed is a
-  /// superset of the truth.
+  /// The configuration after returning from `stack`'s call. For a UNIQUE call the text is not known
+  /// here: what is allowed is a superset of the truth.
   uint32_t Follow(uint32_t stack);
   /// Interns a set of closed members (a part of another configuration).
   uint32_t Intern(std::vector<Member>* members);
   /// The same situation, known to another store of this program.
   uint32_t Import(const ConfigStore& from, uint32_t config);
 
-  /// Texts that a capturing member must not complete and has begun: its continuations among the texts already seen.
+  /// Texts that a capturing member must not complete and has begun: its continuations among the
+  /// texts already seen.
   std::vector<std::string> Forbidden(const Member& member);
 
   uint32_t ClassOf(uint32_t config);
@@ -124,7 +128,9 @@ class ConfigStore {
   bool Count(const Program::Rule& rule, bool inc, const Program::CallEdge* edge, uint32_t* reg);
   /// Starts a closure: clears the work lists.
   void BeginClosure();
-  void Enter(uint32_t stack, uint32_t state, uint32_t reg, uint32_t text) { pending_.push_back({stack, state, reg, text}); }
+  void Enter(uint32_t stack, uint32_t state, uint32_t reg, uint32_t text) {
+    pending_.push_back({stack, state, reg, text});
+  }
   /// Enters everything that is pending, leaving closed members in result_.
   void Close();
   /// Consumes a byte into result_, without interning.

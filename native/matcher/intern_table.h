@@ -1,4 +1,5 @@
-// Gives equal values one id: an open-addressing index over values that the owner keeps in its own arrays.
+// Gives equal values one id: an open-addressing index over values that the owner keeps in its own
+// arrays.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +8,8 @@
 
 namespace diecast {
 
-/// Mixes a word into a hash. Source: the finalizer of MurmurHash3 (Appleby), used as a step function.
+/// Mixes a word into a hash. Source: the finalizer of MurmurHash3 (Appleby), used as a step
+/// function.
 inline uint64_t HashMix(uint64_t hash, uint64_t word) {
   hash ^= word + 0x9e3779b97f4a7c15ull + (hash << 6) + (hash >> 2);
   hash ^= hash >> 33;

@@ -65,14 +65,16 @@ LexemeAutomaton::LexemeAutomaton(const Program& program, uint32_t rule_index) {
       has_edges_[s] = 1;
       for (uint32_t c = class_of_[e.lo]; c <= class_of_[e.hi]; ++c) {
         uint32_t& cell = next_[s * num_classes_ + c];
-        if (cell != kDead) throw Error(ErrorCode::kGrammarInvalid, "grammar program: a lexeme is not deterministic");
+        if (cell != kDead)
+          throw Error(ErrorCode::kGrammarInvalid, "grammar program: a lexeme is not deterministic");
         cell = e.next;
       }
     }
   }
   if (rule.counted()) {
     distances_.resize(num_states);
-    for (uint32_t s = 0; s < rule.num_states; ++s) distances_[s] = program.DistanceOf(rule.first_state + s);
+    for (uint32_t s = 0; s < rule.num_states; ++s)
+      distances_[s] = program.DistanceOf(rule.first_state + s);
     for (size_t i = 0; i < literal_positions.size(); ++i) {
       distances_[rule.num_states + i] = program.DistanceOf(literal_positions[i]);
     }
@@ -89,7 +91,8 @@ uint64_t LexemeAutomaton::Hash() const {
 }
 
 std::string LexemeAutomaton::Future(uint32_t state, size_t max_states) const {
-  // Breadth first in byte order numbers the states of a deterministic automaton in only one way. Classes are byte ranges in order.
+  // Breadth first in byte order numbers the states of a deterministic automaton in only one way.
+  // Classes are byte ranges in order.
   std::vector<uint32_t> order{state};
   std::unordered_map<uint32_t, uint32_t> number{{state, 0}};
   std::array<uint8_t, 257> first_byte{};
@@ -125,7 +128,8 @@ std::string LexemeAutomaton::Future(uint32_t state, size_t max_states) const {
 }
 
 size_t LexemeAutomaton::memory_bytes() const {
-  return sizeof(*this) + next_.capacity() * 4 + accepting_.capacity() * 2 + distances_.capacity() * 8;
+  return sizeof(*this) + next_.capacity() * 4 + accepting_.capacity() * 2 +
+         distances_.capacity() * 8;
 }
 
 }  // namespace diecast

@@ -69,7 +69,8 @@ std::shared_ptr<StateTable> LexemeTable::Build(uint32_t state) {
       base = Build(model);
       states_[model] = base;
     }
-    table = std::make_shared<StateTable>(automaton_, state, vocabulary_, std::move(base), differing);
+    table =
+        std::make_shared<StateTable>(automaton_, state, vocabulary_, std::move(base), differing);
   } else {
     table = std::make_shared<StateTable>(automaton_, state, vocabulary_);
   }

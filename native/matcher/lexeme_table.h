@@ -1,9 +1,10 @@
 // The state tables of one lexeme, shared by all grammars that contain an equal automaton.
 //
-// A lexeme (a string, a number, a run of whitespace) is a deterministic byte automaton without calls, so what a token does inside
-// of it depends on nothing but the automaton and the state. A mask inside a lexeme is one bitmap, plus the tokens that leave it,
-// whose remainders are walked with the configuration that follows: with 128,000 tokens, an in-string mask touches about a hundred
-// remainders instead of a whole trie.
+// A lexeme (a string, a number, a run of whitespace) is a deterministic byte automaton without
+// calls, so what a token does inside of it depends on nothing but the automaton and the state. A
+// mask inside a lexeme is one bitmap, plus the tokens that leave it, whose remainders are walked
+// with the configuration that follows: with 128,000 tokens, an in-string mask touches about a
+// hundred remainders instead of a whole trie.
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,9 @@ struct TokenBitmap {
 };
 
 inline void SetBit(std::vector<uint32_t>* words, uint32_t i) { (*words)[i >> 5] |= 1u << (i & 31); }
-inline bool TestBit(const std::vector<uint32_t>& words, uint32_t i) { return words[i >> 5] >> (i & 31) & 1; }
+inline bool TestBit(const std::vector<uint32_t>& words, uint32_t i) {
+  return words[i >> 5] >> (i & 31) & 1;
+}
 
 /// Immutable. Tens of bytes for most configurations: thousands of them share one in-string bitmap.
 struct MaskEntry {

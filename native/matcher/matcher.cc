@@ -43,8 +43,9 @@ void SetGrammarMemoBudget(CompiledGrammar& grammar, size_t bytes) {
 struct Matcher::Impl {
   std::shared_ptr<CompiledGrammar> grammar;
   std::shared_ptr<ConfigStore> store;
-  std::vector<uint32_t> history;  // configuration before each step, then the current one at the back
-  bool ended = false;             // EOS accepted: one more step, at the same configuration
+  std::vector<uint32_t>
+      history;         // configuration before each step, then the current one at the back
+  bool ended = false;  // EOS accepted: one more step, at the same configuration
 
   uint32_t current() const { return history.back(); }
 
@@ -81,13 +82,15 @@ bool Matcher::AcceptToken(int32_t id) {
   const Tokenizer& tokenizer = vocabulary.tokenizer();
   if (id >= tokenizer.vocab_size()) return false;
   const bool eos = vocabulary.IsEos(id);
-  const std::string_view bytes = eos || tokenizer.IsSpecial(id) ? std::string_view{} : tokenizer.TokenBytes(id);
+  const std::string_view bytes =
+      eos || tokenizer.IsSpecial(id) ? std::string_view{} : tokenizer.TokenBytes(id);
   const uint32_t next = m.store->StepToken(m.current(), id, bytes);
   if (next != ConfigStore::kDead) {
     m.history.push_back(next);
     return true;
   }
-  // A grammar that names an end token by its id has consumed it above; for all others it ends the text.
+  // A grammar that names an end token by its id has consumed it above; for all others it ends the
+  // text.
   if (!eos || !m.store->complete(m.current())) return false;
   m.history.push_back(m.current());
   m.ended = true;
@@ -119,7 +122,8 @@ TokenMask Matcher::NextTokenMask() {
   if (entry->base) mask.base = entry->base->words.data();
   mask.num_words = m.grammar->vocabulary().num_words();
   mask.extra = entry->extra;
-  mask.num_allowed = static_cast<int32_t>(entry->extra.size()) + (entry->base ? entry->base->count : 0);
+  mask.num_allowed =
+      static_cast<int32_t>(entry->extra.size()) + (entry->base ? entry->base->count : 0);
   mask.owner = std::move(entry);
   return mask;
 }
@@ -151,8 +155,8 @@ std::vector<int32_t> Matcher::ForcedTokens(std::span<const int32_t> context) con
 
 void Matcher::Rollback(int32_t steps) {
   if (steps < 0 || steps > num_steps()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "rollback of " + std::to_string(steps) + " steps; " + std::to_string(num_steps()) + " were made");
+    throw Error(ErrorCode::kInvalidArgument, "rollback of " + std::to_string(steps) + " steps; " +
+                                                 std::to_string(num_steps()) + " were made");
   }
   if (steps == 0) return;
   impl_->history.resize(impl_->history.size() - static_cast<size_t>(steps));
@@ -163,7 +167,8 @@ int32_t Matcher::num_steps() const { return static_cast<int32_t>(impl_->history.
 
 void Matcher::Reset() { Rollback(num_steps()); }
 
-size_t TimeMatcherTokens(Matcher& matcher, std::span<const int32_t> ids, double* micros, uint8_t* cold) {
+size_t TimeMatcherTokens(Matcher& matcher, std::span<const int32_t> ids, double* micros,
+                         uint8_t* cold) {
   using Clock = std::chrono::steady_clock;
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto begin = Clock::now();

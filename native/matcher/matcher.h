@@ -1,4 +1,5 @@
-// Follows a compiled grammar over a model's tokens: which tokens may come next, what is forced, what was accepted.
+// Follows a compiled grammar over a model's tokens: which tokens may come next, what is forced,
+// what was accepted.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +13,12 @@ namespace diecast {
 
 class Tokenizer;
 
-/// The tokens allowed next: a bitmap shared by many configurations (nothing is copied) plus a few ids besides it.
-/// Inside a string the base holds tens of thousands of tokens; between strings there is usually no base and only a list.
+/// The tokens allowed next: a bitmap shared by many configurations (nothing is copied) plus a few
+/// ids besides it. Inside a string the base holds tens of thousands of tokens; between strings
+/// there is usually no base and only a list.
 struct TokenMask {
-  /// ceil(vocab_size / 32) words, bit i % 32 of word i / 32 is 1 when token i is allowed; nullptr when `extra` is all there is.
+  /// ceil(vocab_size / 32) words, bit i % 32 of word i / 32 is 1 when token i is allowed; nullptr
+  /// when `extra` is all there is.
   const uint32_t* base = nullptr;
   size_t num_words = 0;
   /// Ids allowed besides the base, ascending and disjoint from it.
@@ -29,13 +32,14 @@ struct TokenMask {
   void CopyTo(uint32_t* words) const;
 };
 
-/// Everything about a tokenizer that grammars share: token trie, lexeme bitmaps, mask arena. One per tokenizer and process.
-/// Thread-safe.
+/// Everything about a tokenizer that grammars share: token trie, lexeme bitmaps, mask arena. One
+/// per tokenizer and process. Thread-safe.
 class Vocabulary;
-std::shared_ptr<Vocabulary> CreateVocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab_size);
+std::shared_ptr<Vocabulary> CreateVocabulary(std::shared_ptr<const Tokenizer> tokenizer,
+                                             int32_t vocab_size);
 
-/// An immutable grammar program bound to a vocabulary, with the memo of configurations that its matchers share.
-/// Thread-safe.
+/// An immutable grammar program bound to a vocabulary, with the memo of configurations that its
+/// matchers share. Thread-safe.
 class CompiledGrammar;
 /// Checks every index of `program` (src/fsm/program-layout.ts); throws Error{kGrammarInvalid}.
 std::shared_ptr<CompiledGrammar> LoadGrammar(std::shared_ptr<Vocabulary> vocabulary,
@@ -56,10 +60,11 @@ class Matcher {
   Matcher& operator=(const Matcher&);
   Matcher& operator=(Matcher&&) noexcept;
 
-  /// Consumes one token. An EOS id is accepted when the text is complete and terminates the matcher. Returns false, changing
-  /// nothing, when the grammar does not allow the token.
+  /// Consumes one token. An EOS id is accepted when the text is complete and terminates the
+  /// matcher. Returns false, changing nothing, when the grammar does not allow the token.
   bool AcceptToken(int32_t id);
-  /// Consumes bytes as one rollback step. Returns how many bytes were accepted; when fewer than given, nothing changes.
+  /// Consumes bytes as one rollback step. Returns how many bytes were accepted; when fewer than
+  /// given, nothing changes.
   size_t AcceptBytes(std::string_view bytes);
 
   /// The tokens allowed next, EOS ids included when the text may end here.
@@ -70,12 +75,13 @@ class Matcher {
   /// Whether nothing but EOS may follow (complete, and no byte can extend it), or EOS was accepted.
   bool IsTerminated() const;
 
-  /// Bytes that must come next: the longest chain of positions with a single possible byte. Empty when there is a choice or the
-  /// text may end here. At most `max_bytes`.
+  /// Bytes that must come next: the longest chain of positions with a single possible byte. Empty
+  /// when there is a choice or the text may end here. At most `max_bytes`.
   std::string ForcedBytes(size_t max_bytes = 4096) const;
-  /// Canonical tokens of the forced text, to be appended after `context` (the ids before it, prompt included; only the last few
-  /// matter). Never crosses a point where the model could choose: trailing tokens that an allowed vocabulary token could extend
-  /// past the end of the forced text are left out. Does not consume; the caller appends and accepts them.
+  /// Canonical tokens of the forced text, to be appended after `context` (the ids before it, prompt
+  /// included; only the last few matter). Never crosses a point where the model could choose:
+  /// trailing tokens that an allowed vocabulary token could extend past the end of the forced text
+  /// are left out. Does not consume; the caller appends and accepts them.
   std::vector<int32_t> ForcedTokens(std::span<const int32_t> context) const;
 
   /// Undoes the last `steps` accepted tokens (or AcceptBytes calls).
@@ -88,9 +94,11 @@ class Matcher {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Feeds `ids` one by one, timing mask and commit together (the MaskBench protocol); microseconds go to `micros` (as long as ids).
-/// `cold` (as long, may be null) becomes 1 where the mask was computed rather than found. Returns how many ids were accepted; the
-/// refused one, if any, is timed too.
-size_t TimeMatcherTokens(Matcher& matcher, std::span<const int32_t> ids, double* micros, uint8_t* cold);
+/// Feeds `ids` one by one, timing mask and commit together (the MaskBench protocol); microseconds
+/// go to `micros` (as long as ids). `cold` (as long, may be null) becomes 1 where the mask was
+/// computed rather than found. Returns how many ids were accepted; the refused one, if any, is
+/// timed too.
+size_t TimeMatcherTokens(Matcher& matcher, std::span<const int32_t> ids, double* micros,
+                         uint8_t* cold);
 
 }  // namespace diecast

@@ -29,14 +29,17 @@ class Reader {
   }
   /// Copies `count` records of `record_words` words from word offset `offset`.
   template <typename T>
-  void Copy(const char* name, uint32_t offset, uint64_t count, uint32_t record_words, std::vector<T>* out) const {
+  void Copy(const char* name, uint32_t offset, uint64_t count, uint32_t record_words,
+            std::vector<T>* out) const {
     static_assert(sizeof(T) % 4 == 0);
     if (offset + count * record_words > num_words()) Fail(std::string(name) + " run past the end");
     out->resize(count);
-    if (count != 0) std::memcpy(out->data(), bytes_.data() + uint64_t{offset} * 4, count * record_words * 4);
+    if (count != 0)
+      std::memcpy(out->data(), bytes_.data() + uint64_t{offset} * 4, count * record_words * 4);
   }
   std::span<const uint8_t> Bytes(const char* name, uint32_t offset, uint64_t count) const {
-    if (uint64_t{offset} * 4 + count > bytes_.size()) Fail(std::string(name) + " runs past the end");
+    if (uint64_t{offset} * 4 + count > bytes_.size())
+      Fail(std::string(name) + " runs past the end");
     return bytes_.subspan(uint64_t{offset} * 4, count);
   }
 
@@ -63,16 +66,21 @@ Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
   std::vector<RawRule> raw_rules;
   in.Copy("rules", in.Word(kHeaderRules), in.Word(kHeaderNumRules), kRuleWords, &raw_rules);
   static_assert(sizeof(State) == kStateWords * 4 && sizeof(ByteEdge) == kByteEdgeWords * 4 &&
-                sizeof(CallEdge) == kCallEdgeWords * 4 && sizeof(LiteralEdge) == kLiteralEdgeWords * 4);
+                sizeof(CallEdge) == kCallEdgeWords * 4 &&
+                sizeof(LiteralEdge) == kLiteralEdgeWords * 4);
   in.Copy("states", in.Word(kHeaderStates), uint64_t{num_states_} + 1, kStateWords, &states_);
-  in.Copy("byte edges", in.Word(kHeaderByteEdges), in.Word(kHeaderNumByteEdges), kByteEdgeWords, &byte_edges_);
-  in.Copy("call edges", in.Word(kHeaderCallEdges), in.Word(kHeaderNumCallEdges), kCallEdgeWords, &call_edges_);
-  in.Copy("literal edges", in.Word(kHeaderLiteralEdges), in.Word(kHeaderNumLiteralEdges), kLiteralEdgeWords,
-          &literal_edges_);
+  in.Copy("byte edges", in.Word(kHeaderByteEdges), in.Word(kHeaderNumByteEdges), kByteEdgeWords,
+          &byte_edges_);
+  in.Copy("call edges", in.Word(kHeaderCallEdges), in.Word(kHeaderNumCallEdges), kCallEdgeWords,
+          &call_edges_);
+  in.Copy("literal edges", in.Word(kHeaderLiteralEdges), in.Word(kHeaderNumLiteralEdges),
+          kLiteralEdgeWords, &literal_edges_);
   static_assert(sizeof(TokenEdge) == kTokenEdgeWords * 4);
-  in.Copy("token edges", in.Word(kHeaderTokenEdges), in.Word(kHeaderNumTokenEdges), kTokenEdgeWords, &token_edges_);
+  in.Copy("token edges", in.Word(kHeaderTokenEdges), in.Word(kHeaderNumTokenEdges), kTokenEdgeWords,
+          &token_edges_);
   if (in.Word(kHeaderNumDistanceWords) % 2 != 0) Fail("odd number of distance words");
-  in.Copy("distances", in.Word(kHeaderDistances), in.Word(kHeaderNumDistanceWords) / 2, 2, &distances_);
+  in.Copy("distances", in.Word(kHeaderDistances), in.Word(kHeaderNumDistanceWords) / 2, 2,
+          &distances_);
   const auto pool = in.Bytes("literal pool", in.Word(kHeaderPool), in.Word(kHeaderPoolBytes));
   pool_.assign(pool.begin(), pool.end());
   if (uint64_t{num_states_} + pool_.size() >= kLastByte) Fail("too many states");
@@ -98,7 +106,8 @@ Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
     if (rule.counted()) {
       has_counters_ = true;
       if (rule.counter_min > rule.counter_max) Fail("a counter's minimum exceeds its maximum");
-      if (rule.distances % 2 != 0 || uint64_t{rule.distances} / 2 + rule.num_states > distances_.size()) {
+      if (rule.distances % 2 != 0 ||
+          uint64_t{rule.distances} / 2 + rule.num_states > distances_.size()) {
         Fail("a rule's distances run past the end");
       }
       for (uint32_t i = 0; i < rule.num_states; ++i) {
@@ -127,7 +136,8 @@ Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
   for (uint32_t s = 0; s < num_states_; ++s) {
     const State& a = states_[s];
     const State& b = states_[s + 1];
-    if (a.byte_edges > b.byte_edges || a.call_edges > b.call_edges || a.literal_edges > b.literal_edges) {
+    if (a.byte_edges > b.byte_edges || a.call_edges > b.call_edges ||
+        a.literal_edges > b.literal_edges) {
       Fail("edge ranges out of order");
     }
   }
@@ -148,44 +158,50 @@ Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
       check_target(e.target);
       if (rules_[rule].lexeme()) Fail("a lexeme calls a rule");
       if (!e.epsilon() && e.rule >= rules_.size()) Fail("a call of an unknown rule");
-      if ((e.mark() || e.unique()) && !rules_[rule].registers()) Fail("a rule without registers marks or remembers");
+      if ((e.mark() || e.unique()) && !rules_[rule].registers())
+        Fail("a rule without registers marks or remembers");
       if (e.mark() && e.slot() >= rules_[rule].num_slots()) Fail("a slot out of range");
     }
     for (const LiteralEdge& e : LiteralEdges(s)) {
       check_target(e.target);
-      if (e.length < 2 || uint64_t{e.offset} + e.length > pool_.size()) Fail("a literal runs past the pool");
+      if (e.length < 2 || uint64_t{e.offset} + e.length > pool_.size())
+        Fail("a literal runs past the pool");
       for (uint32_t i = 1; i < e.length; ++i) {
         uint32_t& target = literal_target_[e.offset + i];
-        if (target != kInfinityWord && target != e.target) Fail("overlapping literals with different targets");
+        if (target != kInfinityWord && target != e.target)
+          Fail("overlapping literals with different targets");
         target = e.target;
         uint32_t& end = literal_end_[e.offset + i];
         const uint32_t wanted = i + 1 == e.length ? (e.target | kLastByte) : 0;
-        if (i + 1 < e.length ? end != 0 : (end != 0 && end != wanted)) Fail("overlapping literals with different ends");
+        if (i + 1 < e.length ? end != 0 : (end != 0 && end != wanted))
+          Fail("overlapping literals with different ends");
         end = wanted;
       }
     }
   }
   for (size_t i = 0; i < token_edges_.size(); ++i) {
     const TokenEdge& e = token_edges_[i];
-    if (e.state >= num_states_ || e.target >= num_states_ || rule_of_[e.state] != rule_of_[e.target]) {
+    if (e.state >= num_states_ || e.target >= num_states_ ||
+        rule_of_[e.state] != rule_of_[e.target]) {
       Fail("a token edge leaves its rule");
     }
     if (e.lo > e.hi) Fail("an empty range of tokens");
     if (i > 0 && e.state < token_edges_[i - 1].state) Fail("token edges out of order");
-    if (!HasTokenEdges(e.state) || rules_[rule_of_[e.state]].lexeme()) Fail("a token edge at a state without the flag");
+    if (!HasTokenEdges(e.state) || rules_[rule_of_[e.state]].lexeme())
+      Fail("a token edge at a state without the flag");
   }
   if (producible != kAllBytes) Restrict(producible);
   for (uint32_t s = 0; s < num_states_; ++s) {
-    pure_return_[s] = Accepting(s) && ByteEdges(s).empty() && CallEdges(s).empty() && LiteralEdges(s).empty() &&
-                      !HasTokenEdges(s);
+    pure_return_[s] = Accepting(s) && ByteEdges(s).empty() && CallEdges(s).empty() &&
+                      LiteralEdges(s).empty() && !HasTokenEdges(s);
   }
 }
 
 std::span<const Program::TokenEdge> Program::TokenEdges(uint32_t state) const {
   if (!HasTokenEdges(state)) return {};
-  const auto [begin, end] = std::equal_range(
-      token_edges_.begin(), token_edges_.end(), TokenEdge{state, 0, 0, 0},
-      [](const TokenEdge& a, const TokenEdge& b) { return a.state < b.state; });
+  const auto [begin, end] =
+      std::equal_range(token_edges_.begin(), token_edges_.end(), TokenEdge{state, 0, 0, 0},
+                       [](const TokenEdge& a, const TokenEdge& b) { return a.state < b.state; });
   return {begin, end};
 }
 
@@ -228,7 +244,8 @@ void Program::Restrict(const ByteSet& producible) {
 }
 
 void Program::RemoveDeadEnds() {
-  // A state is alive when acceptance can be reached over edges between live states and calls of rules whose start is alive.
+  // A state is alive when acceptance can be reached over edges between live states and calls of
+  // rules whose start is alive.
   std::vector<bool> alive(num_states_, false);
   const auto usable = [&](const CallEdge& e) {
     return alive[e.target] && (e.epsilon() || alive[rules_[e.rule].start]);
@@ -245,7 +262,8 @@ void Program::RemoveDeadEnds() {
       if (live) alive[s] = changed = true;
     }
   }
-  if (!alive[rules_[root_rule_].start]) Fail("its texts need bytes that the tokenizer has no tokens for");
+  if (!alive[rules_[root_rule_].start])
+    Fail("its texts need bytes that the tokenizer has no tokens for");
   std::vector<ByteEdge> byte_edges;
   std::vector<LiteralEdge> literal_edges;
   std::vector<CallEdge> call_edges;
@@ -270,7 +288,8 @@ void Program::RemoveDeadEnds() {
       if (usable(e)) call_edges.push_back(e);
     }
   }
-  states_[num_states_] = {static_cast<uint32_t>(byte_edges.size()), static_cast<uint32_t>(call_edges.size()),
+  states_[num_states_] = {static_cast<uint32_t>(byte_edges.size()),
+                          static_cast<uint32_t>(call_edges.size()),
                           static_cast<uint32_t>(literal_edges.size()), 0};
   byte_edges_ = std::move(byte_edges);
   literal_edges_ = std::move(literal_edges);
@@ -281,8 +300,8 @@ void Program::RemoveDeadEnds() {
 size_t Program::memory_bytes() const {
   const auto bytes = [](const auto& v) { return v.capacity() * sizeof(v[0]); };
   return sizeof(*this) + bytes(rules_) + bytes(states_) + bytes(byte_edges_) + bytes(call_edges_) +
-         bytes(literal_edges_) + bytes(token_edges_) + bytes(distances_) + bytes(pool_) + bytes(literal_end_) + bytes(literal_target_) +
-         bytes(rule_of_) + num_states_ / 8;
+         bytes(literal_edges_) + bytes(token_edges_) + bytes(distances_) + bytes(pool_) +
+         bytes(literal_end_) + bytes(literal_target_) + bytes(rule_of_) + num_states_ / 8;
 }
 
 }  // namespace diecast

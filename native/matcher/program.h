@@ -1,6 +1,7 @@
 // A grammar program as the matcher reads it: checked once on load, then plain array look-ups.
-// The layout is explained in src/fsm/program-layout.ts. Beyond the encoded states there are *literal positions*: a state in the
-// middle of a literal edge is numbered numStates + (pool offset of its next byte), so chains cost one byte instead of a state.
+// The layout is explained in src/fsm/program-layout.ts. Beyond the encoded states there are
+// *literal positions*: a state in the middle of a literal edge is numbered numStates + (pool offset
+// of its next byte), so chains cost one byte instead of a state.
 #pragma once
 
 #include <cstdint>
@@ -68,8 +69,9 @@ class Program {
   };
 
   /// Copies and checks every index; throws Error{kGrammarInvalid}.
-  /// `producible` holds the bytes that the vocabulary has single-byte tokens for: some byte-level vocabularies lack a few. Edges
-  /// over other bytes are removed, with whatever is then a dead end, so that every text that remains can be written in tokens.
+  /// `producible` holds the bytes that the vocabulary has single-byte tokens for: some byte-level
+  /// vocabularies lack a few. Edges over other bytes are removed, with whatever is then a dead end,
+  /// so that every text that remains can be written in tokens.
   Program(std::span<const uint8_t> bytes, const ByteSet& producible);
 
   uint32_t root_rule() const { return root_rule_; }
@@ -127,11 +129,13 @@ class Program {
     if (!rule.counted()) return true;
     const Distance d = DistanceOf(state);
     return static_cast<uint64_t>(count) + d.min <= rule.counter_max &&
-           (d.max == layout::kInfinityWord || static_cast<uint64_t>(count) + d.max >= rule.counter_min);
+           (d.max == layout::kInfinityWord ||
+            static_cast<uint64_t>(count) + d.max >= rule.counter_min);
   }
   /// Counts past the point where they matter are equal: keeps unbounded counters finite.
   static uint32_t Saturate(const Rule& rule, uint32_t count) {
-    return rule.counter_max == layout::kInfinityWord && count > rule.counter_min ? rule.counter_min : count;
+    return rule.counter_max == layout::kInfinityWord && count > rule.counter_min ? rule.counter_min
+                                                                                 : count;
   }
 
   bool has_counters() const { return has_counters_; }
@@ -146,8 +150,8 @@ class Program {
   };
   void Restrict(const ByteSet& producible);
   void RemoveDeadEnds();
-  /// The encoded state that stands for `state` in per-state tables: a literal position shares its literal's target, since no
-  /// byte of a literal counts.
+  /// The encoded state that stands for `state` in per-state tables: a literal position shares its
+  /// literal's target, since no byte of a literal counts.
   uint32_t Anchor(uint32_t state) const {
     return state < num_states_ ? state : literal_target_[state - num_states_];
   }
@@ -164,7 +168,8 @@ class Program {
   std::vector<TokenEdge> token_edges_;  // sorted by state, then lo
   std::vector<Distance> distances_;
   std::vector<uint8_t> pool_;
-  std::vector<uint32_t> literal_end_;     // per pool byte: target | kLastByte at a literal's last byte, else 0
+  std::vector<uint32_t>
+      literal_end_;  // per pool byte: target | kLastByte at a literal's last byte, else 0
   std::vector<uint32_t> literal_target_;  // per pool byte: the literal's target
   std::vector<uint32_t> rule_of_;         // per encoded state
   std::vector<bool> pure_return_;

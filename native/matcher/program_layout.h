@@ -1,5 +1,5 @@
-// The binary layout of a grammar program. src/fsm/program-layout.ts explains it and states the same numbers; a test compares the
-// two files name by name.
+// The binary layout of a grammar program. src/fsm/program-layout.ts explains it and states the same
+// numbers; a test compares the two files name by name.
 #pragma once
 
 #include <cstdint>
@@ -72,9 +72,18 @@ enum EdgeFlag : uint32_t { kEdgeFlagInc = 1, kEdgeFlagMark = 2, kEdgeFlagUnique 
 inline constexpr uint32_t kEdgeSlotShift = 8;
 
 inline constexpr uint32_t kLiteralEdgeWords = 3;
-enum LiteralEdge : uint32_t { kLiteralEdgeOffset = 0, kLiteralEdgeLength = 1, kLiteralEdgeTarget = 2 };
+enum LiteralEdge : uint32_t {
+  kLiteralEdgeOffset = 0,
+  kLiteralEdgeLength = 1,
+  kLiteralEdgeTarget = 2
+};
 
 inline constexpr uint32_t kTokenEdgeWords = 4;
-enum TokenEdge : uint32_t { kTokenEdgeState = 0, kTokenEdgeLo = 1, kTokenEdgeHi = 2, kTokenEdgeTarget = 3 };
+enum TokenEdge : uint32_t {
+  kTokenEdgeState = 0,
+  kTokenEdgeLo = 1,
+  kTokenEdgeHi = 2,
+  kTokenEdgeTarget = 3
+};
 
 }  // namespace diecast::layout

@@ -24,7 +24,8 @@ uint32_t RegisterStore::InternRecord(const Record& record) {
   for (const uint64_t w : record.slots) hash = HashMix(hash, w);
   hash = HashMix(hash, record.slots.size());
   for (const uint32_t v : record.values) hash = HashMix(hash, v);
-  const uint32_t found = record_table_.Find(hash, [&](uint32_t id) { return records_[id] == record; });
+  const uint32_t found =
+      record_table_.Find(hash, [&](uint32_t id) { return records_[id] == record; });
   if (found != InternTable::kNone) return found;
   const auto id = static_cast<uint32_t>(records_.size());
   records_.push_back(record);
@@ -77,7 +78,9 @@ uint32_t RegisterStore::InternText(std::string_view bytes) {
 }
 
 uint32_t RegisterStore::Since(uint32_t text, uint32_t start) {
-  return start == kEmptyText ? text : InternText(std::string_view(Text(text)).substr(texts_[start].length));
+  return start == kEmptyText
+             ? text
+             : InternText(std::string_view(Text(text)).substr(texts_[start].length));
 }
 
 bool RegisterStore::IsPrefix(uint32_t prefix, uint32_t text) const {
@@ -86,7 +89,8 @@ bool RegisterStore::IsPrefix(uint32_t prefix, uint32_t text) const {
 }
 
 size_t RegisterStore::memory_bytes() const {
-  return record_bytes_ + record_table_.memory_bytes() + texts_.capacity() * sizeof(TextLink) + text_table_.memory_bytes();
+  return record_bytes_ + record_table_.memory_bytes() + texts_.capacity() * sizeof(TextLink) +
+         text_table_.memory_bytes();
 }
 
 }  // namespace diecast

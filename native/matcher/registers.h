@@ -1,8 +1,10 @@
-// What rules remember beside a counter: which slots were taken (keys of an object in any order, values of an enumeration without
-// repeats) and which texts were seen (array items that must differ).
+// What rules remember beside a counter: which slots were taken (keys of an object in any order,
+// values of an enumeration without repeats) and which texts were seen (array items that must
+// differ).
 //
-// Records and texts are interned, so that a member of a configuration carries two ids and stays comparable. A text is a chain of
-// bytes, shared with every text that begins the same way; its id is its last link.
+// Records and texts are interned, so that a member of a configuration carries two ids and stays
+// comparable. A text is a chain of bytes, shared with every text that begins the same way; its id
+// is its last link.
 #pragma once
 
 #include <algorithm>
@@ -27,8 +29,12 @@ class RegisterStore {
     std::vector<uint32_t> values;  ///< ids of seen texts, ascending
     bool operator==(const Record&) const = default;
 
-    bool Taken(uint32_t slot) const { return slot / 64 < slots.size() && (slots[slot / 64] >> (slot % 64) & 1); }
-    bool Seen(uint32_t text) const { return std::binary_search(values.begin(), values.end(), text); }
+    bool Taken(uint32_t slot) const {
+      return slot / 64 < slots.size() && (slots[slot / 64] >> (slot % 64) & 1);
+    }
+    bool Seen(uint32_t text) const {
+      return std::binary_search(values.begin(), values.end(), text);
+    }
     /// How many of the slots [0, n) are taken.
     uint32_t TakenBelow(uint32_t n) const;
   };

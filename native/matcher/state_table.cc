@@ -13,22 +13,28 @@ constexpr int kMinLoops = 48;
 
 }  // namespace
 
-StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary)
-    : vocabulary_(vocabulary), counted_(automaton.counted()), all_(std::make_shared<TokenBitmap>()) {
+StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state,
+                       const Vocabulary& vocabulary)
+    : vocabulary_(vocabulary),
+      counted_(automaton.counted()),
+      all_(std::make_shared<TokenBitmap>()) {
   all_->words.assign(vocabulary_.num_words(), 0);
   if (counted_) allows_need_ = layout::kInfinityWord;
   if (!TryLoop(automaton, state)) Walk(automaton, state, 0, vocabulary_.trie().size());
   all_->Recount();
-  for (auto& [key, tokens] : building_) groups_.push_back({key.first, key.second, std::move(tokens)});
+  for (auto& [key, tokens] : building_)
+    groups_.push_back({key.first, key.second, std::move(tokens)});
   building_.clear();
 }
 
 void StateTable::AddInside(uint32_t token, uint32_t count, Program::Distance distance) {
   SetBit(&all_->words, token);
   if (!counted_) return;
-  // Conditions at the token's last state imply those at the states before it: distances only shrink by what was counted.
+  // Conditions at the token's last state imply those at the states before it: distances only shrink
+  // by what was counted.
   const uint32_t min_count = count + distance.min;
-  const uint32_t max_count = distance.max == layout::kInfinityWord ? distance.max : count + distance.max;
+  const uint32_t max_count =
+      distance.max == layout::kInfinityWord ? distance.max : count + distance.max;
   building_[{min_count, max_count}].push_back(token);
   needs_room_ = std::max(needs_room_, min_count);
   allows_need_ = std::min(allows_need_, max_count);
@@ -38,22 +44,26 @@ bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
   if (automaton.Accepting(state)) return false;  // then a token may leave after every character
   const uint32_t self = state | (counted_ ? LexemeAutomaton::kInc : 0);
   int loops = 0;
-  for (uint32_t b = 0; b < 128; ++b) loops += automaton.Next(state, static_cast<uint8_t>(b)) == self;
+  for (uint32_t b = 0; b < 128; ++b)
+    loops += automaton.Next(state, static_cast<uint8_t>(b)) == self;
   if (loops < kMinLoops) return false;
 
-  // Whether every character of several bytes leads back as well, counting once where characters are counted.
+  // Whether every character of several bytes leads back as well, counting once where characters are
+  // counted.
   const auto returns = [&](const Utf8Form& form) {
     for (uint32_t lead = form.lead_lo; lead <= form.lead_hi; ++lead) {
       const uint32_t first = automaton.Next(state, static_cast<uint8_t>(lead));
       if (first == LexemeAutomaton::kDead) return false;
-      std::vector<uint32_t> layer{first};  // states after the bytes so far, with kInc kept once counted
+      std::vector<uint32_t> layer{
+          first};  // states after the bytes so far, with kInc kept once counted
       for (int k = 1; k < form.length; ++k) {
         std::vector<uint32_t> next_layer;
         const uint32_t lo = k == 1 ? form.second_lo : 0x80;
         const uint32_t hi = k == 1 ? form.second_hi : 0xbf;
         for (const uint32_t s : layer) {
           for (uint32_t b = lo; b <= hi; ++b) {
-            const uint32_t next = automaton.Next(s & ~LexemeAutomaton::kInc, static_cast<uint8_t>(b));
+            const uint32_t next =
+                automaton.Next(s & ~LexemeAutomaton::kInc, static_cast<uint8_t>(b));
             if (next == LexemeAutomaton::kDead || (next & s & LexemeAutomaton::kInc)) return false;
             const uint32_t merged = next | (s & LexemeAutomaton::kInc);
             if (std::find(next_layer.begin(), next_layer.end(), merged) == next_layer.end()) {
@@ -81,13 +91,15 @@ bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
   for (size_t w = 0; w < looping.size(); ++w) {
     if (counted_) {
       for (uint32_t bits = looping[w]; bits != 0; bits &= bits - 1) {
-        const auto token = static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits)));
+        const auto token =
+            static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits)));
         AddInside(token, classes.num_characters(token), here);
       }
     }
     // The rest goes byte by byte.
     for (uint32_t bits = classes.with_text()[w] & ~looping[w]; bits != 0; bits &= bits - 1) {
-      const auto token = static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits)));
+      const auto token =
+          static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits)));
       const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));
       uint32_t at = state;
       uint32_t count = 0;
@@ -101,14 +113,16 @@ bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
         at = next & ~LexemeAutomaton::kInc;
         count += (next & LexemeAutomaton::kInc) ? 1 : 0;
       }
-      if (i == text.size()) AddInside(token, count, counted_ ? automaton.DistanceOf(at) : Program::Distance{0, 0});
+      if (i == text.size())
+        AddInside(token, count, counted_ ? automaton.DistanceOf(at) : Program::Distance{0, 0});
     }
   }
   return true;
 }
 
-StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary,
-                       std::shared_ptr<StateTable> base, const ByteSet& differing)
+StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state,
+                       const Vocabulary& vocabulary, std::shared_ptr<StateTable> base,
+                       const ByteSet& differing)
     : vocabulary_(vocabulary),
       counted_(false),
       base_(std::move(base)),
@@ -117,13 +131,15 @@ StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state, const V
   const TokenTrie& trie = vocabulary_.trie();
   for (uint32_t i = 0; i < trie.size(); i = trie.node(i).subtree_end) {
     if (!Contains(differing, trie.node(i).byte)) continue;
-    for (const uint32_t token : trie.ValuesUnder(i)) all_->words[token >> 5] &= ~(1u << (token & 31));
+    for (const uint32_t token : trie.ValuesUnder(i))
+      all_->words[token >> 5] &= ~(1u << (token & 31));
     Walk(automaton, state, i, trie.node(i).subtree_end);
   }
   all_->Recount();
 }
 
-void StateTable::Walk(const LexemeAutomaton& automaton, uint32_t state, uint32_t begin, uint32_t end) {
+void StateTable::Walk(const LexemeAutomaton& automaton, uint32_t state, uint32_t begin,
+                      uint32_t end) {
   const TokenTrie& trie = vocabulary_.trie();
   struct Level {
     uint32_t state;
@@ -200,7 +216,8 @@ const StateTable::Remainders& StateTable::RemaindersFrom(uint8_t byte) {
 }
 
 size_t StateTable::memory_bytes() const {
-  size_t bytes = sizeof(*this) + all_->words.size() * 4 + exit_nodes_.capacity() * sizeof(ExitNode) +
+  size_t bytes = sizeof(*this) + all_->words.size() * 4 +
+                 exit_nodes_.capacity() * sizeof(ExitNode) +
                  token_exits_.capacity() * sizeof(TokenExit);
   for (const Group& g : groups_) bytes += sizeof(Group) + g.tokens.capacity() * 4;
   return bytes;

@@ -1,8 +1,10 @@
-// What a model's tokens do from one state of a lexeme: which stay inside, and which leave it, grouped by what remains.
+// What a model's tokens do from one state of a lexeme: which stay inside, and which leave it,
+// grouped by what remains.
 //
-// A table depends on nothing but the automaton that is reachable from the state, so states of different lexemes with the same
-// future share one (a free string inside of hundreds of schemas). A state that differs from another for a few first bytes only (a
-// key that must not become a declared name, seen against a free string) refers to that one's table and adds the difference.
+// A table depends on nothing but the automaton that is reachable from the state, so states of
+// different lexemes with the same future share one (a free string inside of hundreds of schemas). A
+// state that differs from another for a few first bytes only (a key that must not become a declared
+// name, seen against a free string) refers to that one's table and adds the difference.
 #pragma once
 
 #include <array>
@@ -30,16 +32,19 @@ struct CounterRoom {
 /// Thread-safe. The references that it returns stay valid while the table lives.
 class StateTable {
  public:
-  /// From scratch: by bitmaps where the state loops to itself, else by a walk of the whole token trie.
+  /// From scratch: by bitmaps where the state loops to itself, else by a walk of the whole token
+  /// trie.
   StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary);
-  /// For a state of an uncounted lexeme that moves as the state of `base` does, but for the first bytes in `differing`.
+  /// For a state of an uncounted lexeme that moves as the state of `base` does, but for the first
+  /// bytes in `differing`.
   StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary,
              std::shared_ptr<StateTable> base, const ByteSet& differing);
 
   /// Tokens that stay inside the lexeme, those that end it exactly included, within `room`.
   std::shared_ptr<const TokenBitmap> Inside(CounterRoom room);
 
-  /// Tokens that leave the lexeme after at least one byte, by their remainder: the text past the lexeme's end.
+  /// Tokens that leave the lexeme after at least one byte, by their remainder: the text past the
+  /// lexeme's end.
   struct Remainders {
     TokenTrie trie;  ///< values index `exits`
     struct Exit {
@@ -48,8 +53,8 @@ class StateTable {
     };
     std::vector<Exit> exits;
   };
-  /// Those whose remainder starts with `byte`, of this table alone: those of `base()` hold too, unless a token's first byte is in
-  /// `differing()`.
+  /// Those whose remainder starts with `byte`, of this table alone: those of `base()` hold too,
+  /// unless a token's first byte is in `differing()`.
   const Remainders& RemaindersFrom(uint8_t byte);
   StateTable* base() const { return base_.get(); }
   const ByteSet& differing() const { return differing_; }
@@ -57,7 +62,7 @@ class StateTable {
   size_t memory_bytes() const;
 
  private:
-  struct Group {  // tokens with equal needs
+  struct Group {         // tokens with equal needs
     uint32_t min_count;  ///< the counter must have room for this many
     uint32_t max_count;  ///< and must not need more than this many
     std::vector<uint32_t> tokens;
@@ -71,7 +76,8 @@ class StateTable {
     uint16_t offset;  ///< bytes after which the lexeme may end
     uint16_t count;
   };
-  /// Adds all tokens when the state leads back to itself over most characters; false when it doesn't.
+  /// Adds all tokens when the state leads back to itself over most characters; false when it
+  /// doesn't.
   bool TryLoop(const LexemeAutomaton& automaton, uint32_t state);
   void AddInside(uint32_t token, uint32_t count, Program::Distance distance);
   /// Adds the tokens of the trie nodes [begin, end), whole subtrees below the root.
@@ -87,7 +93,8 @@ class StateTable {
   uint32_t allows_need_ = 0;          // with at most this much need, all_ is exact
   std::vector<ExitNode> exit_nodes_;
   std::vector<TokenExit> token_exits_;
-  std::map<std::pair<uint32_t, uint32_t>, std::vector<uint32_t>> building_;  // groups_ while they are collected
+  std::map<std::pair<uint32_t, uint32_t>, std::vector<uint32_t>>
+      building_;  // groups_ while they are collected
 
   std::mutex mutex_;  // guards what is computed on demand
   std::unordered_map<uint64_t, std::shared_ptr<TokenBitmap>> by_room_;

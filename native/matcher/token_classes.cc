@@ -36,7 +36,8 @@ int CountCharacters(std::string_view text) {
 
 }  // namespace
 
-TokenClasses::TokenClasses(const Tokenizer& tokenizer, const std::vector<uint32_t>& text_tokens, size_t num_words)
+TokenClasses::TokenClasses(const Tokenizer& tokenizer, const std::vector<uint32_t>& text_tokens,
+                           size_t num_words)
     : whole_(num_words), ascii_(num_words), with_text_(num_words), num_characters_(num_words * 32) {
   for (auto& bitmap : containing_) bitmap.assign(num_words, 0);
   for (const uint32_t token : text_tokens) {

@@ -1,6 +1,7 @@
-// Facts about token texts that do not depend on any grammar: which bytes a token contains, whether it is whole characters, how many.
-// With them the tokens that stay in a self-looping state (the inside of a string or of a pattern like [^:]+) come from a few bitmap
-// operations, and only the tokens that contain one of the exceptional bytes are walked.
+// Facts about token texts that do not depend on any grammar: which bytes a token contains, whether
+// it is whole characters, how many. With them the tokens that stay in a self-looping state (the
+// inside of a string or of a pattern like [^:]+) come from a few bitmap operations, and only the
+// tokens that contain one of the exceptional bytes are walked.
 #pragma once
 
 #include <array>
@@ -15,7 +16,8 @@ class Tokenizer;
 /// Immutable.
 class TokenClasses {
  public:
-  TokenClasses(const Tokenizer& tokenizer, const std::vector<uint32_t>& text_tokens, size_t num_words);
+  TokenClasses(const Tokenizer& tokenizer, const std::vector<uint32_t>& text_tokens,
+               size_t num_words);
 
   /// Tokens that contain the ASCII byte.
   const std::vector<uint32_t>& Containing(uint8_t ascii) const { return containing_[ascii]; }
@@ -43,12 +45,12 @@ struct Utf8Form {
   int length;
 };
 inline constexpr std::array<Utf8Form, 8> kUtf8Forms = {{{0xc2, 0xdf, 0x80, 0xbf, 2},
-                                                       {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                                                       {0xe1, 0xec, 0x80, 0xbf, 3},
-                                                       {0xed, 0xed, 0x80, 0x9f, 3},
-                                                       {0xee, 0xef, 0x80, 0xbf, 3},
-                                                       {0xf0, 0xf0, 0x90, 0xbf, 4},
-                                                       {0xf1, 0xf3, 0x80, 0xbf, 4},
-                                                       {0xf4, 0xf4, 0x80, 0x8f, 4}}};
+                                                        {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                                                        {0xe1, 0xec, 0x80, 0xbf, 3},
+                                                        {0xed, 0xed, 0x80, 0x9f, 3},
+                                                        {0xee, 0xef, 0x80, 0xbf, 3},
+                                                        {0xf0, 0xf0, 0x90, 0xbf, 4},
+                                                        {0xf1, 0xf3, 0x80, 0xbf, 4},
+                                                        {0xf4, 0xf4, 0x80, 0x8f, 4}}};
 
 }  // namespace diecast

@@ -18,12 +18,13 @@ TokenTrie TokenTrie::Build(std::vector<std::pair<std::string_view, uint32_t>> en
   for (const auto& [text, value] : entries) {
     if (text.empty() || text.size() > 0xffff) continue;
     size_t common = 0;
-    while (common < previous.size() && common < text.size() && previous[common] == text[common]) ++common;
+    while (common < previous.size() && common < text.size() && previous[common] == text[common])
+      ++common;
     close_to(common);
     for (size_t i = common; i < text.size(); ++i) {
       path.push_back(static_cast<uint32_t>(trie.nodes_.size()));
-      trie.nodes_.push_back({0, static_cast<uint32_t>(trie.values_.size()), static_cast<uint16_t>(i + 1),
-                             static_cast<uint8_t>(text[i])});
+      trie.nodes_.push_back({0, static_cast<uint32_t>(trie.values_.size()),
+                             static_cast<uint16_t>(i + 1), static_cast<uint8_t>(text[i])});
     }
     trie.values_.push_back(value);
     trie.max_depth_ = std::max(trie.max_depth_, static_cast<uint16_t>(text.size()));

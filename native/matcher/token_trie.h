@@ -1,5 +1,6 @@
-// All token texts as one trie in depth-first order, the shape that mask walks need: going to the next node is i + 1, skipping a
-// subtree is one jump. Also used for the remainders of tokens that leave a lexeme.
+// All token texts as one trie in depth-first order, the shape that mask walks need: going to the
+// next node is i + 1, skipping a subtree is one jump. Also used for the remainders of tokens that
+// leave a lexeme.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +23,13 @@ class TokenTrie {
   /// Builds from (text, value) pairs; empty texts are left out. Equal texts share a node.
   static TokenTrie Build(std::vector<std::pair<std::string_view, uint32_t>> entries);
 
-  /// Node i's children start at i + 1 and follow one another by subtree_end. There is no root node: the roots are the top-level
-  /// nodes, starting at index 0.
+  /// Node i's children start at i + 1 and follow one another by subtree_end. There is no root node:
+  /// the roots are the top-level nodes, starting at index 0.
   uint32_t size() const { return static_cast<uint32_t>(nodes_.size()) - 1; }
   const Node& node(uint32_t i) const { return nodes_[i]; }
   std::span<const uint32_t> ValuesAt(uint32_t i) const {
-    return {values_.data() + nodes_[i].first_value, nodes_[i + 1].first_value - nodes_[i].first_value};
+    return {values_.data() + nodes_[i].first_value,
+            nodes_[i + 1].first_value - nodes_[i].first_value};
   }
   /// Values in the whole subtree of node i, itself included.
   std::span<const uint32_t> ValuesUnder(uint32_t i) const {

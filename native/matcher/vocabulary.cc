@@ -18,9 +18,9 @@ Vocabulary::Vocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab
     : tokenizer_(std::move(tokenizer)),
       vocab_size_(vocab_size == 0 ? tokenizer_->vocab_size() : vocab_size) {
   if (vocab_size_ < tokenizer_->vocab_size()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "vocabulary size " + std::to_string(vocab_size_) + " is below the tokenizer's " +
-                    std::to_string(tokenizer_->vocab_size()));
+    throw Error(ErrorCode::kInvalidArgument, "vocabulary size " + std::to_string(vocab_size_) +
+                                                 " is below the tokenizer's " +
+                                                 std::to_string(tokenizer_->vocab_size()));
   }
   std::vector<std::pair<std::string_view, uint32_t>> entries;
   std::vector<uint32_t> text_tokens;
@@ -64,7 +64,8 @@ std::shared_ptr<StateTable> Vocabulary::FindStateTable(const std::string& future
   return it == state_tables_.end() ? nullptr : it->second;
 }
 
-void Vocabulary::AddStateTable(const std::string& future, const std::shared_ptr<StateTable>& table) {
+void Vocabulary::AddStateTable(const std::string& future,
+                               const std::shared_ptr<StateTable>& table) {
   const std::lock_guard<std::mutex> lock(state_mutex_);
   state_table_bytes_ += table->memory_bytes() + future.size();
   if (state_table_bytes_ > kMaxStateTableBytes) {  // those in use live on with their lexemes
@@ -74,7 +75,8 @@ void Vocabulary::AddStateTable(const std::string& future, const std::shared_ptr<
   state_tables_.emplace(future, table);
 }
 
-std::shared_ptr<Vocabulary> CreateVocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab_size) {
+std::shared_ptr<Vocabulary> CreateVocabulary(std::shared_ptr<const Tokenizer> tokenizer,
+                                             int32_t vocab_size) {
   return std::make_shared<Vocabulary>(std::move(tokenizer), vocab_size);
 }
 

@@ -21,7 +21,8 @@ class StateTable;
 
 class Vocabulary {
  public:
-  /// `vocab_size` may exceed the tokenizer's (padding ids are never allowed); 0 means the tokenizer's.
+  /// `vocab_size` may exceed the tokenizer's (padding ids are never allowed); 0 means the
+  /// tokenizer's.
   Vocabulary(std::shared_ptr<const Tokenizer> tokenizer, int32_t vocab_size);
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
@@ -37,7 +38,8 @@ class Vocabulary {
 
   const TokenClasses& classes() const { return *classes_; }
 
-  /// The table of a lexeme rule, shared by every grammar that contains an equal automaton (compared, not only hashed).
+  /// The table of a lexeme rule, shared by every grammar that contains an equal automaton
+  /// (compared, not only hashed).
   std::shared_ptr<LexemeTable> Lexeme(const Program& program, uint32_t rule);
 
   /// State tables by the canonical form of the state's future, whatever the lexeme.

@@ -1,5 +1,6 @@
-// Tests the matcher against a brute-force reading of hand-made programs: masks equal stepping every token's bytes, whatever the
-// memo budget; forks and rollbacks equal replays; forced tokens stop before a choice.
+// Tests the matcher against a brute-force reading of hand-made programs: masks equal stepping every
+// token's bytes, whatever the memo budget; forks and rollbacks equal replays; forced tokens stop
+// before a choice.
 #include "native/matcher/matcher.h"
 
 #include <algorithm>
@@ -37,7 +38,9 @@ class FakeTokenizer final : public Tokenizer {
       int32_t best = -1;
       for (int32_t id = 0; id < eos_[0]; ++id) {
         const auto& t = texts_[static_cast<size_t>(id)];
-        if (text.starts_with(t) && (best < 0 || t.size() > texts_[static_cast<size_t>(best)].size())) best = id;
+        if (text.starts_with(t) &&
+            (best < 0 || t.size() > texts_[static_cast<size_t>(best)].size()))
+          best = id;
       }
       CHECK(best >= 0);
       ids.push_back(best);
@@ -84,18 +87,22 @@ struct Assembler {
     uint32_t num_states = 0;
     for (const RuleSpec& r : rules) {
       const uint32_t first = num_states;
-      rule_words.insert(rule_words.end(), {first, first, static_cast<uint32_t>(r.states.size()), r.flags, r.counter_min,
-                                           r.counter_max, static_cast<uint32_t>(distances.size()), r.slots});
+      rule_words.insert(rule_words.end(), {first, first, static_cast<uint32_t>(r.states.size()),
+                                           r.flags, r.counter_min, r.counter_max,
+                                           static_cast<uint32_t>(distances.size()), r.slots});
       for (const StateSpec& s : r.states) {
-        state_words.insert(state_words.end(),
-                           {static_cast<uint32_t>(bytes.size() / 2), static_cast<uint32_t>(calls.size() / 3),
-                            static_cast<uint32_t>(literals.size() / 3), (s.accepting ? 1u : 0u) | (s.tokens.empty() ? 0u : kStateFlagTokenEdges)});
-        for (const auto& e : s.tokens) tokens.insert(tokens.end(), {num_states, e[0], e[1], first + e[2]});
+        state_words.insert(
+            state_words.end(),
+            {static_cast<uint32_t>(bytes.size() / 2), static_cast<uint32_t>(calls.size() / 3),
+             static_cast<uint32_t>(literals.size() / 3),
+             (s.accepting ? 1u : 0u) | (s.tokens.empty() ? 0u : kStateFlagTokenEdges)});
+        for (const auto& e : s.tokens)
+          tokens.insert(tokens.end(), {num_states, e[0], e[1], first + e[2]});
         for (const auto& e : s.bytes) bytes.insert(bytes.end(), {e[0], first + e[1]});
         for (const auto& e : s.calls) calls.insert(calls.end(), {e[0], first + e[1], e[2]});
         for (const auto& [text, target] : s.literals) {
-          literals.insert(literals.end(), {static_cast<uint32_t>(pool.size()), static_cast<uint32_t>(text.size()),
-                                           first + target});
+          literals.insert(literals.end(), {static_cast<uint32_t>(pool.size()),
+                                           static_cast<uint32_t>(text.size()), first + target});
           pool += text;
         }
         if (r.flags & kRuleFlagCounted) distances.insert(distances.end(), {s.min, s.max});
@@ -140,7 +147,8 @@ struct Assembler {
 };
 
 uint32_t Range(char lo, char hi, uint32_t flags = 0) {
-  return static_cast<uint8_t>(lo) | static_cast<uint32_t>(static_cast<uint8_t>(hi)) << 8 | flags << 16;
+  return static_cast<uint8_t>(lo) | static_cast<uint32_t>(static_cast<uint8_t>(hi)) << 8 |
+         flags << 16;
 }
 
 /// {"name": string of 2..5 letters, "list": array of 1..3 numbers or nested objects}, compact.
@@ -148,75 +156,109 @@ std::vector<uint8_t> ObjectProgram() {
   Assembler a;
   const uint32_t counted = kRuleFlagCounted;
   // 0: object
-  a.rules.push_back({0, 0, kInfinityWord, {
-      {false, {}, {}, {{"{\"name\":", 1}}, 0, 0},
-      {false, {}, {{1, 2, 0}}, {}, 0, 0},
-      {false, {}, {}, {{",\"list\":", 3}}, 0, 0},
-      {false, {}, {{2, 4, 0}}, {}, 0, 0},
-      {false, {{Range('}', '}'), 5}}, {}, {}, 0, 0},
-      {true, {}, {}, {}, 0, 0}}});
+  a.rules.push_back({0,
+                     0,
+                     kInfinityWord,
+                     {{false, {}, {}, {{"{\"name\":", 1}}, 0, 0},
+                      {false, {}, {{1, 2, 0}}, {}, 0, 0},
+                      {false, {}, {}, {{",\"list\":", 3}}, 0, 0},
+                      {false, {}, {{2, 4, 0}}, {}, 0, 0},
+                      {false, {{Range('}', '}'), 5}}, {}, {}, 0, 0},
+                      {true, {}, {}, {}, 0, 0}}});
   // 1: string of letters, counted 2..5
-  a.rules.push_back({kRuleFlagLexeme | kRuleFlagShared | counted, 2, 5, {
-      {false, {{Range('"', '"'), 1}}, {}, {}, 0, kInfinityWord},
-      {false, {{Range('"', '"'), 2}, {Range('a', 'z', kEdgeFlagInc), 1}}, {}, {}, 0, kInfinityWord},
-      {true, {}, {}, {}, 0, 0}}});
+  a.rules.push_back({kRuleFlagLexeme | kRuleFlagShared | counted,
+                     2,
+                     5,
+                     {{false, {{Range('"', '"'), 1}}, {}, {}, 0, kInfinityWord},
+                      {false,
+                       {{Range('"', '"'), 2}, {Range('a', 'z', kEdgeFlagInc), 1}},
+                       {},
+                       {},
+                       0,
+                       kInfinityWord},
+                      {true, {}, {}, {}, 0, 0}}});
   // 2: array, items counted 1..3: number (3) or object (0)
-  a.rules.push_back({counted, 1, 3, {
-      {false, {{Range('[', '['), 1}}, {}, {}, 1, kInfinityWord},
-      {false, {}, {{3, 2, kEdgeFlagInc}, {0, 2, kEdgeFlagInc}}, {}, 1, kInfinityWord},
-      {false, {{Range(',', ','), 1}, {Range(']', ']'), 3}}, {}, {}, 0, kInfinityWord},
-      {true, {}, {}, {}, 0, 0}}});
+  a.rules.push_back(
+      {counted,
+       1,
+       3,
+       {{false, {{Range('[', '['), 1}}, {}, {}, 1, kInfinityWord},
+        {false, {}, {{3, 2, kEdgeFlagInc}, {0, 2, kEdgeFlagInc}}, {}, 1, kInfinityWord},
+        {false, {{Range(',', ','), 1}, {Range(']', ']'), 3}}, {}, {}, 0, kInfinityWord},
+        {true, {}, {}, {}, 0, 0}}});
   // 3: number: 0 or digits without leading zero
-  a.rules.push_back({kRuleFlagLexeme | kRuleFlagShared, 0, kInfinityWord, {
-      {false, {{Range('0', '0'), 1}, {Range('1', '9'), 2}}, {}, {}, 0, 0},
-      {true, {}, {}, {}, 0, 0},
-      {true, {{Range('0', '9'), 2}}, {}, {}, 0, 0}}});
+  a.rules.push_back({kRuleFlagLexeme | kRuleFlagShared,
+                     0,
+                     kInfinityWord,
+                     {{false, {{Range('0', '0'), 1}, {Range('1', '9'), 2}}, {}, {}, 0, 0},
+                      {true, {}, {}, {}, 0, 0},
+                      {true, {{Range('0', '9'), 2}}, {}, {}, 0, 0}}});
   return a.Encode(0);
 }
 
 uint32_t Mark(uint32_t slot) { return kEdgeFlagMark | slot << kEdgeSlotShift; }
 
-/// {"a": number, "b": number, "c": [strings of one or two of the letters a and b, all different, 1..4]}, keys in any order,
-/// "a" required.
+/// {"a": number, "b": number, "c": [strings of one or two of the letters a and b, all
+/// different, 1..4]}, keys in any order, "a" required.
 std::vector<uint8_t> RegisterProgram() {
   Assembler a;
   const uint32_t counted = kRuleFlagCounted;
   const uint32_t inf = kInfinityWord;
   // 0: object; slots 0..2, slot 0 required
-  a.rules.push_back({counted | kRuleFlagRegisters, 0, inf, {
-      {false, {{Range('{', '{'), 1}}, {}, {}, 0, inf},
-      {false, {{Range('}', '}'), 9}}, {{kInfinityWord, 2, 0}}, {}, 0, inf},
-      // every way on from here marks one slot
-      {false, {}, {{kInfinityWord, 3, Mark(0)}, {kInfinityWord, 4, Mark(1)}, {kInfinityWord, 5, Mark(2)}}, {}, 1, inf},
-      {false, {}, {}, {{"\"a\":", 6}}, 0, inf},
-      {false, {}, {}, {{"\"b\":", 6}}, 0, inf},
-      {false, {}, {}, {{"\"c\":", 7}}, 0, inf},
-      {false, {}, {{1, 8, 0}}, {}, 0, inf},
-      {false, {}, {{2, 8, 0}}, {}, 0, inf},
-      {false, {{Range(',', ','), 2}, {Range('}', '}'), 9}}, {}, {}, 0, inf},
-      {true, {}, {}, {}, 0, 0}}, 1 | 3 << 16});
+  a.rules.push_back(
+      {counted | kRuleFlagRegisters,
+       0,
+       inf,
+       {{false, {{Range('{', '{'), 1}}, {}, {}, 0, inf},
+        {false, {{Range('}', '}'), 9}}, {{kInfinityWord, 2, 0}}, {}, 0, inf},
+        // every way on from here marks one slot
+        {false,
+         {},
+         {{kInfinityWord, 3, Mark(0)}, {kInfinityWord, 4, Mark(1)}, {kInfinityWord, 5, Mark(2)}},
+         {},
+         1,
+         inf},
+        {false, {}, {}, {{"\"a\":", 6}}, 0, inf},
+        {false, {}, {}, {{"\"b\":", 6}}, 0, inf},
+        {false, {}, {}, {{"\"c\":", 7}}, 0, inf},
+        {false, {}, {{1, 8, 0}}, {}, 0, inf},
+        {false, {}, {{2, 8, 0}}, {}, 0, inf},
+        {false, {{Range(',', ','), 2}, {Range('}', '}'), 9}}, {}, {}, 0, inf},
+        {true, {}, {}, {}, 0, 0}},
+       1 | 3 << 16});
   // 1: number
-  a.rules.push_back({kRuleFlagLexeme | kRuleFlagShared, 0, inf, {
-      {false, {{Range('0', '9'), 1}}, {}, {}, 0, 0}, {true, {{Range('0', '9'), 1}}, {}, {}, 0, 0}}});
+  a.rules.push_back({kRuleFlagLexeme | kRuleFlagShared,
+                     0,
+                     inf,
+                     {{false, {{Range('0', '9'), 1}}, {}, {}, 0, 0},
+                      {true, {{Range('0', '9'), 1}}, {}, {}, 0, 0}}});
   // 2: array of different strings
-  a.rules.push_back({counted | kRuleFlagRegisters | kRuleFlagOpen, 1, 4, {
-      {false, {{Range('[', '['), 1}}, {}, {}, 1, inf},
-      {false, {}, {{3, 2, kEdgeFlagInc | kEdgeFlagUnique}}, {}, 1, inf},
-      {false, {{Range(',', ','), 1}, {Range(']', ']'), 3}}, {}, {}, 0, inf},
-      {true, {}, {}, {}, 0, 0}}});
+  a.rules.push_back({counted | kRuleFlagRegisters | kRuleFlagOpen,
+                     1,
+                     4,
+                     {{false, {{Range('[', '['), 1}}, {}, {}, 1, inf},
+                      {false, {}, {{3, 2, kEdgeFlagInc | kEdgeFlagUnique}}, {}, 1, inf},
+                      {false, {{Range(',', ','), 1}, {Range(']', ']'), 3}}, {}, {}, 0, inf},
+                      {true, {}, {}, {}, 0, 0}}});
   // 3: string, counted 1..2
-  a.rules.push_back({kRuleFlagLexeme | kRuleFlagShared | counted, 1, 2, {
-      {false, {{Range('"', '"'), 1}}, {}, {}, 0, inf},
-      {false, {{Range('"', '"'), 2}, {Range('a', 'b', kEdgeFlagInc), 1}}, {}, {}, 0, inf},
-      {true, {}, {}, {}, 0, 0}}});
+  a.rules.push_back(
+      {kRuleFlagLexeme | kRuleFlagShared | counted,
+       1,
+       2,
+       {{false, {{Range('"', '"'), 1}}, {}, {}, 0, inf},
+        {false, {{Range('"', '"'), 2}, {Range('a', 'b', kEdgeFlagInc), 1}}, {}, {}, 0, inf},
+        {true, {}, {}, {}, 0, 0}}});
   return a.Encode(0);
 }
 
 std::shared_ptr<FakeTokenizer> MakeTokenizer() {
   std::vector<std::string> texts;
   for (int b = 32; b < 127; ++b) texts.emplace_back(1, static_cast<char>(b));
-  for (const char* t : {"{\"", "\":", "\":\"", "\",\"", "name", "na", "am", "list", "[1", "[{\"", "12", "123", "1,", ",1", "]}",
-                        "}]}", "1]}", "0]", "},{\"", "ab", "abc", "abcdef", "a\",", "\":[", "\":[{\"", "b\",\"list", "},", "1,2,3", "\",\"a\"", "a\",\"b", "\"a\":", ",\"c\":["}) {
+  for (const char* t :
+       {"{\"",     "\":",        "\":\"", "\",\"", "name",     "na",      "am",     "list",
+        "[1",      "[{\"",       "12",    "123",   "1,",       ",1",      "]}",     "}]}",
+        "1]}",     "0]",         "},{\"", "ab",    "abc",      "abcdef",  "a\",",   "\":[",
+        "\":[{\"", "b\",\"list", "},",    "1,2,3", "\",\"a\"", "a\",\"b", "\"a\":", ",\"c\":["}) {
     texts.emplace_back(t);
   }
   return std::make_shared<FakeTokenizer>(texts);
@@ -251,7 +293,8 @@ std::vector<bool> OracleBits(const Matcher& m, const Tokenizer& t, size_t size) 
   return bits;
 }
 
-void TestMasksAgainstOracle(const std::vector<uint8_t>& program, size_t memo_budget, uint32_t seed) {
+void TestMasksAgainstOracle(const std::vector<uint8_t>& program, size_t memo_budget,
+                            uint32_t seed) {
   const auto tokenizer = MakeTokenizer();
   const auto vocabulary = CreateVocabulary(tokenizer, 0);
   const auto grammar = LoadGrammar(vocabulary, program);
@@ -276,7 +319,8 @@ void TestMasksAgainstOracle(const std::vector<uint8_t>& program, size_t memo_bud
         const int32_t back = static_cast<int32_t>(rng() % ids.size());
         Matcher fork = m;
         fork.Rollback(back);
-        for (size_t i = ids.size() - static_cast<size_t>(back); i < ids.size(); ++i) CHECK(fork.AcceptToken(ids[i]));
+        for (size_t i = ids.size() - static_cast<size_t>(back); i < ids.size(); ++i)
+          CHECK(fork.AcceptToken(ids[i]));
         CHECK(MaskBits(fork) == MaskBits(m));
       }
     }
@@ -290,7 +334,8 @@ void TestForcedTokens() {
   const auto grammar = LoadGrammar(CreateVocabulary(tokenizer, 0), ObjectProgram());
   Matcher m(grammar);
   CHECK(m.ForcedBytes() == "{\"name\":\"");
-  // The trailing `":"` could not be extended by an allowed token here (no token continues it with a letter).
+  // The trailing `":"` could not be extended by an allowed token here (no token continues it with a
+  // letter).
   const auto forced = m.ForcedTokens({});
   CHECK(tokenizer->Decode(forced, false) == "{\"name\":\"");
   for (const int32_t id : forced) CHECK(m.AcceptToken(id));
@@ -298,7 +343,8 @@ void TestForcedTokens() {
   CHECK(m.AcceptBytes("abcde") == 5);
   CHECK(m.ForcedBytes() == "\",\"list\":[");
   // `":[` could go on as `":[{"`, so it is left to the model; what is before is forced.
-  const std::vector<int32_t> context = {tokenizer->TokenId("abc"), tokenizer->TokenId("d"), tokenizer->TokenId("e")};
+  const std::vector<int32_t> context = {tokenizer->TokenId("abc"), tokenizer->TokenId("d"),
+                                        tokenizer->TokenId("e")};
   CHECK(tokenizer->Decode(m.ForcedTokens(context), false) == "\",\"list");
   CHECK(m.AcceptBytes("\",\"list\":[1") == 11);
   CHECK(!m.IsComplete());
@@ -313,8 +359,9 @@ void TestForcedTokens() {
 void TestLimits() {
   const auto grammar = LoadGrammar(CreateVocabulary(MakeTokenizer(), 0), ObjectProgram());
   Matcher m(grammar);
-  CHECK(m.AcceptBytes("{\"name\":\"a\"") == 10);   // below the minimum: the quote is refused
-  CHECK(m.AcceptBytes("{\"name\":\"abcdef") == 14);  // above the maximum: the sixth letter is refused
+  CHECK(m.AcceptBytes("{\"name\":\"a\"") == 10);  // below the minimum: the quote is refused
+  CHECK(m.AcceptBytes("{\"name\":\"abcdef") ==
+        14);  // above the maximum: the sixth letter is refused
   CHECK(m.AcceptBytes("{\"name\":\"ab\",\"list\":[]") == 21);
   CHECK(m.AcceptBytes("{\"name\":\"ab\",\"list\":[1,2,3,") == 26);
   CHECK(m.AcceptBytes("{\"name\":\"ab\",\"list\":[01") == 22);
@@ -331,9 +378,9 @@ void TestRegisters() {
   CHECK(accepts("{\"a\":1}"));
   CHECK(accepts("{\"b\":1,\"a\":2}"));
   CHECK(accepts("{\"c\":[\"a\",\"aa\",\"b\"],\"b\":1,\"a\":2}"));
-  CHECK(!accepts("{}"));                        // required key missing
+  CHECK(!accepts("{}"));  // required key missing
   CHECK(!accepts("{\"b\":1}"));
-  CHECK(!accepts("{\"a\":1,\"a\":2}"));         // the same key twice
+  CHECK(!accepts("{\"a\":1,\"a\":2}"));  // the same key twice
   CHECK(!accepts("{\"c\":[\"a\",\"a\"],\"a\":2}"));
   CHECK(!accepts("{\"a\":1,\"c\":[\"a\",\"b\",\"aa\",\"bb\",\"ab\"]}"));
   // Once a, aa and ab are taken, nothing that begins with a is left: the letter itself is refused.
@@ -350,12 +397,20 @@ void TestTokenEdges() {
   const int32_t special = tokenizer->eos_ids()[0];
   const auto name = static_cast<uint32_t>(tokenizer->TokenId("name"));
   Assembler a;
-  a.rules.push_back({0, 0, kInfinityWord, {
-      {false, {{Range('x', 'x'), 1}}, {}, {}, 0, 0},
-      {false, {}, {}, {}, 0, 0, {{static_cast<uint32_t>(special), static_cast<uint32_t>(special), 2}}},
-      {false, {}, {}, {}, 0, 0, {{0, name - 1, 3}, {name + 1, 100000, 3}}},
-      {false, {{Range('y', 'y'), 4}}, {}, {}, 0, 0},
-      {true, {}, {}, {}, 0, 0}}});
+  a.rules.push_back({0,
+                     0,
+                     kInfinityWord,
+                     {{false, {{Range('x', 'x'), 1}}, {}, {}, 0, 0},
+                      {false,
+                       {},
+                       {},
+                       {},
+                       0,
+                       0,
+                       {{static_cast<uint32_t>(special), static_cast<uint32_t>(special), 2}}},
+                      {false, {}, {}, {}, 0, 0, {{0, name - 1, 3}, {name + 1, 100000, 3}}},
+                      {false, {{Range('y', 'y'), 4}}, {}, {}, 0, 0},
+                      {true, {}, {}, {}, 0, 0}}});
   Matcher m(LoadGrammar(CreateVocabulary(tokenizer, 0), a.Encode(0)));
   CHECK(m.AcceptToken(tokenizer->TokenId("x")));
   CHECK(m.ForcedTokens({}) == std::vector<int32_t>{special});
@@ -371,14 +426,17 @@ void TestTokenEdges() {
 }
 
 void TestMissingBytes() {
-  // "x" or "é": this vocabulary has no token for the bytes of é, so that alternative is gone, and alone it is refused.
+  // "x" or "é": this vocabulary has no token for the bytes of é, so that alternative is gone, and
+  // alone it is refused.
   const auto vocabulary = CreateVocabulary(MakeTokenizer(), 0);
   const std::string accented = "\xc3\xa9";
   Assembler a;
-  a.rules.push_back({0, 0, kInfinityWord, {
-      {false, {{Range('x', 'x'), 1}, {0xc3 | 0xc3 << 8, 2}}, {}, {}, 0, 0},
-      {true, {}, {}, {}, 0, 0},
-      {false, {{0xa9 | 0xa9 << 8, 1}}, {}, {}, 0, 0}}});
+  a.rules.push_back({0,
+                     0,
+                     kInfinityWord,
+                     {{false, {{Range('x', 'x'), 1}, {0xc3 | 0xc3 << 8, 2}}, {}, {}, 0, 0},
+                      {true, {}, {}, {}, 0, 0},
+                      {false, {{0xa9 | 0xa9 << 8, 1}}, {}, {}, 0, 0}}});
   Matcher m(LoadGrammar(vocabulary, a.Encode(0)));
   CHECK(m.ForcedBytes() == "x");
   CHECK(m.AcceptBytes(accented) == 0);

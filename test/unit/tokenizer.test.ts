@@ -203,8 +203,8 @@ describe("tokenizer.json", () => {
       (j) => j.added_tokens.push({ id: 40, content: "<x>" }),
       /belongs to another token/,
     ],
-    ["an empty added token", (j) => j.added_tokens.push({ id: 9000, content: "" }), /the content is empty/],
-    ["a flag that is no boolean", (j) => j.added_tokens.push({ id: 9000, content: "x", lstrip: 1 }), /true or false/],
+    ["an empty added token", (j) => j.added_tokens.push({ id: 1900, content: "" }), /the content is empty/],
+    ["a flag that is no boolean", (j) => j.added_tokens.push({ id: 1900, content: "x", lstrip: 1 }), /true or false/],
   ])("with %s is refused as invalid", (_name, change, message) => {
     const load = () => tokenizerFromObject(edit(change));
     expect(load).toThrow(message);
