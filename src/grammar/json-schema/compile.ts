@@ -66,7 +66,7 @@ export function compileJsonSchema(schema: unknown, options: CompileOptions = {})
   return {
     program,
     stats: { ...stats, compileMs: budget.elapsedMs, numSchemas: document.numNodes },
-    keywords: reportKeywords(nodes),
+    keywords: reportKeywords(nodes, resolved.formats === "assert"),
     warnings: schemaWarnings(nodes),
   };
 }

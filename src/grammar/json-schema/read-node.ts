@@ -33,10 +33,11 @@ export function readNode(node: SchemaNode, child: ChildReader, assertsFormats: b
 }
 
 /** The keywords that `dialect` knows among `members`. */
-function knownMembers(
-  { refHidesSiblings, knows }: DialectRules,
+export function knownMembers(
+  { name, refHidesSiblings, knows }: DialectRules,
   members: ReadonlyMap<string, JsonValue>,
 ): ReadonlyMap<string, JsonValue> {
+  if (name === "tolerant") return members;
   const ref = refHidesSiblings ? members.get("$ref") : undefined;
   if (ref?.kind === "string") {
     // The definitions beside it hold no demands, but may hold identifiers.
@@ -57,7 +58,7 @@ class NodeReader {
 
   constructor(node: SchemaNode, schema: JsonObject, child: ChildReader, assertsFormats: boolean) {
     this.#node = node;
-    this.#members = node.dialect.name === "tolerant" ? schema.members : knownMembers(node.dialect, schema.members);
+    this.#members = knownMembers(node.dialect, schema.members);
     this.#child = child;
     this.#assertsFormats = assertsFormats;
   }

@@ -2,9 +2,12 @@
  * What became of each keyword of a schema: enforced, or an annotation by the standard. (A keyword that is neither ends the compilation.)
  */
 
+import { pointerToken } from "../json/pointer.ts";
 import type { JsonValue } from "../json/value.ts";
 import { isFormatName } from "../lexeme/format.ts";
+import { foreignSpellings } from "../regex/parse.ts";
 import { ENFORCED_KEYWORDS } from "./keywords.ts";
+import { knownMembers } from "./read-node.ts";
 import { pointerOf, type SchemaNode } from "./schema-node.ts";
 
 export interface KeywordReport {
@@ -27,14 +30,18 @@ const NEEDS: ReadonlyMap<string, string> = new Map([
   ["maxContains", "contains"],
 ]);
 
-export function reportKeywords(nodes: readonly SchemaNode[]): KeywordReport[] {
+/** @param assertsFormats Whether `format` constrains, where the schema's vocabularies do not say. */
+export function reportKeywords(nodes: readonly SchemaNode[], assertsFormats = true): KeywordReport[] {
   const report: KeywordReport[] = [];
   for (const node of nodes) {
     if (node.value.kind !== "object") continue;
     const { members } = node.value;
+    const known = knownMembers(node.dialect, members);
+    const isFormatFree = !(node.dialect.assertsFormats ?? assertsFormats);
     for (const [keyword, value] of members) {
       if (keyword === "$defs" || keyword === "definitions") continue;
-      const status = isEnforced(keyword, value, members) ? "enforced" : "annotation";
+      const isFree = (keyword === "format" && isFormatFree) || !known.has(keyword);
+      const status = !isFree && isEnforced(keyword, value, members) ? "enforced" : "annotation";
       report.push({ pointer: pointerOf(node, keyword), keyword, status });
     }
   }
@@ -59,8 +66,21 @@ export function schemaWarnings(nodes: readonly SchemaNode[]): SchemaWarning[] {
         message: `format ${JSON.stringify(format.value)} is not one that is enforced: it only annotates`,
       });
     }
+    const patterns = members.get("patternProperties");
+    for (const source of patterns?.kind === "object" ? patterns.members.keys() : []) {
+      warnings.push(...spellingWarnings(source, `${pointerOf(node, "patternProperties")}/${pointerToken(source)}`));
+    }
+    const pattern = members.get("pattern");
+    if (pattern?.kind === "string") warnings.push(...spellingWarnings(pattern.value, pointerOf(node, "pattern")));
   }
   return warnings;
+}
+
+function spellingWarnings(pattern: string, pointer: string): SchemaWarning[] {
+  const spellings = foreignSpellings(pattern);
+  if (spellings.length === 0) return [];
+  const message = `the pattern is not ECMA-262; it is read with ${spellings.join(", ")} of another regex dialect`;
+  return [{ pointer, message }];
 }
 
 function isEnforced(keyword: string, value: JsonValue, members: ReadonlyMap<string, JsonValue>): boolean {

@@ -4,7 +4,7 @@
  * `@eslint-community/regexpp` gives the tree: it knows all of ES2025 and splits astral literals, `\1(a)` and `[\w-a]` as the engine does, where regexp-tree is
  * known to err. regexp-tree gives a second opinion (second-opinion.ts); the engine itself is the judge in the tests.
  *
- * Dialects are tried in this order: `u`, as JSON Schema asks; `v`, for class operations that `u` cannot express; then the Annex B syntax of old patterns
+ * Dialects are tried in this order: `u`, as JSON Schema asks; spellings of other languages (foreign-spellings.ts); `v`, for class operations that `u` cannot express; then the Annex B syntax of old patterns
  * (`\-`, `\_`, a lone `{`), still read over code points. Length and nesting are bounded before any parser sees the text: regexpp recurses.
  */
 
@@ -23,6 +23,7 @@ import {
 import { CONDITION } from "../../fsm/nfa.ts";
 import { ignoringCase } from "./case-folding.ts";
 import { ANY_BUT_LINE_ENDS, DIGITS, propertySet, SPACE, WORD } from "./char-classes.ts";
+import { type RewrittenPattern, rewriteForeign } from "./foreign-spellings.ts";
 import { choiceOf, EMPTY_NODE, type RegexNode, sequenceOf, textNode } from "./regex-node.ts";
 import { isSameReading, secondOpinion } from "./second-opinion.ts";
 
@@ -45,29 +46,68 @@ const parser = new RegExpParser({ ecmaVersion: 2025 });
 /** @throws {DiecastError} REGEX_INVALID, REGEX_UNSUPPORTED or GRAMMAR_TOO_LARGE, with the offset. */
 export function parsePattern(source: string, options: ParseOptions = {}): RegexNode {
   const { canUseV } = checkSize(source, options.limits ?? DEFAULT_SYNTAX_LIMITS);
-  let firstError: unknown;
-  for (const dialect of ["u", "v", ""] as const) {
-    if (dialect === "v" && !canUseV) continue;
-    let pattern: AST.Pattern;
-    try {
-      pattern = parser.parsePattern(source, 0, undefined, {
-        unicode: dialect === "u",
-        unicodeSets: dialect === "v",
-      });
-    } catch (error) {
-      firstError ??= error;
-      continue;
-    }
-    if (dialect === "") refuseCodeUnits(source);
-    const node = new Translator(options.ignoreCase ?? false).alternatives(pattern.alternatives);
-    if (dialect === "u" && !options.ignoreCase && options.crossCheck !== false) compareOpinions(source, node);
+  const translate = ({ alternatives }: AST.Pattern): RegexNode =>
+    new Translator(options.ignoreCase ?? false).alternatives(alternatives);
+  const strict = tryParse(source, "u");
+  if (strict.pattern !== undefined) {
+    const node = translate(strict.pattern);
+    if (!options.ignoreCase && options.crossCheck !== false) compareOpinions(source, node);
     return node;
   }
-  if (!(firstError instanceof RegExpSyntaxError)) throw firstError;
-  const detail = { offset: firstError.index };
-  throw new DiecastError("REGEX_INVALID", `not a regular expression: ${reasonOf(firstError)}`, detail, {
-    cause: firstError,
-  });
+  const foreign = rewriteForeign(source);
+  if (foreign !== undefined) return parseForeign(foreign, translate);
+  const loose = (canUseV ? tryParse(source, "v").pattern : undefined) ?? parseAnnexB(source);
+  if (loose !== undefined) return translate(loose);
+  throw invalidPattern(strict.error, (offset) => offset);
+}
+
+/** The spellings of other regex dialects that a pattern was understood by; none if it is plain ECMA-262, or none at all. */
+export function foreignSpellings(source: string): readonly string[] {
+  if (tryParse(source, "u").pattern !== undefined) return [];
+  try {
+    return rewriteForeign(source)?.spellings ?? [];
+  } catch (error) {
+    if (DiecastError.is(error)) return [];
+    throw error;
+  }
+}
+
+function parseForeign(foreign: RewrittenPattern, translate: (pattern: AST.Pattern) => RegexNode): RegexNode {
+  const strict = tryParse(foreign.source, "u");
+  try {
+    const pattern = strict.pattern ?? parseAnnexB(foreign.source);
+    if (pattern !== undefined) return translate(pattern);
+  } catch (error) {
+    if (!DiecastError.is(error) || error.detail.offset === undefined) throw error;
+    const detail = { ...error.detail, offset: foreign.offsetOf(error.detail.offset) };
+    throw new DiecastError(error.code, error.message, detail, { cause: error });
+  }
+  throw invalidPattern(strict.error, foreign.offsetOf);
+}
+
+type Attempt =
+  | { readonly pattern: AST.Pattern; readonly error: undefined }
+  | { readonly pattern: undefined; readonly error: unknown };
+
+function tryParse(source: string, flag: "u" | "v" | ""): Attempt {
+  try {
+    const flags = { unicode: flag === "u", unicodeSets: flag === "v" };
+    return { pattern: parser.parsePattern(source, 0, undefined, flags), error: undefined };
+  } catch (error) {
+    return { pattern: undefined, error };
+  }
+}
+
+function parseAnnexB(source: string): AST.Pattern | undefined {
+  const { pattern } = tryParse(source, "");
+  if (pattern !== undefined) refuseCodeUnits(source);
+  return pattern;
+}
+
+function invalidPattern(error: unknown, offsetOf: (offset: number) => number): DiecastError {
+  if (!(error instanceof RegExpSyntaxError)) throw error;
+  const detail = { offset: offsetOf(error.index) };
+  return new DiecastError("REGEX_INVALID", `not a regular expression: ${reasonOf(error)}`, detail, { cause: error });
 }
 
 function compareOpinions(source: string, node: RegexNode): void {
