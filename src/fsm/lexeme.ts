@@ -69,8 +69,8 @@ export class Lexeme {
 }
 
 /**
- * Encodes a rule that is a deterministic byte automaton. With `counted`, its INC edges are kept and distances computed; the counts possible from each
- * state must form an interval.
+ * Encodes a rule that is a deterministic byte automaton. With `counted`, its INC edges are kept and distances computed; which counters
+ * they enforce exactly, `isCountable` (length-sets.ts) says.
  */
 export function lexemeTable(rule: Rule, counted = false): LexemeTable {
   rule.assertWellFormed();

@@ -18,8 +18,8 @@
  *   pool           the bytes of literals, padded to a word
  *
  * Counters. A COUNTED rule has one register per activation, 0 on entry. Edges with INC add 1 when taken. Every state q of such a
- * rule has distances: the least and the greatest number of INCs on a path from q to acceptance (INFINITY: unbounded), all
- * numbers in between being possible too. A state q may be entered with count c only if
+ * rule has distances: the least and the greatest number of INCs on a path from q to acceptance (INFINITY: unbounded). No more numbers
+ * in between are missing than the counter's range makes up for (length-sets.ts). A state q may be entered with count c only if
  *   c + min(q) <= counterMax  and  c + max(q) >= counterMin.
  * Acceptance (returning to the caller) moreover needs c >= counterMin, which matters for accepting states that can go on.
  * These two rules enforce minLength/maxLength, minItems/maxItems and so on, exactly, so no dead end can be entered.

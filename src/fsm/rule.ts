@@ -60,8 +60,8 @@ export interface RuleOptions {
 /**
  * One rule of a grammar. States are numbered from 0 in the order of `addState`; state `start` (0 unless set) is where a call enters.
  *
- * A rule with a `counter` counts the edges added with `increments`. The counts possible between any state and acceptance must form an interval,
- * which is what the matcher's test of two distances relies on; loops over one item at a time have that shape by themselves.
+ * A rule with a `counter` counts the edges added with `increments`. The matcher tests two distances, the least and the greatest count ahead of a state;
+ * when that is exact though counts in between are missing, `isCountable` (length-sets.ts) says. Loops over one item at a time miss none.
  */
 export class Rule {
   readonly name: string | undefined;

@@ -46,6 +46,16 @@ const SCHEMAS: Record<string, unknown> = {
       { format: "email", type: "string" },
     ],
   },
+  "formats with lengths": {
+    type: "array",
+    prefixItems: [
+      { format: "hostname", type: "string", minLength: 4, maxLength: 9 },
+      { format: "uri", type: "string", maxLength: 20 },
+      { format: "ipv6", type: "string", minLength: 12, maxLength: 14 },
+      { format: "regex", type: "string", maxLength: 8 },
+    ],
+    items: { format: "hostname", type: "string", minLength: 66 },
+  },
   "alternatives with a common beginning": {
     anyOf: [
       { type: "object", properties: { kind: { const: "cat" }, lives: { type: "integer" } }, required: ["kind"] },
