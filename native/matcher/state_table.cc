@@ -86,6 +86,22 @@ bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
     const auto& containing = classes.Containing(static_cast<uint8_t>(b));
     for (size_t w = 0; w < looping.size(); ++w) looping[w] &= ~containing[w];
   }
+  std::vector<uint32_t> walked = classes.with_text();
+  for (size_t w = 0; w < walked.size(); ++w) walked[w] &= ~looping[w];
+  const auto leave_out = [&](const std::vector<uint32_t>& tokens) {
+    for (size_t w = 0; w < walked.size(); ++w) walked[w] &= ~tokens[w];
+  };
+  bool beyond_ascii = false;
+  for (uint32_t b = 0; b < 256; ++b) {
+    const bool dead = automaton.Next(state, static_cast<uint8_t>(b)) == LexemeAutomaton::kDead;
+    if (b >= 0x80) {
+      beyond_ascii |= !dead;
+    } else if (dead) {
+      leave_out(classes.StartingWith(static_cast<uint8_t>(b)));
+    }
+  }
+  if (!beyond_ascii) leave_out(classes.starting_beyond_ascii());
+
   if (!counted_) all_->words = looping;
   const Program::Distance here = counted_ ? automaton.DistanceOf(state) : Program::Distance{0, 0};
   for (size_t w = 0; w < looping.size(); ++w) {
@@ -97,7 +113,7 @@ bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
       }
     }
     // The rest goes byte by byte.
-    for (uint32_t bits = classes.with_text()[w] & ~looping[w]; bits != 0; bits &= bits - 1) {
+    for (uint32_t bits = walked[w]; bits != 0; bits &= bits - 1) {
       const auto token =
           static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits)));
       const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));

@@ -38,11 +38,18 @@ int CountCharacters(std::string_view text) {
 
 TokenClasses::TokenClasses(const Tokenizer& tokenizer, const std::vector<uint32_t>& text_tokens,
                            size_t num_words)
-    : whole_(num_words), ascii_(num_words), with_text_(num_words), num_characters_(num_words * 32) {
+    : starting_beyond_ascii_(num_words),
+      whole_(num_words),
+      ascii_(num_words),
+      with_text_(num_words),
+      num_characters_(num_words * 32) {
   for (auto& bitmap : containing_) bitmap.assign(num_words, 0);
+  for (auto& bitmap : starting_) bitmap.assign(num_words, 0);
   for (const uint32_t token : text_tokens) {
     const std::string_view text = tokenizer.TokenBytes(static_cast<int32_t>(token));
     SetBit(&with_text_, token);
+    const auto first = static_cast<uint8_t>(text[0]);
+    SetBit(first < 0x80 ? &starting_[first] : &starting_beyond_ascii_, token);
     bool ascii = true;
     for (const char c : text) {
       const auto byte = static_cast<uint8_t>(c);

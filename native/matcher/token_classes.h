@@ -21,6 +21,10 @@ class TokenClasses {
 
   /// Tokens that contain the ASCII byte.
   const std::vector<uint32_t>& Containing(uint8_t ascii) const { return containing_[ascii]; }
+  /// Tokens that start with the ASCII byte.
+  const std::vector<uint32_t>& StartingWith(uint8_t ascii) const { return starting_[ascii]; }
+  /// Tokens that start with a byte that is not ASCII.
+  const std::vector<uint32_t>& starting_beyond_ascii() const { return starting_beyond_ascii_; }
   /// Tokens that consist of whole UTF-8 characters.
   const std::vector<uint32_t>& whole_characters() const { return whole_; }
   /// Tokens of ASCII bytes only.
@@ -32,6 +36,8 @@ class TokenClasses {
 
  private:
   std::array<std::vector<uint32_t>, 128> containing_;
+  std::array<std::vector<uint32_t>, 128> starting_;
+  std::vector<uint32_t> starting_beyond_ascii_;
   std::vector<uint32_t> whole_;
   std::vector<uint32_t> ascii_;
   std::vector<uint32_t> with_text_;
