@@ -1,10 +1,9 @@
 /** What a grammar is made from, as callers say it, and as a task for a compile worker. */
 
-import { DiecastError } from "../errors.ts";
 import type { ChoiceOptions, CompileOptions, EbnfOptions, StructuralTagOptions } from "../grammar/index.ts";
 import { fromJs } from "../grammar/json/from-js.ts";
-import { depthOf, jsonText } from "../grammar/json/print.ts";
-import { isJsonValue, type JsonValue } from "../grammar/json/value.ts";
+import { jsonText } from "../grammar/json/print.ts";
+import { isJsonValue } from "../grammar/json/value.ts";
 import { optionsKey } from "../grammar/options.ts";
 import type { CompileTask, TokenTable, WithoutTokens } from "./compile-service/task.ts";
 
@@ -24,9 +23,6 @@ export type GrammarSource =
       readonly tag: unknown;
       readonly options?: WithoutTokens<StructuralTagOptions>;
     };
-
-/** Deeper values are refused here; as text the compiler counts the depth itself, without recursion. */
-const MAX_VALUE_DEPTH = 1000;
 
 const ANY_OBJECT = '{"type":"object"}';
 
@@ -64,16 +60,5 @@ export function keyOf(task: CompileTask): string {
 
 function textOf(value: unknown): string {
   if (typeof value === "string") return value;
-  if (!isJsonValue(value)) return jsonText(fromJs(value, { maxDepth: MAX_VALUE_DEPTH }));
-  return jsonText(boundedDepth(value));
-}
-
-function boundedDepth(value: JsonValue): JsonValue {
-  const depth = depthOf(value);
-  if (depth <= MAX_VALUE_DEPTH) return value;
-  throw new DiecastError("GRAMMAR_TOO_LARGE", `nested deeper than ${MAX_VALUE_DEPTH} levels`, {
-    given: depth,
-    limit: MAX_VALUE_DEPTH,
-    unit: "levels",
-  });
+  return jsonText(isJsonValue(value) ? value : fromJs(value));
 }

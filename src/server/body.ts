@@ -8,8 +8,8 @@
 import type { FastifyInstance } from "fastify";
 
 import { DiecastError } from "../errors.ts";
-import { parseJson } from "../grammar/json/parse.ts";
 import type { JsonValue } from "../grammar/json/value.ts";
+import { parseJsonInTurns } from "./in-turns.ts";
 import type { ServerLimits } from "./server-options.ts";
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json(?:\s*;|$)/i;
@@ -28,10 +28,10 @@ export function addBodyParser(app: FastifyInstance, limits: ServerLimits): void 
 /**
  * @throws {DiecastError} JSON_INVALID with the byte `offset`; REQUEST_TOO_DEEP, REQUEST_TOO_LARGE past a limit.
  */
-export function parseBody(bytes: Uint8Array, limits: ServerLimits): JsonValue {
+export async function parseBody(bytes: Uint8Array, limits: ServerLimits): Promise<JsonValue> {
   const text = decode(bytes);
   try {
-    return parseJson(text, { maxBytes: limits.maxBodyBytes, maxDepth: limits.maxBodyDepth });
+    return await parseJsonInTurns(text, { maxBytes: limits.maxBodyBytes, maxDepth: limits.maxBodyDepth });
   } catch (error) {
     if (!DiecastError.is(error)) throw error;
     throw bodyError(error, text, bytes);

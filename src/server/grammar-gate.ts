@@ -2,18 +2,17 @@
 
 import type { EngineHandle, Grammar, GrammarSource } from "../engine/engine.ts";
 import { DiecastError } from "../errors.ts";
+import type { JsonValue } from "../grammar/json/value.ts";
 import type { Whitespace } from "../protocol.ts";
 import { SchemaFault } from "./error-reply.ts";
+import { jsonTextInTurns } from "./in-turns.ts";
 import type { ResolvedAppOptions } from "./server-options.ts";
 
-/** What the output must be, and where the request says so. */
-export interface OutputFormat {
-  readonly type: "json_object" | "json_schema" | "regex";
-  /** Schema as JSON text in the request's key order, or the pattern. */
-  readonly text: string;
-  /** JSON Pointer of the schema or pattern in the body. */
-  readonly pointer: string;
-}
+/** What the output must be. `pointer`: JSON Pointer of the schema or pattern in the body. */
+export type OutputFormat =
+  | { readonly type: "json_object"; readonly pointer: string }
+  | { readonly type: "json_schema"; readonly schema: JsonValue; readonly pointer: string }
+  | { readonly type: "regex"; readonly pattern: string; readonly pointer: string };
 
 export class GrammarGate {
   readonly #engine: EngineHandle;
@@ -30,7 +29,8 @@ export class GrammarGate {
    */
   async compile(format: OutputFormat, whitespace: Whitespace | undefined, signal: AbortSignal): Promise<Grammar> {
     try {
-      return await this.#engine.compile(this.#source(format, whitespace), { signal });
+      const source = await this.#source(format, whitespace);
+      return await this.#engine.compile(source, { signal });
     } catch (error) {
       signal.throwIfAborted();
       if (!DiecastError.is(error) || error.status >= 500) throw error;
@@ -38,20 +38,21 @@ export class GrammarGate {
     }
   }
 
-  #source({ type, text }: OutputFormat, whitespace = this.#options.whitespace): GrammarSource {
+  async #source(format: OutputFormat, whitespace = this.#options.whitespace): Promise<GrammarSource> {
     const { limits, closedObjects } = this.#options;
     const options = {
       whitespace,
       openObjects: closedObjects ? "closed" : "spec",
       limits: { maxMs: limits.maxCompileMs },
     } as const;
-    switch (type) {
+    switch (format.type) {
       case "json_object":
-        return { type, options };
+        return { type: "json_object", options };
       case "json_schema":
-        return { type, schema: text, options };
+        // As text with the request's key order, by which equal schemas are known, however they were spaced.
+        return { type: "json_schema", schema: await jsonTextInTurns(format.schema), options };
       case "regex":
-        return { type, pattern: text, options };
+        return { type: "regex", pattern: format.pattern, options };
     }
   }
 }

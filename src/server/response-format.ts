@@ -6,7 +6,6 @@
  */
 
 import { DiecastError } from "../errors.ts";
-import { jsonText } from "../grammar/json/print.ts";
 import type { JsonValue } from "../grammar/json/value.ts";
 import { type FieldReader, invalidField } from "./field-reader.ts";
 import type { OutputFormat } from "./grammar-gate.ts";
@@ -24,7 +23,7 @@ export function readResponseFormat(body: FieldReader): OutputFormat | undefined 
     case "json_object": {
       const schema = format.value("schema");
       const saysNothing = schema === undefined || (schema.kind === "object" && schema.members.size === 0);
-      if (saysNothing) return { type: "json_object", text: "", pointer: format.pointer };
+      if (saysNothing) return { type: "json_object", pointer: format.pointer };
       return schemaFormat(schema, format.pointerOf("schema"));
     }
     case "json_schema": {
@@ -39,7 +38,7 @@ export function readResponseFormat(body: FieldReader): OutputFormat | undefined 
       throw invalidField(at, nested === undefined ? "an object with a schema" : "a JSON Schema", undefined);
     }
     case "regex":
-      return { type: "regex", text: format.requiredString("pattern"), pointer: format.pointerOf("pattern") };
+      return { type: "regex", pattern: format.requiredString("pattern"), pointer: format.pointerOf("pattern") };
     default:
       throw new DiecastError(
         "REQUEST_UNSUPPORTED",
@@ -50,7 +49,7 @@ export function readResponseFormat(body: FieldReader): OutputFormat | undefined 
 }
 
 export function schemaFormat(schema: JsonValue, pointer: string): OutputFormat {
-  return { type: "json_schema", text: jsonText(schema), pointer };
+  return { type: "json_schema", schema, pointer };
 }
 
 /** The `schema` field of a request that must have one. */

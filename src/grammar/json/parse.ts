@@ -35,29 +35,39 @@ type OpenObject = { readonly at: number; readonly members: Map<string, JsonValue
  * @throws {DiecastError} JSON_INVALID with the offset (UTF-16 code units) and what was expected there.
  */
 export function parseJson(text: string, limits: Partial<JsonLimits> = {}): JsonValue {
-  return new Parser(text, { ...DEFAULT_JSON_LIMITS, ...limits }).parse();
+  // Invariant: without a bound it goes on to the end.
+  return new JsonParser(text, limits).parse()!;
 }
 
-class Parser {
+/** A parse that can be done piece by piece, for who must not be held up by a long text. */
+export class JsonParser {
   readonly #text: string;
   readonly #limits: JsonLimits;
+  readonly #stack: (OpenArray | OpenObject)[] = [];
   #at = 0;
   #numValues = 0;
 
-  constructor(text: string, limits: JsonLimits) {
+  /** @throws {DiecastError} GRAMMAR_TOO_LARGE for a text over the limit. */
+  constructor(text: string, limits: Partial<JsonLimits> = {}) {
     this.#text = text;
-    this.#limits = limits;
-    // A code unit is at least one byte, so most texts need no exact count.
-    const bytes = text.length * 3 <= limits.maxBytes ? 0 : Buffer.byteLength(text, "utf8");
-    if (bytes > limits.maxBytes) throw tooLarge("JSON text", bytes, limits.maxBytes, "bytes");
+    this.#limits = { ...DEFAULT_JSON_LIMITS, ...limits };
+    const { maxBytes } = this.#limits;
+    // A code unit is at most three bytes, so most texts need no exact count.
+    const bytes = text.length * 3 <= maxBytes ? 0 : Buffer.byteLength(text, "utf8");
+    if (bytes > maxBytes) throw tooLarge("JSON text", bytes, maxBytes, "bytes");
   }
 
-  parse(): JsonValue {
+  /**
+   * Goes on to the end, or until `maxValues` further values have begun; then it returns undefined, and the next call goes on from there.
+   *
+   * @throws {DiecastError} As `parseJson`.
+   */
+  parse(maxValues = Number.POSITIVE_INFINITY): JsonValue | undefined {
     const text = this.#text;
-    const stack: (OpenArray | OpenObject)[] = [];
-    let value = this.#begin(stack);
-    for (;;) {
+    const stack = this.#stack;
+    for (let left = maxValues; left > 0; left--) {
       // `value` is a finished value, or undefined when a container was opened and its first element comes next.
+      let value = this.#begin(stack);
       while (value !== undefined) {
         const top = stack[stack.length - 1];
         this.#skipSpace();
@@ -88,8 +98,8 @@ class Parser {
         this.#at++;
         stack.pop();
       }
-      value = this.#begin(stack);
     }
+    return undefined;
   }
 
   /** Reads a scalar or an empty container and returns it, or opens a container and returns undefined. */

@@ -3,7 +3,7 @@
  */
 
 import { decimalKey, decimalOf } from "./decimal.ts";
-import type { JsonValue } from "./value.ts";
+import type { JsonArray, JsonObject, JsonValue } from "./value.ts";
 
 /**
  * The one spelling that the grammar gives to a fixed string: everything raw but `"`, `\` and control characters, which take their short
@@ -39,9 +39,86 @@ export function valueKey(value: JsonValue): string {
 /**
  * Nodes back to JSON text, compactly, with key order and number spellings as they were. Grammars are cached by their schema's text, and equal schemas
  * are spaced and escaped differently.
- * Recursive: callers bound the depth first.
  */
 export function jsonText(value: JsonValue): string {
+  // Invariant: without a bound it goes on to the end.
+  return new JsonPrinter(value).print()!;
+}
+
+/** An array or object that is being written. */
+interface OpenContainer {
+  readonly close: string;
+  /** What comes before the next element, and the element; undefined at the end. */
+  readonly next: () => readonly [before: string, value: JsonValue] | undefined;
+}
+
+/** As `jsonText`, piece by piece, for who must not be held up by a large value. No recursion. */
+export class JsonPrinter {
+  readonly #stack: OpenContainer[];
+  #text = "";
+
+  constructor(value: JsonValue) {
+    let first: JsonValue | undefined = value;
+    const next = (): readonly [string, JsonValue] | undefined => {
+      const element = first;
+      first = undefined;
+      return element && ["", element];
+    };
+    this.#stack = [{ close: "", next }];
+  }
+
+  /** Goes on to the end, or until `maxValues` further values are written; then it returns undefined, and the next call goes on from there. */
+  print(maxValues = Number.POSITIVE_INFINITY): string | undefined {
+    const pieces: string[] = [];
+    for (let left = maxValues; left > 0; left--) {
+      const top = this.#stack.at(-1);
+      if (top === undefined) break;
+      const element = top.next();
+      if (element === undefined) {
+        pieces.push(top.close);
+        this.#stack.pop();
+        continue;
+      }
+      const [before, value] = element;
+      pieces.push(before);
+      if (value.kind === "array" || value.kind === "object") {
+        pieces.push(value.kind === "array" ? "[" : "{");
+        this.#stack.push(openContainer(value));
+      } else pieces.push(scalarText(value));
+    }
+    this.#text += pieces.join("");
+    return this.#stack.length === 0 ? this.#text : undefined;
+  }
+}
+
+function openContainer(value: JsonArray | JsonObject): OpenContainer {
+  let comma = "";
+  const before = (): string => {
+    const text = comma;
+    comma = ",";
+    return text;
+  };
+  if (value.kind === "array") {
+    const items = value.items[Symbol.iterator]();
+    return {
+      close: "]",
+      next: () => {
+        const { done, value: item } = items.next();
+        return done ? undefined : [before(), item];
+      },
+    };
+  }
+  const members = value.members[Symbol.iterator]();
+  return {
+    close: "}",
+    next: () => {
+      const { done, value: member } = members.next();
+      return done ? undefined : [`${before()}${stringText(member[0])}:`, member[1]];
+    },
+  };
+}
+
+function scalarText(value: Exclude<JsonValue, JsonArray | JsonObject>): string {
   switch (value.kind) {
     case "null":
       return "null";
@@ -51,10 +128,6 @@ export function jsonText(value: JsonValue): string {
       return value.lexeme;
     case "string":
       return stringText(value.value);
-    case "array":
-      return `[${value.items.map(jsonText).join(",")}]`;
-    case "object":
-      return `{${[...value.members].map(([key, member]) => `${stringText(key)}:${jsonText(member)}`).join(",")}}`;
   }
 }
 
