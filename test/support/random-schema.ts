@@ -101,13 +101,25 @@ function addKeyword(
     () => Object.assign(schema, { allOf: subs() }),
     () => Object.assign(schema, { oneOf: subs() }),
     () => Object.assign(schema, { not: sub() }),
+    () => Object.assign(schema, { not: { propertyNames: { pattern: random.pick(PATTERNS) } }, type: "object" }),
+    () =>
+      Object.assign(schema, {
+        not: { propertyNames: { not: { enum: [random.pick(NAMES), ...random.some(NAMES)] } } },
+        type: "object",
+      }),
     () => Object.assign(schema, Object.fromEntries(["if", "then", "else"].map((keyword) => [keyword, sub()]))),
     () => Object.assign(schema, { dependentRequired: { [random.pick(NAMES)]: random.some(NAMES) } }),
     () => Object.assign(schema, { dependentSchemas: { [random.pick(NAMES)]: sub() } }),
     () => Object.assign(schema, { patternProperties: { [random.pick(PATTERNS)]: sub() } }),
     () =>
       Object.assign(schema, {
-        propertyNames: random.chance(0.5) ? { maxLength: 1 } : { pattern: random.pick(PATTERNS) },
+        propertyNames: random.pick<Schema>([
+          { maxLength: 1 },
+          { pattern: random.pick(PATTERNS) },
+          { not: { pattern: random.pick(PATTERNS) } },
+          { enum: [random.pick(NAMES), ...random.some(NAMES)] },
+          { not: { enum: [random.pick(NAMES), ...random.some(NAMES)] }, minLength: 1 },
+        ]),
       }),
     () => Object.assign(schema, { maxProperties: 1 + random.below(3) }),
     () => Object.assign(schema, { minProperties: 1 }),

@@ -10,6 +10,7 @@ import type { Decimal } from "../json/decimal.ts";
 import type { JsonArray, JsonObject, JsonValue } from "../json/value.ts";
 import { canForbidFormat, type FormatName } from "../lexeme/format.ts";
 import { FALSE_LITERAL, type Literal, type SchemaDocument, TRUE_LITERAL } from "./document.ts";
+import { keyDemands } from "./key-goals.ts";
 import { type Constraint, pointerOf, type SchemaNode, typeOf } from "./schema-node.ts";
 import type { ItemLayer, ItemObligation, MemberLayer, MemberObligation } from "./typed.ts";
 import type { UnevaluatedCase, UnevaluatedConstraint } from "./unevaluated.ts";
@@ -184,8 +185,13 @@ export function negate(node: SchemaNode, constraint: Constraint, context: Negati
       }
       return unions;
     }
-    case "propertyNames":
-      return refuse("a key that breaks propertyNames cannot be demanded yet");
+    case "propertyNames": {
+      const demands = keyDemands(document, document.literalOf(constraint.of) ^ 1);
+      if (demands === undefined) return refuse("a key that breaks several keywords at once cannot be demanded");
+      return demands.map(({ name, obligation }): Goal[] =>
+        name === undefined ? [{ kind: "someMember", obligation }] : [{ kind: "present", names: [name] }],
+      );
+    }
     case "dependentRequired":
       return constraint.names.map((name) => [
         { kind: "present", names: [constraint.name] },
