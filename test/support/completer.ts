@@ -18,11 +18,14 @@ const COUNT_COST = 1000;
 export class Completer {
   private readonly oracle: ProgramOracle;
   private readonly toAccept: Float64Array; // per state
+  /** Per state, the fewest bytes to the next counted edge of its rule. */
+  private readonly toCount: Float64Array;
 
   constructor(oracle: ProgramOracle) {
     this.oracle = oracle;
     const { states, rules } = oracle.program;
     this.toAccept = new Float64Array(states.length).fill(Number.POSITIVE_INFINITY);
+    this.toCount = new Float64Array(states.length).fill(Number.POSITIVE_INFINITY);
     for (let changed = true; changed; ) {
       changed = false;
       for (let s = states.length - 1; s >= 0; s--) {
@@ -36,6 +39,24 @@ export class Completer {
         }
         if (best < this.toAccept[s]!) {
           this.toAccept[s] = best;
+          changed = true;
+        }
+      }
+    }
+    for (let changed = true; changed; ) {
+      changed = false;
+      for (let s = states.length - 1; s >= 0; s--) {
+        const state = states[s]!;
+        let best = Number.POSITIVE_INFINITY;
+        for (const e of state.byteEdges) best = Math.min(best, 1 + (e.increments ? 0 : this.toCount[e.target]!));
+        for (const e of state.literalEdges) best = Math.min(best, e.bytes.length + this.toCount[e.target]!);
+        for (const e of state.callEdges) {
+          const call = e.rule === undefined ? 0 : this.toAccept[rules[e.rule]!.start]!;
+          const isCounted = e.increments || e.slot !== undefined;
+          best = Math.min(best, isCounted ? 0 : call + this.toCount[e.target]!);
+        }
+        if (best < this.toCount[s]!) {
+          this.toCount[s] = best;
           changed = true;
         }
       }
@@ -68,7 +89,8 @@ export class Completer {
       const { counter, registers } = this.oracle.program.rules[state.rule]!;
       const missing = (registers?.required ?? 0) - [...p.slots].filter((slot) => slot < registers!.required).length;
       const wanted = Math.max(0, (counter?.min ?? 0) - p.count, missing);
-      cost += p.pending.length + this.toAccept[p.state]! + COUNT_COST * wanted;
+      const ahead = wanted > 0 ? Math.min(this.toCount[p.state]!, COUNT_COST - 1) : this.toAccept[p.state]!;
+      cost += p.pending.length + ahead + COUNT_COST * wanted;
     }
     return cost;
   }

@@ -102,6 +102,7 @@ export function schemaLowering(
     propertyOrder: options.propertyOrder,
     uniqueKeys: options.uniqueKeys,
     oneSpelling: false,
+    emptiness,
   });
   return { document, lowering };
 }

@@ -17,7 +17,7 @@ import { countTexts, listTexts } from "../../fsm/lexeme-texts.ts";
 import { MAX_SLOTS, Rule } from "../../fsm/rule.ts";
 import { FALSE_LITERAL, type Literal, TRUE_LITERAL } from "./document.ts";
 import { unsupported } from "./goals.ts";
-import type { Lowering } from "./lower.ts";
+import type { Lowering, LoweringContext } from "./lower.ts";
 import { addColon, addKeyAndColon } from "./lower-value.ts";
 import { type KeyCell, type ObjectShape, objectShape, type ShapeMember } from "./object-shape.ts";
 import { pointerOf, type SchemaNode } from "./schema-node.ts";
@@ -29,7 +29,42 @@ const MAX_LISTED_KEYS = 64;
 const UNLIMITED = Number.POSITIVE_INFINITY;
 
 export function lowerObject(lowering: Lowering, spec: ObjectSpec): Rule {
-  return new ObjectFrame(lowering, spec).write();
+  const split = lowering.context.propertyOrder === "any" ? withoutObligation(lowering, spec) : undefined;
+  if (split === undefined) return new ObjectFrame(lowering, spec).write();
+  const rule = new Rule();
+  const start = rule.addState();
+  const end = rule.addState(true);
+  for (const part of split) rule.addCall(start, lowering.ruleOfAlternative({ spec: part, refusal: undefined }), end);
+  return rule;
+}
+
+/**
+ * In any order an obligation must stay within reach, whichever keys are gone. Undeclared keys without end keep it there; where only declared ones can meet
+ * it, the object is split by which of them does. Undefined when nothing has to be split.
+ */
+function withoutObligation(lowering: Lowering, spec: ObjectSpec): ObjectSpec[] | undefined {
+  const { context } = lowering;
+  if (spec.obligations.length === 0) return undefined;
+  const { members, cells } = withListedKeys(objectShape(context, spec), spec);
+  const { counts } = lowering.differing;
+  for (const obligation of spec.obligations) {
+    const { literal, node } = obligation;
+    const own = cells.filter((cell) => appliesToCell(obligation, cell));
+    const isInReach = own.some((cell) => counts.of([...cell.literals, literal]).least > 0);
+    if (isInReach && spec.maxProperties === UNLIMITED) continue;
+    if (own.some((cell) => counts.of([...cell.literals, literal]).most > 0)) {
+      throw refusal(node, undefined, "what some member must satisfy cannot be demanded in any order of keys yet");
+    }
+    const others = spec.obligations.filter((other) => other !== obligation);
+    return members
+      .filter(({ name }) => appliesToName(context, obligation, name))
+      .map(({ name }): ObjectSpec => {
+        const layer = { properties: new Map([[name, literal]]), patterns: [], rest: TRUE_LITERAL, isExplicit: false };
+        const required = spec.required.includes(name) ? spec.required : [...spec.required, name];
+        return { ...spec, required, layers: [...spec.layers, layer], obligations: others };
+      });
+  }
+  return undefined;
 }
 
 /** What a member can contribute: its literals, and the bits of the obligations it meets. */
@@ -90,7 +125,12 @@ class ObjectFrame {
       });
     }
     this.#allMet = (1 << obligations.length) - 1;
-    if (this.#isAnyOrder) this.#checkAnyOrder();
+    if (this.#isAnyOrder && members.length > MAX_SLOTS) {
+      throw new DiecastError("GRAMMAR_TOO_LARGE", "objects in any order of keys have too many properties", {
+        given: members.length,
+        limit: MAX_SLOTS,
+      });
+    }
     const counter = this.#isCounted ? { min: spec.minProperties, max: spec.maxProperties } : undefined;
     const registers = this.#isAnyOrder
       ? { slots: members.length, required: numRequired, open: isOpen }
@@ -155,29 +195,6 @@ class ObjectFrame {
     return rule;
   }
 
-  /** In any order an obligation must stay within reach, whichever keys are gone: some undeclared one has to be able to meet it. */
-  #checkAnyOrder(): void {
-    const { members, cells } = this.#shape;
-    if (members.length > MAX_SLOTS) {
-      throw new DiecastError("GRAMMAR_TOO_LARGE", "objects in any order of keys have too many properties", {
-        given: members.length,
-        limit: MAX_SLOTS,
-      });
-    }
-    const { counts } = this.#lowering.differing;
-    for (const obligation of this.#spec.obligations) {
-      const isInReach = cells.some(
-        (cell) => appliesToCell(obligation, cell) && counts.of([...cell.literals, obligation.literal]).least > 0,
-      );
-      if (isInReach && this.#spec.maxProperties === UNLIMITED) continue;
-      throw refusal(
-        obligation.node,
-        undefined,
-        "what some member must satisfy cannot be demanded in any order of keys yet",
-      );
-    }
-  }
-
   #addCell(state: number, cell: KeyCell, met: number, nextIndex: number): void {
     const { context } = this.#lowering;
     const rule = this.#rule;
@@ -220,14 +237,8 @@ class ObjectFrame {
 
   /** Indexes of the obligations that a declared member may meet. */
   #applying(name: string): number[] {
-    const matches = this.#lowering.context.evaluator.matchesPattern;
-    return this.#spec.obligations.flatMap(({ layer, pattern }, i) => {
-      const applies =
-        pattern === undefined
-          ? !layer.properties.has(name) && layer.patterns.every((other) => !matches(other, name))
-          : matches(pattern, name);
-      return applies ? [i] : [];
-    });
+    const { context } = this.#lowering;
+    return this.#spec.obligations.flatMap((obligation, i) => (appliesToName(context, obligation, name) ? [i] : []));
   }
 
   #applyingToCell(cell: KeyCell): number[] {
@@ -268,6 +279,12 @@ function withListedKeys({ members, cells }: ObjectShape, spec: ObjectSpec): Obje
     }
   }
   return { members: [...members, ...listed], cells: endless };
+}
+
+function appliesToName({ evaluator }: LoweringContext, { layer, pattern }: MemberObligation, name: string): boolean {
+  const matches = evaluator.matchesPattern;
+  if (pattern !== undefined) return matches(pattern, name);
+  return !layer.properties.has(name) && layer.patterns.every((other) => !matches(other, name));
 }
 
 function appliesToCell({ layer, pattern }: MemberObligation, cell: KeyCell): boolean {

@@ -5,10 +5,11 @@
  * object come in the schema's order; whitespace follows the policy. Where texts are compared (`oneSpelling`), a number has its plain decimal spelling only.
  */
 
-import type { Rule } from "../../fsm/rule.ts";
+import { DiecastError } from "../../errors.ts";
+import { MAX_SLOTS, Rule } from "../../fsm/rule.ts";
 import { decimalOf, integerLexeme, plainLexeme } from "../json/decimal.ts";
 import { stringText } from "../json/print.ts";
-import type { JsonValue } from "../json/value.ts";
+import type { JsonObject, JsonValue } from "../json/value.ts";
 import { addText } from "./gaps.ts";
 import type { Lowering } from "./lower.ts";
 
@@ -45,6 +46,11 @@ export function addFixedValue(lowering: Lowering, rule: Rule, from: number, valu
     lowering.addTexts(rule, from, scalarTexts(value, oneSpelling), end);
     return end;
   }
+  if (value.kind === "object" && value.members.size > 1 && lowering.context.propertyOrder === "any") {
+    const end = rule.addState();
+    rule.addCall(from, lowering.context.builder.add(anyOrderRule(lowering, value)), end);
+    return end;
+  }
   const isArray = value.kind === "array";
   let at = addText(rule, from, isArray ? "[" : "{");
   at = gaps.add(rule, at, "inside");
@@ -62,6 +68,32 @@ export function addFixedValue(lowering: Lowering, rule: Rule, from: number, valu
   }
   if (entries.length > 0) at = gaps.add(rule, at, "inside");
   return addText(rule, at, isArray ? "]" : "}");
+}
+
+/** A fixed object whose members come in whatever order: a slot each. */
+function anyOrderRule(lowering: Lowering, { members }: JsonObject): Rule {
+  const { gaps } = lowering.context;
+  const { size } = members;
+  if (size > MAX_SLOTS) {
+    const detail = { given: size, limit: MAX_SLOTS };
+    throw new DiecastError("GRAMMAR_TOO_LARGE", "a fixed object in any order of keys has too many members", detail);
+  }
+  const rule = new Rule({ counter: { min: size, max: size }, registers: { slots: size, required: size, open: false } });
+  rule.start = rule.addState();
+  const member = rule.addState();
+  const after = rule.addState();
+  const end = rule.addState(true);
+  gaps.addTextAndGap(rule, rule.start, "{", "inside", member);
+  let slot = 0;
+  for (const [key, item] of members) {
+    const taken = rule.addState();
+    rule.addMark(member, slot++, taken);
+    rule.addEpsilon(addFixedValue(lowering, rule, addKeyAndColon(lowering, rule, taken, key), item), after);
+  }
+  const comma = gaps.add(rule, after, "beforeComma");
+  gaps.addTextAndGap(rule, comma, ",", "afterComma", member);
+  rule.addBytes(comma, 0x7d, 0x7d, end);
+  return rule;
 }
 
 /** Adds a declared key, the colon and the gaps around it. */

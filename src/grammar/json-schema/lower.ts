@@ -15,6 +15,7 @@ import { valueKey } from "../json/print.ts";
 import type { JsonValue } from "../json/value.ts";
 import { enumLexeme } from "../lexeme/enum.ts";
 import { type Literal, type SchemaDocument, TRUE_LITERAL } from "./document.ts";
+import type { Emptiness } from "./emptiness.ts";
 import type { Evaluator } from "./evaluate.ts";
 import type { Expander } from "./expand.ts";
 import type { Gaps } from "./gaps.ts";
@@ -32,6 +33,7 @@ export interface LoweringContext {
   readonly document: SchemaDocument;
   readonly expander: Expander;
   readonly evaluator: Evaluator;
+  readonly emptiness: Emptiness;
   readonly strings: StringLanguages;
   readonly builder: ProgramBuilder;
   readonly gaps: Gaps;

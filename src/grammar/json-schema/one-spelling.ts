@@ -78,6 +78,11 @@ export class SpellingCheck {
     return this.#reasonOfArrays(arrays) ?? this.#reasonOfObjects(objects);
   }
 
+  #areDisjoint(a: ObjectSpec, b: ObjectSpec): boolean {
+    this.#context.budget.spend();
+    return this.#context.emptiness.isEmptySpec(both(a, b));
+  }
+
   #reasonOfArrays(arrays: readonly ArraySpec[]): string | undefined {
     const length = Math.max(0, ...arrays.flatMap(({ layers }) => layers.map((layer) => layer.prefix.length)));
     const at = (spec: ArraySpec, i: number): Conjunction[] => {
@@ -99,9 +104,9 @@ export class SpellingCheck {
 
   #reasonOfObjects(objects: readonly ObjectSpec[]): string | undefined {
     const shapes = objects.map((spec) => ({ spec, shape: objectShape(this.#context, spec) }));
-    for (const [i, { shape }] of shapes.entries()) {
+    for (const [i, { spec, shape }] of shapes.entries()) {
       for (const other of shapes.slice(0, i)) {
-        if (!haveOneOrder(shape, other.shape))
+        if (!haveOneOrder(shape, other.shape) && !this.#areDisjoint(spec, other.spec))
           return "its items have alternatives that order their members differently";
       }
     }
@@ -124,6 +129,19 @@ export class SpellingCheck {
     }
     return undefined;
   }
+}
+
+/** The objects that are both. */
+function both(a: ObjectSpec, b: ObjectSpec): ObjectSpec {
+  return {
+    ...a,
+    minProperties: Math.max(a.minProperties, b.minProperties),
+    maxProperties: Math.min(a.maxProperties, b.maxProperties),
+    required: [...new Set([...a.required, ...b.required])],
+    layers: [...new Set([...a.layers, ...b.layers])],
+    keyLiterals: [...new Set([...a.keyLiterals, ...b.keyLiterals])],
+    obligations: [],
+  };
 }
 
 /** Whether an object that has both shapes is spelled in one way. */

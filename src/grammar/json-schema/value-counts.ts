@@ -112,7 +112,15 @@ export class ValueCounts {
       const item = itemAt(length);
       ways = { least: product(ways.least, item.least), most: product(ways.most, item.most) };
     }
-    return isPlain ? clipped(total) : { least: 0, most: clipped(total).most };
+    if (isPlain) return clipped(total);
+    let least = 0;
+    if (obligations.length === 0) {
+      // Arrays of differing items: the short ones at least, and no end of them where there is no end of items.
+      const item = itemAt(0).least;
+      if (minItems <= 1) least = (minItems === 0 ? 1 : 0) + item;
+      else if (prefix === 0 && item === UNLIMITED) least = UNLIMITED;
+    }
+    return clipped({ least, most: total.most });
   }
 
   #countObjects(spec: ObjectSpec): TextCount {
