@@ -10,8 +10,6 @@ namespace {
 
 /// States with a larger future are not looked up among other lexemes' states.
 constexpr size_t kMaxFutureStates = 48;
-/// Two states that agree on at least this many first bytes share a table.
-constexpr int kMinAgreement = 192;
 
 }  // namespace
 
@@ -22,14 +20,14 @@ std::shared_ptr<StateTable> LexemeTable::TableOf(uint32_t state) {
   const std::lock_guard<std::mutex> lock(mutex_);
   auto& slot = states_[state];
   if (!slot) {
-    auto table = Build(state);
+    auto table = Build(state, true);
     states_[state] = table;  // Build may have moved the slot
     return table;
   }
   return slot;
 }
 
-std::shared_ptr<StateTable> LexemeTable::Build(uint32_t state) {
+std::shared_ptr<StateTable> LexemeTable::Build(uint32_t state, bool may_refer) {
   const std::string future = automaton_.Future(state, kMaxFutureStates);
   if (!future.empty()) {
     if (auto known = vocabulary_.FindStateTable(future)) return known;
@@ -37,7 +35,7 @@ std::shared_ptr<StateTable> LexemeTable::Build(uint32_t state) {
   // The state that most bytes lead to usually moves like this one: the inside of a string, say.
   uint32_t model = state;
   ByteSet differing{};
-  if (!automaton_.counted()) {
+  if (may_refer && !automaton_.counted()) {
     std::unordered_map<uint32_t, int> hits;
     int most = 0;
     for (uint32_t b = 0; b < 256; ++b) {
@@ -49,16 +47,20 @@ std::shared_ptr<StateTable> LexemeTable::Build(uint32_t state) {
         model = next;
       }
     }
+    int alive = 0;
     int agreeing = 0;
     for (uint32_t b = 0; b < 256; ++b) {
       const auto byte = static_cast<uint8_t>(b);
-      if (automaton_.Next(state, byte) == automaton_.Next(model, byte)) {
-        ++agreeing;
-      } else {
+      const uint32_t next = automaton_.Next(state, byte);
+      const uint32_t model_next = automaton_.Next(model, byte);
+      alive += next != LexemeAutomaton::kDead || model_next != LexemeAutomaton::kDead;
+      if (next != model_next) {
         Insert(&differing, byte);
+      } else if (next != LexemeAutomaton::kDead) {
+        ++agreeing;
       }
     }
-    if (agreeing < kMinAgreement) model = state;
+    if (agreeing * 4 < alive * 3) model = state;
   }
   std::shared_ptr<StateTable> table;
   if (model != state) {
@@ -66,7 +68,7 @@ std::shared_ptr<StateTable> LexemeTable::Build(uint32_t state) {
     if (const auto it = states_.find(model); it != states_.end() && it->second) {
       base = it->second;
     } else {
-      base = Build(model);
+      base = Build(model, false);
       states_[model] = base;
     }
     table =

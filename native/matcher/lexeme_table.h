@@ -27,7 +27,8 @@ class LexemeTable {
   std::shared_ptr<StateTable> TableOf(uint32_t state);
 
  private:
-  std::shared_ptr<StateTable> Build(uint32_t state);
+  /// `may_refer`: whether the table may be made as a difference to another state's.
+  std::shared_ptr<StateTable> Build(uint32_t state, bool may_refer);
 
   const LexemeAutomaton automaton_;
   Vocabulary& vocabulary_;
