@@ -5,7 +5,7 @@
 
 import { Ajv } from "ajv";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Engine, GenerateRequest, GenerationResult, Grammar } from "../../src/engine/engine.ts";
+import type { Engine, GenerateRequest, GenerationResult, Grammar, GrammarSource } from "../../src/engine/engine.ts";
 import { DiecastError } from "../../src/errors.ts";
 import { loadRealEngine, realModelPath } from "../support/real-model.ts";
 
@@ -145,6 +145,35 @@ describe.skipIf(modelPath === undefined)("the engine with the real model", { tim
     expect((await run({ prompt: "A colour and a number:", grammar, temperature: 1, seed: 1 })).text).toMatch(
       /^(red|green), [0-9]{2}$/,
     );
+  });
+
+  test.each<[GrammarSource, RegExp]>([
+    [{ type: "choice", texts: ["red", "green"] }, /^(red|green)$/],
+    [{ type: "ebnf", grammar: 'root ::= "<" [a-z]{2,4} ">"' }, /^<[a-z]{2,4}>$/],
+    [
+      {
+        type: "structural_tag",
+        tag: {
+          type: "structural_tag",
+          format: { type: "tag", begin: "<n>", content: { type: "regex", pattern: "[0-9]{1,3}" }, end: "</n>" },
+        },
+      },
+      /^<n>[0-9]{1,3}<\/n>$/,
+    ],
+  ])("%j is followed", async (source, expected) => {
+    const grammar = await engine.compile(source);
+    expect((await engine.compile(source)).cached).toBe(true);
+    const request = { prompt: "A colour and a number:", grammar, temperature: 1, seed: 1 } as const;
+    expect((await run(request)).text).toMatch(expected);
+  });
+
+  test("tokens that a grammar names are those of the model", async () => {
+    const grammar = await engine.compile({ type: "ebnf", grammar: 'root ::= "a" Token("<|im_start|>") "b"' });
+    const { tokens } = await run({ prompt: "x", grammar });
+    expect([...tokens]).toContain(engine.tokenizer.tokenId("<|im_start|>"));
+    await expect(engine.compile({ type: "ebnf", grammar: 'root ::= Token("<|none|>")' })).rejects.toMatchObject({
+      code: "GRAMMAR_INVALID",
+    });
   });
 
   test("cancelling, by handle, signal or leaving the stream, ends a request", async () => {

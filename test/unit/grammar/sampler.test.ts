@@ -29,6 +29,9 @@ describe("samples", () => {
     ["choices", { anyOf: [{ enum: ["a", 2, null] }, { type: "boolean" }, { const: { k: [1] } }] }],
     ["patterns", { type: "string", pattern: "^[A-Z]{2}-[0-9]{4}$" }],
     ["open objects", { type: "object", properties: { a: { type: "integer" } }, required: ["b"] }],
+    ["items that differ", { type: "array", items: { type: "boolean" }, uniqueItems: true }],
+    ["few items that differ", { type: "array", items: { enum: [1, 2, 3, 4, 5] }, uniqueItems: true, minItems: 5 }],
+    ["keys that differ", { type: "object", properties: { a: { type: "integer" } }, required: ["c"], minProperties: 6 }],
     ["anything", {}],
   ])("of %s are valid, and differ from each other", (_name, schema) => {
     const validate = new Ajv2020({ strict: false }).compile(schema as object);
@@ -36,8 +39,23 @@ describe("samples", () => {
       const sampler = samplerOf(schema, options);
       const texts = Array.from({ length: 20 }, (_, seed) => textOf(sampler.sample({ seed })));
       for (const text of texts) expect(validate(JSON.parse(text)), text).toBe(true);
-      expect(new Set(texts).size).toBeGreaterThan(3);
+      expect(new Set(texts).size).toBeGreaterThan(2);
     }
+  });
+
+  test("have their properties in any order where that is asked for", () => {
+    const schema = {
+      type: "object",
+      properties: { a: { type: "integer" }, b: { type: "null" }, c: { type: "null" } },
+      required: ["c", "a"],
+      additionalProperties: false,
+    };
+    const options: CompileOptions = { ...COMPACT, propertyOrder: "any" };
+    const sampler = samplerOf(schema, options);
+    const orders = new Set<string>();
+    for (let seed = 0; seed < 60; seed++)
+      orders.add(Object.keys(JSON.parse(textOf(sampler.sample({ seed })))).join(""));
+    expect([...orders].sort()).toEqual(["abc", "ac", "acb", "bac", "bca", "ca", "cab", "cba"]);
   });
 
   test("are drawn again with the same seed", () => {
