@@ -1,0 +1,96 @@
+/** Drafts: what each reads and ignores, and how a schema says which one it is. */
+
+import { describe, expect, it } from "vitest";
+import { DiecastError } from "../../../../src/errors.ts";
+import { compileJsonSchema } from "../../../../src/grammar/index.ts";
+import type { Dialect } from "../../../../src/grammar/json-schema/dialect.ts";
+import { acceptor } from "../../../support/accepts.ts";
+
+describe("dialects", () => {
+  it.each<[Dialect, unknown, string, boolean]>([
+    // Siblings of `$ref`.
+    ["draft-04", { $ref: "#/definitions/a", maxLength: 1, definitions: { a: { type: "string" } } }, '"abc"', true],
+    ["draft-07", { $ref: "#/definitions/a", maxLength: 1, definitions: { a: { type: "string" } } }, '"abc"', true],
+    ["2019-09", { $ref: "#/definitions/a", maxLength: 1, definitions: { a: { type: "string" } } }, '"abc"', false],
+    ["tolerant", { $ref: "#/definitions/a", maxLength: 1, definitions: { a: { type: "string" } } }, '"abc"', false],
+    // Keywords that a draft does not have.
+    ["draft-04", { const: 1 }, "2", true],
+    ["draft-06", { const: 1 }, "2", false],
+    ["draft-06", { if: false, else: { type: "null" } }, "2", true],
+    ["draft-07", { if: false, else: { type: "null" } }, "2", false],
+    ["draft-07", { dependentRequired: { a: ["b"] }, type: "object" }, '{"a":1}', true],
+    ["2019-09", { dependentRequired: { a: ["b"] }, type: "object" }, '{"a":1}', false],
+    ["2019-09", { prefixItems: [{ type: "null" }] }, "[1]", true],
+    ["2020-12", { prefixItems: [{ type: "null" }] }, "[1]", false],
+    ["2020-12", { type: "string", nullable: true }, "null", false],
+    ["tolerant", { type: "string", nullable: true }, "null", true],
+    // `items` in both meanings.
+    ["draft-07", { items: [{ type: "null" }], additionalItems: false }, "[null,1]", false],
+    ["2020-12", { items: { type: "null" }, additionalItems: false }, "[null,null]", true],
+    // Draft 4's exclusive bounds and its integers.
+    ["draft-04", { minimum: 1, exclusiveMinimum: true }, "1", false],
+    ["draft-04", { id: "http://x.y/", $ref: "#/definitions/a", definitions: { a: { type: "null" } } }, "null", true],
+  ])("%s: %j on %s", (dialect, schema, text, expected) => {
+    expect(acceptor(schema, { dialect })(text)).toBe(expected);
+  });
+
+  it("`$schema` decides, unless the tolerant reading is asked for", () => {
+    const schema = { $schema: "http://json-schema.org/draft-04/schema#", const: 1 };
+    expect(acceptor(schema, { dialect: "2020-12" })("2")).toBe(true);
+    expect(acceptor(schema)("2")).toBe(false);
+  });
+
+  it("an embedded resource may be of another draft", () => {
+    const schema = {
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      $id: "https://example.com/a",
+      properties: {
+        old: { $id: "b", $schema: "http://json-schema.org/draft-07/schema#", items: [{ type: "null" }] },
+      },
+    };
+    const accepts = acceptor(schema, { dialect: "2020-12" });
+    expect([accepts('{"old":[null,1]}'), accepts('{"old":[1]}')]).toEqual([true, false]);
+  });
+
+  it("integers of draft 4 are told by their spelling", () => {
+    expect(acceptor({ type: "integer" }, { dialect: "draft-04", numbers: "spec" })("1.0")).toBe(false);
+    expect(acceptor({ type: "integer" }, { dialect: "draft-06", numbers: "spec" })("1.0")).toBe(true);
+  });
+});
+
+describe("vocabularies", () => {
+  const metaSchema = (vocabularies: Record<string, boolean>): Record<string, unknown> => ({
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    $vocabulary: { "https://json-schema.org/draft/2020-12/vocab/core": true, ...vocabularies },
+  });
+  const applicator = { "https://json-schema.org/draft/2020-12/vocab/applicator": true };
+  const uri = "https://example.com/meta";
+  const schema = { $schema: uri, properties: { a: { minimum: 5, format: "date" } }, required: ["b"] };
+
+  it("what a meta-schema leaves out only annotates", () => {
+    const options = { dialect: "2020-12", schemas: { [uri]: metaSchema(applicator) }, report: true } as const;
+    expect(acceptor(schema, { ...options, formats: "annotate" })('{"a":1}')).toBe(true);
+    const { keywords } = compileJsonSchema(schema, options);
+    expect(keywords.find(({ keyword }) => keyword === "minimum")?.status).toBe("annotation");
+    expect(keywords.find(({ keyword }) => keyword === "properties")?.status).toBe("enforced");
+  });
+
+  it("the vocabulary of asserted formats asserts them", () => {
+    const format = "https://json-schema.org/draft/2020-12/vocab/format-assertion";
+    const schemas = { [uri]: metaSchema({ ...applicator, [format]: true }) };
+    const accepts = acceptor(schema, { dialect: "2020-12", formats: "annotate", schemas });
+    expect([accepts('{"a":"2024-02-29"}'), accepts('{"a":"x"}')]).toEqual([true, false]);
+  });
+
+  it("an unknown one that is required is refused", () => {
+    const schemas = { [uri]: metaSchema({ "https://example.com/units": true }) };
+    let error: unknown;
+    try {
+      compileJsonSchema(schema, { dialect: "2020-12", schemas });
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(DiecastError.is(error) && error.code).toBe("SCHEMA_UNSUPPORTED");
+    expect(String(error)).toContain("https://example.com/units");
+  });
+});
