@@ -141,6 +141,7 @@ function itemsLimit(lowering: Lowering, spec: ArraySpec, node: SchemaNode): numb
     }
   }
   if (rest.least >= maxItems) return maxItems;
-  if (prefix === 0 && !hasObligations(spec) && rest.least === rest.most) return rest.most;
+  const isPlain = obligations.every(({ min, max }) => min <= 1 && max === UNLIMITED);
+  if (prefix === 0 && isPlain && rest.least === rest.most) return rest.most;
   return refuse("how many different items there are cannot be told, and they could run out");
 }

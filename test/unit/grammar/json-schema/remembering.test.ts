@@ -107,6 +107,8 @@ describe("uniqueItems", () => {
       uniqueItems: true,
     };
     check(prefixed, ["[true,false]", "[]"], ["[true,true]", "[true,false,1]"]);
+    const words = unique({ type: "string", pattern: "^[ab]$" }, { contains: { const: "a" } });
+    check(words, ['["a","b"]', '["b","a"]', '["a"]'], ['["b"]', '["a","b","a"]']);
     const schema = unique({ type: "integer" }, { contains: { const: 7 } });
     check(schema, ["[7]", "[1,7,2]"], ["[1]", "[7,7]", "[1,1,7]"]);
     expect(refusal(unique({ type: "integer" }, { contains: { const: 7 }, minContains: 2 })).code).toBe(
