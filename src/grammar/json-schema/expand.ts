@@ -140,14 +140,28 @@ export class Expander {
     take: (alternative: Alternative) => boolean,
     maxBranches = Number.POSITIVE_INFINITY,
   ): boolean {
-    const first: Branch = {
-      goals: literals.map(literalGoal).reverse(),
+    return this.#eachAlternativeOf(this.#branchOf(type, literals.map(literalGoal)), literals, take, maxBranches);
+  }
+
+  #branchOf(type: JsonType, goals: readonly Goal[]): Branch {
+    return {
+      goals: [...goals].reverse(),
       later: [],
       seen: new Set(),
       spec: emptySpec(type as TypedSpec["type"]),
       values: undefined,
       refusal: undefined,
     };
+  }
+
+  /** `literals`: what single values, from an `enum` among the goals, are checked against. */
+  #eachAlternativeOf(
+    first: Branch,
+    literals: readonly Literal[],
+    take: (alternative: Alternative) => boolean,
+    maxBranches: number,
+  ): boolean {
+    const { type } = first.spec;
     const branches = [first];
     let numBranches = 0;
     for (let branch = branches.pop(); branch !== undefined; branch = branches.pop()) {
@@ -306,7 +320,7 @@ export class Expander {
           branches,
         );
       case "oneOf":
-        return this.#fork(branch, this.#exactlyOne(constraint.of.map(literalOf), spec.type), type, branches);
+        return this.#fork(branch, this.#exactlyOne(branch, node, constraint.of.map(literalOf)), type, branches);
       case "not":
         branch.goals.push(literalGoal(literalOf(constraint.of) ^ 1));
         return true;
@@ -404,13 +418,45 @@ export class Expander {
     return this.#fork(branch, [[{ kind: "absent", name: constraint.name }], present], type, branches);
   }
 
-  #exactlyOne(literals: readonly Literal[], type: JsonType): Goal[][] {
+  #exactlyOne(branch: Branch, node: SchemaNode, literals: readonly Literal[]): Goal[][] {
+    const { type } = branch.spec;
     return literals.map((chosen, i) => [
       literalGoal(chosen),
       ...literals.flatMap((other, j) =>
-        i === j || this.areDisjoint(chosen, other, type) ? [] : [literalGoal(other ^ 1)],
+        i === j || this.areDisjoint(chosen, other, type) || this.#areDisjointBeside(branch, node, chosen, other)
+          ? []
+          : [literalGoal(other ^ 1)],
       ),
     ]);
+  }
+
+  /**
+   * Whether nothing satisfies both beside what the branch has come to and what else `node` says: a discriminator that only the schema around the
+   * `oneOf` requires, for instance.
+   */
+  #areDisjointBeside(branch: Branch, node: SchemaNode, a: Literal, b: Literal): boolean {
+    const { spec } = branch;
+    if (spec.type !== "object") return false;
+    const key = `${node.id} ${Math.min(a, b)},${Math.max(a, b)} ${specKey(spec)}`;
+    const known = this.#disjoint.get(key);
+    if (known !== undefined) return known;
+    // As in `areDisjoint`.
+    this.#disjoint.set(key, false);
+    const beside = node.constraints.filter(({ kind }) => kind === "required" || kind === "members");
+    const goals = [
+      ...beside.map((constraint): Goal => ({ kind: "constraint", node, constraint })),
+      literalGoal(a),
+      literalGoal(b),
+    ];
+    let found = false;
+    const first: Branch = { ...this.#branchOf(spec.type, goals), spec: cloneSpec(spec) };
+    const take = (): boolean => {
+      found = true;
+      return false;
+    };
+    const disjoint = this.#eachAlternativeOf(first, [a, b], take, MAX_BRANCHES_OF_A_PROOF) && !found;
+    this.#disjoint.set(key, disjoint);
+    return disjoint;
   }
 
   /** Makes the branch satisfy one of `unions`: the first goes on in `branch`, the others become branches of their own. */
