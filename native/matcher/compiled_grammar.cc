@@ -1,6 +1,7 @@
 #include "native/matcher/compiled_grammar.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "native/matcher/matcher.h"
 
@@ -67,26 +68,35 @@ template <typename Visit>
 void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent,
                            uint32_t config, Visit&& visit) {
   if (trie.size() == 0) return;
-  const uint32_t begin = parent == TokenTrie::kNone ? 0 : parent + 1;
-  const uint32_t end = parent == TokenTrie::kNone ? trie.size() : trie.node(parent).subtree_end;
   const uint32_t base = parent == TokenTrie::kNone ? 0 : trie.node(parent).depth;
-  std::vector<uint32_t> path(size_t{trie.max_depth()} - base + 1);
-  path[0] = config;
-  for (uint32_t i = begin; i < end;) {
-    const TokenTrie::Node& node = trie.node(i);
-    const uint32_t depth = node.depth - base;
-    const uint32_t from = path[depth - 1];
-    if (!Contains(store.Live(from), node.byte)) {
-      i = node.subtree_end;
-      continue;
+  path_.resize(std::max<size_t>(path_.size(), size_t{trie.max_depth()} + 1));
+  path_[0] = config;
+  // One live first byte after the other, each with its whole subtree.
+  ByteSet first = store.Live(config);
+  for (size_t w = 0; w < first.size(); ++w) {
+    for (; first[w] != 0; first[w] &= first[w] - 1) {
+      const auto byte =
+          static_cast<uint8_t>(w * 64 + static_cast<size_t>(std::countr_zero(first[w])));
+      const uint32_t root = trie.Child(parent, byte);
+      if (root == TokenTrie::kNone) continue;
+      const uint32_t end = trie.node(root).subtree_end;
+      for (uint32_t i = root; i < end;) {
+        const TokenTrie::Node& node = trie.node(i);
+        const uint32_t depth = node.depth - base;
+        const uint32_t from = path_[depth - 1];
+        if (!Contains(store.Live(from), node.byte)) {
+          i = node.subtree_end;
+          continue;
+        }
+        path_[depth] = store.Step(from, node.byte);
+        if (path_[depth] == ConfigStore::kDead) {
+          i = node.subtree_end;
+          continue;
+        }
+        if (const auto values = trie.ValuesAt(i); !values.empty() && !visit(values)) return;
+        ++i;
+      }
     }
-    path[depth] = store.Step(from, node.byte);
-    if (path[depth] == ConfigStore::kDead) {
-      i = node.subtree_end;
-      continue;
-    }
-    if (const auto values = trie.ValuesAt(i); !values.empty() && !visit(values)) return;
-    ++i;
   }
 }
 
@@ -115,7 +125,6 @@ void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Mem
   const bool counted = program_.rules()[rule_index].counted();
   const uint32_t follow = store.Follow(member.stack);
   const ByteSet live = store.Live(follow);
-  ByteSet overridden{};  // first bytes whose tokens a more special table has dealt with
   for (StateTable* t = table.get(); t != nullptr; t = t->base()) {
     for (uint32_t byte = 0; byte < 256; ++byte) {
       if (!Contains(live, static_cast<uint8_t>(byte))) continue;
@@ -124,14 +133,12 @@ void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Mem
         for (const uint32_t v : values) {
           const auto& exit = remainders.exits[v];
           if (counted && (exit.count < room.to_min || exit.count > room.to_max)) continue;
-          const auto text = vocabulary_->tokenizer().TokenBytes(static_cast<int32_t>(exit.token));
-          if (Contains(overridden, static_cast<uint8_t>(text[0]))) continue;
+          if (t != table.get() && table->Overrides(exit.token)) continue;
           if (!captures || !dead(exit.token)) ids->push_back(static_cast<int32_t>(exit.token));
         }
         return true;
       });
     }
-    for (size_t w = 0; w < overridden.size(); ++w) overridden[w] |= t->differing()[w];
   }
 }
 
@@ -148,12 +155,11 @@ std::shared_ptr<const TokenBitmap> CompiledGrammar::WithoutForbidden(
       for (const uint32_t token : trie.ValuesAt(node)) {
         if (!TestBit(inside->words, token) || !dead(token)) continue;
         if (!own) own = std::make_shared<TokenBitmap>(*inside);
-        own->words[token >> 5] &= ~(1u << (token & 31));
+        own->Remove(token);
       }
     }
   }
   if (!own) return inside;
-  own->Recount();
   return own;
 }
 

@@ -75,6 +75,7 @@ class CompiledGrammar {
   std::shared_ptr<ConfigStore> store_;
   std::vector<std::shared_ptr<LexemeTable>> tables_;
   std::vector<bool> uses_table_;
+  std::vector<uint32_t> path_;  // of the walk in progress; walks do not nest
   size_t memo_budget_ = size_t{64} << 20;
 };
 

@@ -383,7 +383,11 @@ const ByteSet& ConfigStore::Live(uint32_t config) {
   if (configs_[config].live == kNone) {
     ByteSet set{};
     const auto add = [&](uint32_t lo, uint32_t hi) {
-      for (uint32_t b = lo; b <= hi; ++b) set[b >> 6] |= 1ull << (b & 63);
+      for (uint32_t w = lo >> 6; w <= hi >> 6; ++w) {
+        const uint64_t from = w == lo >> 6 ? ~0ull << (lo & 63) : ~0ull;
+        const uint64_t to = w == hi >> 6 ? ~0ull >> (63 - (hi & 63)) : ~0ull;
+        set[w] |= from & to;
+      }
     };
     for (const Member& m : members(config)) {
       if (m.state == kCompleteState) continue;

@@ -34,7 +34,6 @@ std::shared_ptr<StateTable> LexemeTable::Build(uint32_t state, bool may_refer) {
   }
   // The state that most bytes lead to usually moves like this one: the inside of a string, say.
   uint32_t model = state;
-  ByteSet differing{};
   if (may_refer && !automaton_.counted()) {
     std::unordered_map<uint32_t, int> hits;
     int most = 0;
@@ -54,11 +53,7 @@ std::shared_ptr<StateTable> LexemeTable::Build(uint32_t state, bool may_refer) {
       const uint32_t next = automaton_.Next(state, byte);
       const uint32_t model_next = automaton_.Next(model, byte);
       alive += next != LexemeAutomaton::kDead || model_next != LexemeAutomaton::kDead;
-      if (next != model_next) {
-        Insert(&differing, byte);
-      } else if (next != LexemeAutomaton::kDead) {
-        ++agreeing;
-      }
+      agreeing += next == model_next && next != LexemeAutomaton::kDead;
     }
     if (agreeing * 4 < alive * 3) model = state;
   }
@@ -71,8 +66,7 @@ std::shared_ptr<StateTable> LexemeTable::Build(uint32_t state, bool may_refer) {
       base = Build(model, false);
       states_[model] = base;
     }
-    table =
-        std::make_shared<StateTable>(automaton_, state, vocabulary_, std::move(base), differing);
+    table = std::make_shared<StateTable>(automaton_, state, vocabulary_, std::move(base), model);
   } else {
     table = std::make_shared<StateTable>(automaton_, state, vocabulary_);
   }

@@ -1,7 +1,6 @@
 // A computed token mask: a bitmap that a lexeme's table owns, and the few tokens besides it.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -13,9 +12,15 @@ struct TokenBitmap {
   std::vector<uint32_t> words;
   int32_t count = 0;
 
-  void Recount() {
-    count = 0;
-    for (const uint32_t w : words) count += std::popcount(w);
+  void Recount();
+  bool Has(uint32_t token) const { return words[token >> 5] >> (token & 31) & 1; }
+  void Add(uint32_t token) {
+    count += Has(token) ? 0 : 1;
+    words[token >> 5] |= 1u << (token & 31);
+  }
+  void Remove(uint32_t token) {
+    count -= Has(token) ? 1 : 0;
+    words[token >> 5] &= ~(1u << (token & 31));
   }
 };
 

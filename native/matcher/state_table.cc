@@ -20,15 +20,14 @@ StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state,
       all_(std::make_shared<TokenBitmap>()) {
   all_->words.assign(vocabulary_.num_words(), 0);
   if (counted_) allows_need_ = layout::kInfinityWord;
-  if (!TryLoop(automaton, state)) Walk(automaton, state, 0, vocabulary_.trie().size());
-  all_->Recount();
+  if (!TryLoop(automaton, state)) Walk(automaton, state);
   for (auto& [key, tokens] : building_)
     groups_.push_back({key.first, key.second, std::move(tokens)});
   building_.clear();
 }
 
 void StateTable::AddInside(uint32_t token, uint32_t count, Program::Distance distance) {
-  SetBit(&all_->words, token);
+  all_->Add(token);
   if (!counted_) return;
   // Conditions at the token's last state imply those at the states before it: distances only shrink
   // by what was counted.
@@ -102,7 +101,10 @@ bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
   }
   if (!beyond_ascii) leave_out(classes.starting_beyond_ascii());
 
-  if (!counted_) all_->words = looping;
+  if (!counted_) {
+    all_->words = looping;
+    all_->Recount();
+  }
   const Program::Distance here = counted_ ? automaton.DistanceOf(state) : Program::Distance{0, 0};
   for (size_t w = 0; w < looping.size(); ++w) {
     if (counted_) {
@@ -114,23 +116,8 @@ bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
     }
     // The rest goes byte by byte.
     for (uint32_t bits = walked[w]; bits != 0; bits &= bits - 1) {
-      const auto token =
-          static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits)));
-      const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));
-      uint32_t at = state;
-      uint32_t count = 0;
-      size_t i = 0;
-      for (; i < text.size(); ++i) {
-        if (i > 0 && automaton.Accepting(at)) {
-          token_exits_.push_back({token, static_cast<uint16_t>(i), static_cast<uint16_t>(count)});
-        }
-        const uint32_t next = automaton.Next(at, static_cast<uint8_t>(text[i]));
-        if (next == LexemeAutomaton::kDead) break;
-        at = next & ~LexemeAutomaton::kInc;
-        count += (next & LexemeAutomaton::kInc) ? 1 : 0;
-      }
-      if (i == text.size())
-        AddInside(token, count, counted_ ? automaton.DistanceOf(at) : Program::Distance{0, 0});
+      AddToken(automaton, state,
+               static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits))));
     }
   }
   return true;
@@ -138,24 +125,60 @@ bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
 
 StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state,
                        const Vocabulary& vocabulary, std::shared_ptr<StateTable> base,
-                       const ByteSet& differing)
+                       uint32_t model)
     : vocabulary_(vocabulary),
       counted_(false),
       base_(std::move(base)),
-      differing_(differing),
       all_(std::make_shared<TokenBitmap>(*base_->all_)) {
   const TokenTrie& trie = vocabulary_.trie();
-  for (uint32_t i = 0; i < trie.size(); i = trie.node(i).subtree_end) {
-    if (!Contains(differing, trie.node(i).byte)) continue;
-    for (const uint32_t token : trie.ValuesUnder(i))
-      all_->words[token >> 5] &= ~(1u << (token & 31));
-    Walk(automaton, state, i, trie.node(i).subtree_end);
+  struct Level {
+    uint32_t mine, other;
+  };
+  std::vector<Level> levels(size_t{trie.max_depth()} + 1);
+  levels[0] = {state, model};
+  for (uint32_t i = 0; i < trie.size();) {
+    const TokenTrie::Node& node = trie.node(i);
+    const Level& from = levels[node.depth - 1];
+    const uint32_t mine = automaton.Next(from.mine, node.byte);
+    const uint32_t other = automaton.Next(from.other, node.byte);
+    if (mine == other) {  // from here on the same
+      i = node.subtree_end;
+      continue;
+    }
+    const bool part = mine == LexemeAutomaton::kDead || other == LexemeAutomaton::kDead ||
+                      automaton.Accepting(mine) != automaton.Accepting(other);
+    if (!part) {
+      levels[node.depth] = {mine, other};
+      ++i;
+      continue;
+    }
+    for (const uint32_t token : trie.ValuesUnder(i)) {
+      overridden_.push_back(token);
+      all_->Remove(token);
+      AddToken(automaton, state, token);
+    }
+    i = node.subtree_end;
   }
-  all_->Recount();
+  std::sort(overridden_.begin(), overridden_.end());
 }
 
-void StateTable::Walk(const LexemeAutomaton& automaton, uint32_t state, uint32_t begin,
-                      uint32_t end) {
+void StateTable::AddToken(const LexemeAutomaton& automaton, uint32_t state, uint32_t token) {
+  const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));
+  uint32_t at = state;
+  uint32_t count = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (i > 0 && automaton.Accepting(at)) {
+      token_exits_.push_back({token, static_cast<uint16_t>(i), static_cast<uint16_t>(count)});
+    }
+    const uint32_t next = automaton.Next(at, static_cast<uint8_t>(text[i]));
+    if (next == LexemeAutomaton::kDead) return;
+    at = next & ~LexemeAutomaton::kInc;
+    count += (next & LexemeAutomaton::kInc) ? 1 : 0;
+  }
+  AddInside(token, count, counted_ ? automaton.DistanceOf(at) : Program::Distance{0, 0});
+}
+
+void StateTable::Walk(const LexemeAutomaton& automaton, uint32_t state) {
   const TokenTrie& trie = vocabulary_.trie();
   struct Level {
     uint32_t state;
@@ -163,7 +186,7 @@ void StateTable::Walk(const LexemeAutomaton& automaton, uint32_t state, uint32_t
   };
   std::vector<Level> levels(size_t{trie.max_depth()} + 1);
   levels[0] = {state, 0};
-  for (uint32_t i = begin; i < end;) {
+  for (uint32_t i = 0; i < trie.size();) {
     const TokenTrie::Node& node = trie.node(i);
     const Level& from = levels[node.depth - 1];
     const uint32_t next = automaton.Next(from.state, node.byte);

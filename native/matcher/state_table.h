@@ -7,6 +7,7 @@
 // name, seen against a free string) refers to that one's table and adds the difference.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -35,10 +36,10 @@ class StateTable {
   /// From scratch: by bitmaps where the state loops to itself, else by a walk of the whole token
   /// trie.
   StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary);
-  /// For a state of an uncounted lexeme that moves as the state of `base` does, but for the first
-  /// bytes in `differing`.
+  /// For a state of an uncounted lexeme that moves much as `model` does, whose table is `base`:
+  /// only tokens on whose way the two part are looked at.
   StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary,
-             std::shared_ptr<StateTable> base, const ByteSet& differing);
+             std::shared_ptr<StateTable> base, uint32_t model);
 
   /// Tokens that stay inside the lexeme, those that end it exactly included, within `room`.
   std::shared_ptr<const TokenBitmap> Inside(CounterRoom room);
@@ -57,7 +58,9 @@ class StateTable {
   /// unless a token's first byte is in `differing()`.
   const Remainders& RemaindersFrom(uint8_t byte);
   StateTable* base() const { return base_.get(); }
-  const ByteSet& differing() const { return differing_; }
+  bool Overrides(uint32_t token) const {
+    return std::binary_search(overridden_.begin(), overridden_.end(), token);
+  }
 
   size_t memory_bytes() const;
 
@@ -79,14 +82,16 @@ class StateTable {
   /// Adds all tokens when the state leads back to itself over most characters; false when it
   /// doesn't.
   bool TryLoop(const LexemeAutomaton& automaton, uint32_t state);
+  /// Adds one token by its bytes.
+  void AddToken(const LexemeAutomaton& automaton, uint32_t state, uint32_t token);
   void AddInside(uint32_t token, uint32_t count, Program::Distance distance);
-  /// Adds the tokens of the trie nodes [begin, end), whole subtrees below the root.
-  void Walk(const LexemeAutomaton& automaton, uint32_t state, uint32_t begin, uint32_t end);
+  /// Adds all tokens by a walk of the trie.
+  void Walk(const LexemeAutomaton& automaton, uint32_t state);
 
   const Vocabulary& vocabulary_;
   const bool counted_;
   const std::shared_ptr<StateTable> base_;
-  const ByteSet differing_{};
+  std::vector<uint32_t> overridden_;  // ascending
   std::shared_ptr<TokenBitmap> all_;  // with unlimited room
   std::vector<Group> groups_;         // counted lexemes only
   uint32_t needs_room_ = 0;           // with at least this much room, all_ is exact

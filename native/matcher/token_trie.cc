@@ -33,10 +33,16 @@ TokenTrie TokenTrie::Build(std::vector<std::pair<std::string_view, uint32_t>> en
   close_to(0);
   const auto end = static_cast<uint32_t>(trie.nodes_.size());
   trie.nodes_.push_back({end, static_cast<uint32_t>(trie.values_.size()), 0, 0});
+  if (trie.size() > 1024) {
+    trie.roots_.assign(256, kNone);
+    for (uint32_t i = 0; i < trie.size(); i = trie.nodes_[i].subtree_end)
+      trie.roots_[trie.nodes_[i].byte] = i;
+  }
   return trie;
 }
 
 uint32_t TokenTrie::Child(uint32_t parent, uint8_t byte) const {
+  if (parent == kNone && !roots_.empty()) return roots_[byte];
   const uint32_t begin = parent == kNone ? 0 : parent + 1;
   const uint32_t end = parent == kNone ? size() : nodes_[parent].subtree_end;
   for (uint32_t i = begin; i < end; i = nodes_[i].subtree_end) {

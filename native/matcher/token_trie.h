@@ -45,6 +45,7 @@ class TokenTrie {
  private:
   std::vector<Node> nodes_;  // with a sentinel at the end
   std::vector<uint32_t> values_;
+  std::vector<uint32_t> roots_;  // by byte, for tries worth it
   uint16_t max_depth_ = 0;
 };
 
