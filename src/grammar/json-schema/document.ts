@@ -34,6 +34,9 @@ export type Literal = number;
 export const TRUE_LITERAL: Literal = 0;
 export const FALSE_LITERAL: Literal = 1;
 
+/** Applicators nested on one value (`allOf` in `allOf`, references to references). */
+const MAX_APPLICATORS = 500;
+
 export interface DocumentOptions {
   /** Of schemas that do not say. */
   readonly dialect: DialectRules;
@@ -55,7 +58,8 @@ export class SchemaDocument {
   readonly #unread: SchemaNode[] = [];
   readonly #literals = new Map<SchemaNode, Literal>();
   readonly #targets = new Map<SchemaNode, Map<string, SchemaNode>>();
-  readonly #acyclic = new Set<SchemaNode>();
+  /** How many applicators to the same value are nested under a node, for nodes that are known to be free of cycles. */
+  readonly #heights = new Map<SchemaNode, number>();
   readonly #values = new Map<JsonValue, SchemaNode>();
 
   constructor(value: JsonValue, budget: Budget, registry: SchemaRegistry, options: DocumentOptions) {
@@ -265,29 +269,39 @@ export class SchemaDocument {
   /**
    * Refuses schemas that apply themselves to the same value without end, such as `{"$ref": "#"}`.
    *
-   * Why here: everything that walks same-value references afterwards may then recurse without a guard.
+   * Why here, together with a limit on how deep such applications nest: everything that walks them afterwards may then recurse without a guard.
    */
   checkEndless(start: SchemaNode): void {
-    if (this.#acyclic.has(start)) return;
+    if (this.#heights.has(start)) return;
     const path = new Set<SchemaNode>();
-    const stack: { node: SchemaNode; next: SchemaNode[] }[] = [];
+    const stack: { node: SchemaNode; next: SchemaNode[]; height: number }[] = [];
     const enter = (node: SchemaNode): void => {
-      if (this.#acyclic.has(node)) return;
+      const known = this.#heights.get(node);
+      if (known !== undefined) {
+        const top = stack.at(-1);
+        if (top !== undefined) top.height = Math.max(top.height, known + 1);
+        return;
+      }
       if (path.has(node)) {
         throw this.#invalidRef(node, "the schema applies itself to the same value without end");
       }
       path.add(node);
-      stack.push({ node, next: node.constraints.flatMap((constraint) => this.#sameValue(node, constraint)) });
+      const next = node.constraints.flatMap((constraint) => this.#sameValue(node, constraint));
+      stack.push({ node, next, height: 1 });
     };
     enter(start);
     for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
       const next = top.next.pop();
-      if (next !== undefined) enter(next);
-      else {
-        path.delete(top.node);
-        this.#acyclic.add(top.node);
-        stack.pop();
+      if (next !== undefined) {
+        enter(next);
+        continue;
       }
+      if (top.height > MAX_APPLICATORS) throw tooDeep(top.node, top.height);
+      path.delete(top.node);
+      this.#heights.set(top.node, top.height);
+      stack.pop();
+      const above = stack.at(-1);
+      if (above !== undefined) above.height = Math.max(above.height, top.height + 1);
     }
   }
 
@@ -417,6 +431,16 @@ export class SchemaDocument {
       owner.constraints = content.constraints;
     }
   }
+}
+
+function tooDeep(node: SchemaNode, given: number): DiecastError {
+  const what = `allOf, anyOf, $ref and the like are nested more than ${MAX_APPLICATORS} levels deep on one value`;
+  return new DiecastError("GRAMMAR_TOO_LARGE", what, {
+    pointer: pointerOf(node),
+    given,
+    limit: MAX_APPLICATORS,
+    unit: "levels",
+  });
 }
 
 function fragmentOf(uri: string): string {

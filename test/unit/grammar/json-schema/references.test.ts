@@ -73,6 +73,29 @@ describe("identifiers", () => {
   });
 });
 
+describe("applicators nested on one value", () => {
+  const nested = (depth: number): unknown => {
+    let schema: unknown = { properties: { a: true } };
+    for (let i = 0; i < depth; i++) schema = { allOf: [schema, { maxProperties: 9 + i }] };
+    return schema;
+  };
+
+  it.each([
+    ["enum", { enum: [{ a: 1 }] }],
+    ["unevaluatedProperties", { type: "object", unevaluatedProperties: false }],
+    ["not", { not: { type: "null" } }],
+  ])("are followed to a limit and refused beyond it, beside %s", (_, beside) => {
+    expect(acceptor({ allOf: [nested(300)], ...beside })('{"a":1}')).toBe(true);
+    expect(failure({ allOf: [nested(1900)], ...beside }).code).toBe("GRAMMAR_TOO_LARGE");
+  });
+
+  it("references count", () => {
+    const $defs: Record<string, unknown> = { d0: { minLength: 1 } };
+    for (let i = 1; i < 5000; i++) $defs[`d${i}`] = { allOf: [{ $ref: `#/$defs/d${i - 1}` }, { maxLength: 9 }] };
+    expect(failure({ $ref: "#/$defs/d4999", $defs }).code).toBe("GRAMMAR_TOO_LARGE");
+  });
+});
+
 describe("the dynamic scope", () => {
   const schemas = {
     "https://example.com/tree": {
