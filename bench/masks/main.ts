@@ -22,6 +22,7 @@ interface Options {
   readonly python: string;
   readonly verdicts?: string;
   readonly whitespace: "flexible" | "compact" | "spaced";
+  readonly propertyOrder: "schema" | "any";
   readonly forced?: boolean;
   readonly svg?: string;
   readonly json?: boolean;
@@ -38,6 +39,7 @@ const options = new Command("bench:masks")
   .option("--python <path>", "Python that has the peers", "python3")
   .option("--verdicts <file>", "write one line a row; a peer's go to FILE.<peer>")
   .addOption(new Option("--whitespace <policy>").choices(["flexible", "compact", "spaced"]).default("flexible"))
+  .addOption(new Option("--property-order <order>", "of objects' members").choices(["schema", "any"]).default("any"))
   .option("--forced", "also measure the share of tokens that jump-forward supplies")
   .option("--svg <file>", "draw the distributions")
   .option("--json", "one line of JSON an engine")
