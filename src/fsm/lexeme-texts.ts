@@ -32,7 +32,19 @@ interface LexemeEdge {
   readonly increments: boolean;
 }
 
+/** Lexemes are shared by all schemas, so that most were counted before. */
+const counted = new WeakMap<Lexeme, TextCount>();
+
 export function countTexts(lexeme: Lexeme): TextCount {
+  let count = counted.get(lexeme);
+  if (count === undefined) {
+    count = countPaths(lexeme);
+    counted.set(lexeme, count);
+  }
+  return count;
+}
+
+function countPaths(lexeme: Lexeme): TextCount {
   if (lexeme.isEmpty) return { least: 0, most: 0 };
   const walk = new LexemeWalk(lexeme);
   let total = 0;

@@ -12,7 +12,7 @@ import { decimalOf, leastCommonMultiple } from "../json/decimal.ts";
 import { numberDfa, numberLexeme, type NumberSpec as PlainSpec } from "../lexeme/number.ts";
 import { compileRegex } from "../regex/compile.ts";
 import { textLexeme } from "../text-lexeme.ts";
-import type { NumberBound, NumberSpec } from "./typed.ts";
+import { type NumberBound, type NumberSpec, specKey } from "./typed.ts";
 
 /** Without sign these are all plain decimals: the bound below is what keeps exponents out. */
 const PLAIN_DECIMAL = "-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?";
@@ -38,11 +38,28 @@ export function numberLexemeOf(spec: NumberSpec, numbers: "canonical" | "spec", 
   };
   const isPlain = !spec.notIntegral && spec.notMultiples.length === 0 && spec.excluded.length === 0;
   if (isPlain && (!oneSpelling || spec.integral)) return numberLexeme(plain);
+  if (isPlain) {
+    return oneSpelled(specKey(spec), () => textLexeme(intersect(numberDfa(plain), whole(ONE_SPELLING)), "number"));
+  }
   let dfa = intersect(numberDfa(plain), whole(spec.notIntegral ? NOT_INTEGRAL : PLAIN_DECIMAL));
   if (oneSpelling) dfa = intersect(dfa, whole(ONE_SPELLING));
   for (const multipleOf of spec.notMultiples) dfa = difference(dfa, numberDfa({ multipleOf }));
   for (const value of spec.excluded) dfa = difference(dfa, numberDfa({ minimum: { value }, maximum: { value } }));
   return textLexeme(dfa, "number");
+}
+
+/** Kept for the process, and all forgotten when they are many. */
+const keptNumbers = new Map<string, Lexeme>();
+const MAX_KEPT_NUMBERS = 256;
+
+function oneSpelled(key: string, make: () => Lexeme): Lexeme {
+  let lexeme = keptNumbers.get(key);
+  if (lexeme === undefined) {
+    lexeme = make();
+    if (keptNumbers.size >= MAX_KEPT_NUMBERS) keptNumbers.clear();
+    keptNumbers.set(key, lexeme);
+  }
+  return lexeme;
 }
 
 function commonMultiple(a: string, b: string): string {

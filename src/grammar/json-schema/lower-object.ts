@@ -96,11 +96,13 @@ class ObjectFrame {
     const numRequired = shape.members.filter((member) => member.isRequired).length;
     const { obligations } = spec;
     this.#isAnyOrder = propertyOrder === "any" && shape.members.length + shape.cells.length > 1;
+    // Among items that must differ there is one undeclared member at most.
     const mustNotRepeat =
-      propertyOrder === "any" ||
-      uniqueKeys ||
-      spec.minProperties > numRequired + 1 ||
-      shape.cells.some((cell) => obligations.some((o) => o.literal !== TRUE_LITERAL && appliesToCell(o, cell)));
+      !oneSpelling &&
+      (propertyOrder === "any" ||
+        uniqueKeys ||
+        spec.minProperties > numRequired + 1 ||
+        shape.cells.some((cell) => obligations.some((o) => o.literal !== TRUE_LITERAL && appliesToCell(o, cell))));
     this.#shape = mustNotRepeat ? withListedKeys(shape, spec) : shape;
     const { members, cells } = this.#shape;
     this.#areKeysUnique = mustNotRepeat && cells.length > 0;

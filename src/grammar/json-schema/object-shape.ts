@@ -41,7 +41,19 @@ export interface ObjectShape {
 
 const MAX_CELLS = 256;
 
+/** Specs belong to one compilation and no longer change when their shape is asked for. */
+const shapes = new WeakMap<ObjectSpec, ObjectShape>();
+
 export function objectShape(context: LoweringContext, spec: ObjectSpec): ObjectShape {
+  let shape = shapes.get(spec);
+  if (shape === undefined) {
+    shape = makeShape(context, spec);
+    shapes.set(spec, shape);
+  }
+  return shape;
+}
+
+function makeShape(context: LoweringContext, spec: ObjectSpec): ObjectShape {
   const { evaluator } = context;
   const layers = [...spec.layers, ...spec.obligations.map((obligation) => obligation.layer)];
   const names = new Set([...layers.flatMap((layer) => [...layer.properties.keys()]), ...spec.required]);

@@ -78,11 +78,6 @@ export class SpellingCheck {
     return this.#reasonOfArrays(arrays) ?? this.#reasonOfObjects(objects);
   }
 
-  #areDisjoint(a: ObjectSpec, b: ObjectSpec): boolean {
-    this.#context.budget.spend();
-    return this.#context.emptiness.isEmptySpec(both(a, b));
-  }
-
   #reasonOfArrays(arrays: readonly ArraySpec[]): string | undefined {
     const length = Math.max(0, ...arrays.flatMap(({ layers }) => layers.map((layer) => layer.prefix.length)));
     const at = (spec: ArraySpec, i: number): Conjunction[] => {
@@ -103,31 +98,53 @@ export class SpellingCheck {
   }
 
   #reasonOfObjects(objects: readonly ObjectSpec[]): string | undefined {
-    const shapes = objects.map((spec) => ({ spec, shape: objectShape(this.#context, spec) }));
-    for (const [i, { spec, shape }] of shapes.entries()) {
-      for (const other of shapes.slice(0, i)) {
-        if (!haveOneOrder(shape, other.shape) && !this.#areDisjoint(spec, other.spec))
-          return "its items have alternatives that order their members differently";
-      }
-    }
-    const members = new Map<string, Conjunction[]>();
-    const others: Conjunction[] = [];
-    for (const { spec, shape } of shapes) {
+    const orders = new Map<string, { readonly shape: ObjectShape; readonly specs: ObjectSpec[] }>();
+    const members = new Map<string, Map<string, Conjunction>>();
+    const others = new Map<string, Conjunction>();
+    for (const spec of objects) {
+      const shape = objectShape(this.#context, spec);
+      const order = JSON.stringify([shape.cells.length > 0, shape.members.map(({ name }) => name)]);
+      const known = orders.get(order);
+      if (known === undefined) orders.set(order, { shape, specs: [spec] });
+      else known.specs.push(spec);
       const demands = spec.obligations.map(({ literal }) => literal);
-      const variants = (literals: Conjunction): Conjunction[] => [
-        literals,
-        ...demands.map((literal) => [...literals, literal]),
-      ];
+      const note = (conjunctions: Map<string, Conjunction>, literals: Conjunction): void => {
+        conjunctions.set(literals.join(), literals);
+        for (const literal of demands) conjunctions.set([...literals, literal].join(), [...literals, literal]);
+      };
       for (const { name, literals } of shape.members) {
-        members.set(name, [...(members.get(name) ?? []), ...variants(literals)]);
+        let conjunctions = members.get(name);
+        if (conjunctions === undefined) {
+          conjunctions = new Map();
+          members.set(name, conjunctions);
+        }
+        note(conjunctions, literals);
       }
-      for (const { literals } of shape.cells) others.push(...variants(literals));
+      for (const { literals } of shape.cells) note(others, literals);
+    }
+    const groups = [...orders.values()];
+    for (const [i, { shape, specs }] of groups.entries()) {
+      for (const other of groups.slice(0, i)) {
+        if (haveOneOrder(shape, other.shape) || this.#areDisjoint(specs, other.specs)) continue;
+        return "its items have alternatives that order their members differently";
+      }
     }
     for (const conjunctions of [...members.values(), others]) {
-      const reason = this.#check(conjunctions);
+      const reason = this.#check([...conjunctions.values()]);
       if (reason !== undefined) return reason;
     }
     return undefined;
+  }
+
+  /** Whether no object is in both lists. */
+  #areDisjoint(specs: readonly ObjectSpec[], others: readonly ObjectSpec[]): boolean {
+    const { budget, emptiness } = this.#context;
+    return specs.every((spec) =>
+      others.every((other) => {
+        budget.spend();
+        return emptiness.isEmptySpec(both(spec, other));
+      }),
+    );
   }
 }
 

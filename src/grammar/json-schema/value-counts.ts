@@ -132,17 +132,20 @@ export class ValueCounts {
     // With limits on their number, only the members that must be there are counted.
     const isLimited = spec.minProperties > 0 || spec.maxProperties < members.length;
     for (const { literals, isRequired } of members) {
+      if (!isRequired) continue;
       const value = this.of(literals);
-      if (isRequired) {
-        numRequired++;
-        least = product(least, value.least);
-        most = product(most, value.most);
-      } else {
-        if (!isLimited) least = product(least, 1 + value.least);
-        most = product(most, 1 + value.most);
-      }
+      numRequired++;
+      least = product(least, value.least);
+      most = product(most, value.most);
     }
     if (cells.length > 0) most = most === 0 ? 0 : UNLIMITED;
+    for (const { literals, isRequired } of members) {
+      // Without end it is already, or undeclared keys decide.
+      if (isRequired || least === UNLIMITED || cells.length > 0) continue;
+      const value = this.of(literals);
+      if (!isLimited) least = product(least, 1 + value.least);
+      most = product(most, 1 + value.most);
+    }
     const hasEndlessKeys = cells.some(
       ({ lexeme, literals }) => this.of(literals).least > 0 && countTexts(lexeme).least === UNLIMITED,
     );
