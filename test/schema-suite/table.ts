@@ -52,7 +52,8 @@ export function reasonCounts(judged: readonly JudgedGroup[]): Map<string, number
   const counts = new Map<string, number>();
   for (const { outcome, reason } of judged) {
     if (outcome !== "refused" && outcome !== "skipped") continue;
-    const key = reason.replace(/ \(at .*/s, "").replace(/\d+/g, "N");
+    const general = reason.replace(/ \(at .*/s, "").replace(/\d+(?:\.\d+)?(?:e[+-]?\d+)?/g, "N");
+    const key = outcome === "refused" ? general : reason;
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }
   return new Map([...counts].sort((a, b) => b[1] - a[1]));
