@@ -78,6 +78,7 @@ function differingItems(random: RandomSource): Case {
   if (random.chance(0.15)) Object.assign(schema, { contains: { const: random.pick([1, "a", true]) }, minItems: 1 });
   const instance = (source: RandomSource): unknown => {
     const value = randomInstance(source, schema, schema);
+    if (Array.isArray(value) && source.chance(0.2)) value.push({ a: 1, b: 1 }, { b: 1, a: 1 });
     if (Array.isArray(value) && value.length > 0 && source.chance(0.4))
       value.push(shuffledMembers(source, source.pick(value)));
     return value;
