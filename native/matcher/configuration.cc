@@ -72,16 +72,38 @@ void ConfigStore::BeginClosure() {
 bool ConfigStore::Admits(uint32_t state, uint32_t reg) const {
   const Program::Rule& rule = program_.RuleOf(state);
   if (!rule.registers()) return program_.Admits(state, reg);
-  const RegisterStore::Record& record = registers_.record(reg);
+  const RegisterView view = View(rule, reg);
   const Program::Distance d = program_.DistanceOf(state);
-  const uint32_t missing = rule.required() - record.TakenBelow(rule.required());
-  if (missing != 0 && d.max == 0) return false;
-  if (uint64_t{record.count} + std::max(d.min, missing) > rule.counter_max) return false;
-  const uint32_t untaken =
-      rule.open() ? layout::kInfinityWord : rule.num_slots() - record.TakenBelow(rule.num_slots());
-  if (d.min > untaken) return false;
-  const uint32_t more = std::min(d.max, untaken);
-  return more == layout::kInfinityWord || uint64_t{record.count} + more >= rule.counter_min;
+  if (view.missing != 0 && d.max == 0) return false;
+  if (uint64_t{view.count} + std::max(d.min, view.missing) > rule.counter_max) return false;
+  if (d.min > view.untaken) return false;
+  const uint32_t more = std::min(d.max, view.untaken);
+  return more == layout::kInfinityWord || uint64_t{view.count} + more >= rule.counter_min;
+}
+
+ConfigStore::RegisterView ConfigStore::View(const Program::Rule& rule, uint32_t reg) const {
+  const RegisterStore::Record& record = registers_.record(reg & kRecordMask);
+  const uint32_t ahead = reg >> kRecordBits;  // slot + 1
+  RegisterView view{record.count, rule.required() - record.TakenBelow(rule.required()),
+                    layout::kInfinityWord};
+  if (!rule.open()) view.untaken = rule.num_slots() - record.TakenBelow(rule.num_slots());
+  if (ahead != 0) {
+    if (ahead - 1 < rule.required()) --view.missing;
+    if (!rule.open()) --view.untaken;
+    const bool enough = rule.counter_max == layout::kInfinityWord && view.count >= rule.counter_min;
+    if (!enough) ++view.count;
+  }
+  return view;
+}
+
+uint32_t ConfigStore::Settle(const Program::Rule& rule, uint32_t reg) {
+  if (!rule.registers() || reg >> kRecordBits == 0) return reg;
+  RegisterStore::Record record = registers_.record(reg & kRecordMask);
+  record.Take((reg >> kRecordBits) - 1);
+  // An unbounded count stops where it no longer matters.
+  const bool enough = rule.counter_max == layout::kInfinityWord && record.count >= rule.counter_min;
+  if (!enough) ++record.count;
+  return registers_.InternRecord(record);
 }
 
 bool ConfigStore::Count(const Program::Rule& rule, bool inc, const Program::CallEdge* edge,
@@ -92,11 +114,12 @@ bool ConfigStore::Count(const Program::Rule& rule, bool inc, const Program::Call
     *reg = Program::Saturate(rule, *reg + 1);
     return true;
   }
+  *reg = Settle(rule, *reg);
   if (mark) {
     if (registers_.record(*reg).Taken(edge->slot())) return false;
-    *reg = registers_.WithSlot(*reg, edge->slot());
+    *reg |= (edge->slot() + 1) << kRecordBits;
+    return true;
   }
-  // An unbounded count stops where it no longer matters.
   const bool enough = rule.counter_max == layout::kInfinityWord &&
                       registers_.record(*reg).count >= rule.counter_min;
   if (!enough) *reg = registers_.WithCount(*reg);
@@ -104,7 +127,18 @@ bool ConfigStore::Count(const Program::Rule& rule, bool inc, const Program::Call
 }
 
 void ConfigStore::Close() {
-  bool indexed = false;
+  ++closure_number_;
+  size_t indexed = 0;  // how many of visited_ are in visited_slots_
+  const auto find_or_place = [&](const Member& m, uint32_t index) {
+    const size_t mask = visited_slots_.size() - 1;
+    for (size_t i = HashOf(m) & mask;; i = (i + 1) & mask) {
+      if (visited_slots_[i] >> 32 != closure_number_) {  // left by an earlier closure: free
+        visited_slots_[i] = uint64_t{closure_number_} << 32 | index;
+        return false;
+      }
+      if (visited_[visited_slots_[i] & 0xffffffffu] == m) return true;
+    }
+  };
   while (!pending_.empty()) {
     const Member m = pending_.back();
     pending_.pop_back();
@@ -112,19 +146,21 @@ void ConfigStore::Close() {
     // index.
     if (visited_.size() < kSmallClosure) {
       if (std::find(visited_.begin(), visited_.end(), m) != visited_.end()) continue;
+      visited_.push_back(m);
     } else {
-      if (!indexed) {
-        visited_table_ = InternTable();
-        for (const Member& v : visited_) visited_table_.Add(HashOf(v));
-        indexed = true;
+      if ((visited_.size() + 1) * 2 > visited_slots_.size()) {
+        visited_slots_.assign(std::max<size_t>(256, visited_slots_.size() * 2), 0);
+        indexed = 0;
       }
-      const uint64_t hash = HashOf(m);
-      if (visited_table_.Find(hash, [&](uint32_t i) { return visited_[i] == m; }) !=
-          InternTable::kNone)
+      for (; indexed < visited_.size(); ++indexed)
+        find_or_place(visited_[indexed], static_cast<uint32_t>(indexed));
+      visited_.push_back(m);
+      if (find_or_place(m, static_cast<uint32_t>(indexed))) {
+        visited_.pop_back();
         continue;
-      visited_table_.Add(hash);
+      }
+      ++indexed;
     }
-    visited_.push_back(m);
     if (visited_.size() > kMaxMembers) {
       throw Error(ErrorCode::kGrammarTooLarge,
                   "the grammar is too ambiguous: a configuration of more than " +
@@ -134,7 +170,7 @@ void ConfigStore::Close() {
     if (program_.HasMoves(m.state)) result_.push_back(m);
     if (program_.IsLiteralPosition(m.state)) continue;
     const Program::Rule& rule = program_.RuleOf(m.state);
-    const uint32_t count = rule.registers() ? registers_.record(m.reg).count : m.reg;
+    const uint32_t count = rule.registers() ? View(rule, m.reg).count : m.reg;
     if (program_.Accepting(m.state) && (!rule.counted() || count >= rule.counter_min)) {
       const StackNode node = stacks_[m.stack];
       if (m.stack == kBottom) {
@@ -155,6 +191,7 @@ void ConfigStore::Close() {
         Enter(m.stack, edge.target, reg, m.text);
         continue;
       }
+      reg = Settle(rule, reg);
       const uint32_t callee = program_.rules()[edge.rule].start;
       if (edge.unique()) {
         const uint32_t start =
@@ -453,10 +490,10 @@ uint32_t ConfigStore::Import(const ConfigStore& from, uint32_t config) {
   };
   const auto reg = [&](uint32_t state, uint32_t r) {
     if (!program_.RuleOf(state).registers()) return r;
-    RegisterStore::Record record = from.registers_.record(r);
+    RegisterStore::Record record = from.registers_.record(r & kRecordMask);
     for (uint32_t& v : record.values) v = text(v);
     std::sort(record.values.begin(), record.values.end());
-    return registers_.InternRecord(record);
+    return registers_.InternRecord(record) | (r & ~kRecordMask);
   };
   std::vector<Member> set;
   std::vector<uint32_t> chain;

@@ -37,7 +37,8 @@ class ConfigStore {
   struct Member {
     uint32_t stack;
     uint32_t state;
-    uint32_t reg;   ///< the rule's counter, or the id of its record when it has registers
+    uint32_t
+        reg;  ///< the rule's counter; with registers its record's id and a slot still to be marked
     uint32_t text;  ///< what the innermost UNIQUE call has consumed so far, RegisterStore::kNoText
                     ///< outside of one
     bool operator==(const Member&) const = default;
@@ -121,9 +122,25 @@ class ConfigStore {
   };
   static constexpr uint32_t kNone = 0xffffffff;
   static constexpr int16_t kForcedUnknown = -2;
+  // A register value is a record's id and, above it, a slot + 1 that is taken but not yet written
+  // into a record: of the keys that may come next each member has taken another, and only the one
+  // that does come is worth a record.
+  static constexpr uint32_t kRecordBits = 20;
+  static constexpr uint32_t kRecordMask = (1u << kRecordBits) - 1;
+  static_assert(RegisterStore::kMaxRecords == 1u << kRecordBits &&
+                Program::kMaxMarkedSlot + 1 < 1u << (32 - kRecordBits));
 
   uint32_t Push(uint32_t parent, uint32_t state, uint32_t reg, uint32_t text_start);
   bool Admits(uint32_t state, uint32_t reg) const;
+  /// What a register value says, the slot still to be marked included.
+  struct RegisterView {
+    uint32_t count;
+    uint32_t missing;  ///< required slots untaken
+    uint32_t untaken;  ///< slots untaken, unbounded in an open rule
+  };
+  RegisterView View(const Program::Rule& rule, uint32_t reg) const;
+  /// Marks the slot that is still to be marked.
+  uint32_t Settle(const Program::Rule& rule, uint32_t reg);
   /// Applies an edge's INC and MARK to `reg`; false when the slot is taken.
   bool Count(const Program::Rule& rule, bool inc, const Program::CallEdge* edge, uint32_t* reg);
   /// Starts a closure: clears the work lists.
@@ -172,7 +189,9 @@ class ConfigStore {
   // Scratch of one closure.
   std::vector<Member> pending_;
   std::vector<Member> visited_;  // all entered, for small closures; large ones use visited_table_
-  InternTable visited_table_;
+  std::vector<uint64_t>
+      visited_slots_;  // open addressing over visited_: closure number << 32 | index
+  uint32_t closure_number_ = 0;
   std::vector<Member> result_;
 };
 

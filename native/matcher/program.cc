@@ -161,6 +161,8 @@ Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
       if ((e.mark() || e.unique()) && !rules_[rule].registers())
         Fail("a rule without registers marks or remembers");
       if (e.mark() && e.slot() >= rules_[rule].num_slots()) Fail("a slot out of range");
+      if (e.mark() && e.slot() >= kMaxMarkedSlot)
+        Fail("a slot beyond " + std::to_string(kMaxMarkedSlot));
     }
     for (const LiteralEdge& e : LiteralEdges(s)) {
       check_target(e.target);

@@ -15,6 +15,9 @@ namespace diecast {
 
 class Program {
  public:
+  /// Slots of MARK edges stay below this.
+  static constexpr uint32_t kMaxMarkedSlot = 4094;
+
   struct Rule {
     uint32_t start;
     uint32_t first_state;

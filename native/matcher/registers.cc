@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "native/error.h"
+
 namespace diecast {
 
 uint32_t RegisterStore::Record::TakenBelow(uint32_t n) const {
@@ -28,6 +30,8 @@ uint32_t RegisterStore::InternRecord(const Record& record) {
       record_table_.Find(hash, [&](uint32_t id) { return records_[id] == record; });
   if (found != InternTable::kNone) return found;
   const auto id = static_cast<uint32_t>(records_.size());
+  if (id >= kMaxRecords)
+    throw Error(ErrorCode::kGrammarTooLarge, "a grammar's memory of keys and items is full");
   records_.push_back(record);
   record_table_.Add(hash);
   record_bytes_ += sizeof(Record) + record.slots.size() * 8 + record.values.size() * 4;
@@ -37,13 +41,6 @@ uint32_t RegisterStore::InternRecord(const Record& record) {
 uint32_t RegisterStore::WithCount(uint32_t id) {
   Record next = records_[id];
   ++next.count;
-  return InternRecord(next);
-}
-
-uint32_t RegisterStore::WithSlot(uint32_t id, uint32_t slot) {
-  Record next = records_[id];
-  if (next.slots.size() <= slot / 64) next.slots.resize(slot / 64 + 1);
-  next.slots[slot / 64] |= 1ull << (slot % 64);
   return InternRecord(next);
 }
 

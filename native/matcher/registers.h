@@ -20,6 +20,8 @@ namespace diecast {
 class RegisterStore {
  public:
   static constexpr uint32_t kEmptyRecord = 0;
+  /// Ids of records stay below this.
+  static constexpr uint32_t kMaxRecords = 1u << 20;
   static constexpr uint32_t kNoText = 0;     ///< nothing is being captured
   static constexpr uint32_t kEmptyText = 1;  ///< a capture that has just begun
 
@@ -31,6 +33,10 @@ class RegisterStore {
 
     bool Taken(uint32_t slot) const {
       return slot / 64 < slots.size() && (slots[slot / 64] >> (slot % 64) & 1);
+    }
+    void Take(uint32_t slot) {
+      if (slots.size() <= slot / 64) slots.resize(slot / 64 + 1);
+      slots[slot / 64] |= 1ull << (slot % 64);
     }
     bool Seen(uint32_t text) const {
       return std::binary_search(values.begin(), values.end(), text);
@@ -44,7 +50,6 @@ class RegisterStore {
   const Record& record(uint32_t id) const { return records_[id]; }
   uint32_t InternRecord(const Record& record);
   uint32_t WithCount(uint32_t id);
-  uint32_t WithSlot(uint32_t id, uint32_t slot);
   uint32_t WithValue(uint32_t id, uint32_t text);
 
   /// The text with one byte more.

@@ -27,8 +27,8 @@ export interface Registers {
   readonly open: boolean;
 }
 
-/** What the layout can number. */
-export const MAX_SLOTS = 0xffff;
+/** What the matcher can number beside its records (Program::kMaxMarkedSlot). */
+export const MAX_SLOTS = 4094;
 
 export const EDGE_KIND = { byte: 0, literal: 1, call: 2, epsilon: 3, tokens: 8 } as const;
 
