@@ -13,7 +13,7 @@ import { readText } from "./schema-file.ts";
  * How values are written, as the HTTP service does by default: one space after separators, and nothing in an object that its
  * schema does not name.
  */
-export const EXTRACTION_GRAMMAR: CompileOptions = { whitespace: "spaced", openObjects: "closed" };
+export const EXTRACTION_GRAMMAR: CompileOptions = { whitespace: "spaced", openObjects: "closed", formats: "common" };
 
 interface ExtractFlags extends CommonOptions, EngineFlags {
   readonly schema: string;

@@ -39,8 +39,11 @@ export interface CompileOptions {
    * than they use. Default `tolerant`.
    */
   readonly dialect?: Dialect;
-  /** Whether `format` constrains strings or only annotates, as the standard has it since 2019-09. Default `assert`. */
-  readonly formats?: "assert" | "annotate";
+  /**
+   * Whether `format` constrains strings (`assert`) or only annotates, as the standard has it since 2019-09. `common` asserts and of e-mail addresses and
+   * URIs leaves out what most validators refuse (quoted local parts, address literals, single-label domains; empty paths): for generating. Default `assert`.
+   */
+  readonly formats?: "assert" | "annotate" | "common";
   /** Documents that references may lead to, by absolute URI: JSON texts or JavaScript values. Nothing is ever fetched. */
   readonly schemas?: Readonly<Record<string, unknown>>;
   /** Also report what became of each keyword. Costs time on large schemas. Default false. */
@@ -56,7 +59,7 @@ export interface ResolvedOptions {
   readonly propertyOrder: "schema" | "any";
   readonly uniqueKeys: boolean;
   readonly dialect: Dialect;
-  readonly formats: "assert" | "annotate";
+  readonly formats: "assert" | "annotate" | "common";
   readonly schemas: Readonly<Record<string, unknown>>;
   readonly report: boolean;
   readonly limits: JsonLimits & BudgetLimits;

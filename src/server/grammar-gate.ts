@@ -43,6 +43,7 @@ export class GrammarGate {
     const options = {
       whitespace,
       openObjects: closedObjects ? "closed" : "spec",
+      formats: "common",
       limits: { maxMs: limits.maxCompileMs },
     } as const;
     switch (format.type) {

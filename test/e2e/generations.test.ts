@@ -54,7 +54,7 @@ describe.skipIf(modelPath === undefined || rows === undefined)("generations over
       // Where Ajv and the recorded verdicts differ on this schema's own instances, Ajv is no judge of it.
       if (row.tests.some((t) => validate(JSON.parse(t.text)) !== t.valid)) continue;
       try {
-        const options = { whitespace: "compact", openObjects: "closed" } as const;
+        const options = { whitespace: "compact", openObjects: "closed", formats: "common" } as const;
         picked.push({
           row,
           validate,

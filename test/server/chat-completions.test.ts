@@ -179,7 +179,7 @@ describe("response_format", () => {
       {
         type: "json_schema",
         schema: JSON.stringify(schema),
-        options: { whitespace: "spaced", openObjects: "closed", limits: { maxMs: 2000 } },
+        options: { whitespace: "spaced", openObjects: "closed", formats: "common", limits: { maxMs: 2000 } },
       },
     ]);
     expect(engine.runs[0]?.request.grammar).toBeDefined();
@@ -216,7 +216,12 @@ describe("response_format", () => {
   test("passes on the server's policies", async () => {
     const { app, engine } = setUp({}, { whitespace: "flexible", closedObjects: false, limits: { maxCompileMs: 5 } });
     await chat(app, { response_format: { type: "json_object" } });
-    expect(engine.compiled[0]?.options).toEqual({ whitespace: "flexible", openObjects: "spec", limits: { maxMs: 5 } });
+    expect(engine.compiled[0]?.options).toEqual({
+      whitespace: "flexible",
+      openObjects: "spec",
+      formats: "common",
+      limits: { maxMs: 5 },
+    });
   });
 });
 

@@ -66,7 +66,7 @@ export function compileJsonSchema(schema: unknown, options: CompileOptions = {})
   return {
     program,
     stats: { ...stats, compileMs: budget.elapsedMs, numSchemas: document.numNodes },
-    keywords: reportKeywords(nodes, resolved.formats === "assert"),
+    keywords: reportKeywords(nodes, resolved.formats !== "annotate"),
     warnings: schemaWarnings(nodes),
   };
 }
@@ -80,9 +80,9 @@ export function schemaLowering(
 ): { readonly document: SchemaDocument; readonly lowering: Lowering } {
   const document = new SchemaDocument(value, budget, new SchemaRegistry(options.schemas, options.limits), {
     dialect: rulesOf(options.dialect),
-    assertsFormats: options.formats === "assert",
+    assertsFormats: options.formats !== "annotate",
   });
-  const strings = new StringLanguages(budget);
+  const strings = new StringLanguages(budget, options.formats === "common");
   const evaluator = new Evaluator(document, strings, budget);
   const emptiness = new Emptiness(strings, evaluator);
   const expander = new Expander({ document, evaluator, emptiness, budget });

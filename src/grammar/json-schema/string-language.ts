@@ -16,7 +16,7 @@ import { complement, difference, intersect, isEmptyLanguage } from "../../fsm/df
 import type { Lexeme } from "../../fsm/lexeme.ts";
 import type { Budget } from "../budget.ts";
 import { pointerToken } from "../json/pointer.ts";
-import { type FormatName, formatLanguage, isOfFormat, outsideFormat } from "../lexeme/format.ts";
+import { commonFormat, type FormatName, formatLanguage, isOfFormat, outsideFormat } from "../lexeme/format.ts";
 import type { EscapePolicy } from "../lexeme/json-escapes.ts";
 import { stringLexeme } from "../lexeme/json-string.ts";
 import { keyLexemeExcept } from "../lexeme/key.ts";
@@ -48,8 +48,12 @@ export class StringLanguages {
   readonly #keyLexemes = new Map<string, Lexeme>();
   readonly #automata = new Map<string, CompiledPattern>();
 
-  constructor(budget: Budget) {
+  readonly #keepsToCommon: boolean;
+
+  /** `keepsToCommon`: of formats only what common validators take is written, unless nothing else fits. */
+  constructor(budget: Budget, keepsToCommon = false) {
     this.#budget = budget;
+    this.#keepsToCommon = keepsToCommon;
   }
 
   /** Whether no content passes the tests. With a length limit it may say false of an empty language; the program builder finds those. */
@@ -106,11 +110,25 @@ export class StringLanguages {
     const key = conditionsKey({ tests, minLength, maxLength });
     const known = this.#combined.get(key);
     if (known !== undefined) return known;
+    let combined = this.#intersect(unique, minLength, maxLength, this.#keepsToCommon);
+    if (this.#keepsToCommon && combined.content !== undefined && isEmptyLanguage(combined.content))
+      combined = this.#intersect(unique, minLength, maxLength, false);
+    this.#combined.set(key, combined);
+    return combined;
+  }
+
+  #intersect(
+    unique: ReadonlyMap<string, StringTest>,
+    minLength: number,
+    maxLength: number,
+    keepsToCommon: boolean,
+  ): Combined {
     let min = minLength;
     let max = maxLength;
     const automata: Dfa[] = [];
     for (const test of unique.values()) {
-      const { content, length } = this.#automaton(test);
+      const isCommon = keepsToCommon && test.kind === "format" && !test.negated;
+      const { content, length } = isCommon ? commonFormat(test.name) : this.#automaton(test);
       automata.push(content);
       if (length !== undefined) {
         min = Math.max(min, length.min);
@@ -123,9 +141,7 @@ export class StringLanguages {
       this.#budget.checkTime();
       content = content === undefined ? automaton : intersect(content, automaton);
     }
-    const combined = { content, min, max };
-    this.#combined.set(key, combined);
-    return combined;
+    return { content, min, max };
   }
 
   #automaton(test: StringTest): CompiledPattern {

@@ -21,6 +21,8 @@ export const MAX_HOSTNAME_LENGTH = 253;
 export const HAS_ENCODED_LABEL = "(?:[\\s\\S]*\\.)?[xX][nN]--[\\s\\S]*";
 
 export const EMAIL = mailbox("");
+/** Addresses that common validators refuse: quoted local parts, address literals and domains of a single label. */
+export const RARE_EMAIL = '"[\\s\\S]*|[\\s\\S]*\\]|[\\s\\S]*@[^.]*';
 /** Everything beyond ASCII; the gap in the middle are the surrogates, which are no characters. */
 export const IDN_EMAIL = mailbox(
   classText([

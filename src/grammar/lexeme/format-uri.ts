@@ -63,6 +63,8 @@ function reference(letters: string, inQueries: string): Reference {
 const uri = reference("", "");
 const iri = reference(UCS, PRIVATE);
 
+/** URIs with nothing between the scheme and a query, a fragment or the end, which common validators refuse. */
+export const RARE_URI = "[^:]*:(?:[?#][\\s\\S]*)?";
 export const URI = uri.absolute;
 export const URI_REFERENCE = uri.any;
 export const IRI = iri.absolute;

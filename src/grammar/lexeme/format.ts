@@ -23,10 +23,10 @@ import { complement, difference } from "../../fsm/dfa-algebra.ts";
 import type { Lexeme } from "../../fsm/lexeme.ts";
 import type { Nfa } from "../../fsm/nfa.ts";
 import { compileRegex } from "../regex/compile.ts";
-import { EMAIL, HAS_ENCODED_LABEL, HOSTNAME, IDN_EMAIL, MAX_HOSTNAME_LENGTH } from "./format-host.ts";
+import { EMAIL, HAS_ENCODED_LABEL, HOSTNAME, IDN_EMAIL, MAX_HOSTNAME_LENGTH, RARE_EMAIL } from "./format-host.ts";
 import { ADDRESS, type AddressStyle, IPV4, MAIL_ADDRESS, nfaWithAddresses, PLAIN_ADDRESS } from "./format-ip.ts";
 import { isRegex, REGEX } from "./format-regex.ts";
-import { IRI, IRI_REFERENCE, URI, URI_REFERENCE, URI_TEMPLATE } from "./format-uri.ts";
+import { IRI, IRI_REFERENCE, RARE_URI, URI, URI_REFERENCE, URI_TEMPLATE } from "./format-uri.ts";
 import { stringLexeme } from "./json-string.ts";
 import { alternatives } from "./pattern-text.ts";
 
@@ -64,6 +64,8 @@ interface Format {
   readonly addresses?: AddressStyle;
   /** What of that cannot be told after all. */
   readonly except?: string;
+  /** What common validators refuse all the same. */
+  readonly rare?: string;
   /** What else may be of the format; "all": anything. */
   readonly maybe?: string;
   /** In code points. */
@@ -78,12 +80,12 @@ const FORMATS = {
   "date-time": { pattern: `${DATE}[tT]${TIME}`, maybe: `${DATE}[tT]${MAYBE_LEAP_SECOND}` },
   duration: { pattern: DURATION },
   uuid: { pattern: UUID },
-  email: { pattern: EMAIL, addresses: MAIL_ADDRESS },
-  "idn-email": { pattern: IDN_EMAIL, addresses: MAIL_ADDRESS },
+  email: { pattern: EMAIL, addresses: MAIL_ADDRESS, rare: RARE_EMAIL },
+  "idn-email": { pattern: IDN_EMAIL, addresses: MAIL_ADDRESS, rare: RARE_EMAIL },
   hostname: { pattern: HOSTNAME, except: HAS_ENCODED_LABEL, maybe: HOSTNAME, maxLength: MAX_HOSTNAME_LENGTH },
   ipv4: { pattern: IPV4 },
   ipv6: { pattern: ADDRESS, addresses: PLAIN_ADDRESS },
-  uri: { pattern: URI, addresses: PLAIN_ADDRESS },
+  uri: { pattern: URI, addresses: PLAIN_ADDRESS, rare: RARE_URI },
   "uri-reference": { pattern: URI_REFERENCE, addresses: PLAIN_ADDRESS },
   iri: { pattern: IRI, addresses: PLAIN_ADDRESS },
   "iri-reference": { pattern: IRI_REFERENCE, addresses: PLAIN_ADDRESS },
@@ -115,6 +117,7 @@ export interface FormatLanguage {
 
 interface Built {
   readonly inside: FormatLanguage;
+  common: FormatLanguage | undefined;
   outside: FormatLanguage | undefined;
 }
 
@@ -128,6 +131,17 @@ export function isFormatName(name: string): name is FormatName {
 /** The strings of a format, for combining with patterns. The same objects on every call. */
 export function formatLanguage(name: FormatName): FormatLanguage {
   return buildFormat(name).inside;
+}
+
+/** The strings of a format that common validators take as well: what a generator had better keep to. The same objects on every call. */
+export function commonFormat(name: FormatName): FormatLanguage {
+  const entry = buildFormat(name);
+  if (entry.common === undefined) {
+    const { rare } = formatOf(name);
+    const { content, length } = entry.inside;
+    entry.common = rare === undefined ? entry.inside : { content: difference(content, whole(rare)), length };
+  }
+  return entry.common;
 }
 
 /** Whether strings that are not of the format can be told from the others at all. */
@@ -181,7 +195,7 @@ function buildFormat(name: FormatName): Built {
     const all = addresses === undefined ? whole(pattern) : determinizeAll(nfaWithAddresses(pattern, addresses));
     const content = except === undefined ? all : difference(all, whole(except));
     const length = maxLength === undefined ? undefined : { min: 0, max: maxLength };
-    entry = { inside: { content, length }, outside: undefined };
+    entry = { inside: { content, length }, common: undefined, outside: undefined };
     built.set(name, entry);
   }
   return entry;

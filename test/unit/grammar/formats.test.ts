@@ -16,6 +16,7 @@ import {
   outsideFormat,
   REFUSED_FORMATS,
 } from "../../../src/grammar/lexeme/format.ts";
+import { acceptor } from "../../support/accepts.ts";
 import { FORMAT_REFERENCE } from "../../support/format-reference.ts";
 import { oracleOf, randomText } from "../../support/lexeme-program.ts";
 import { ProgramOracle } from "../../support/program-oracle.ts";
@@ -139,6 +140,24 @@ const NOT_OFFERED: Readonly<Partial<Record<FormatName, RegExp>>> = {
   hostname: /(?:^|\.)xn--/i,
   regex: /\(\?<\w+>/,
 };
+
+describe("formats: common", () => {
+  const common = (schema: object) => acceptor(schema, { formats: "common" });
+  test.each([
+    [{ type: "string", format: "email" }, "a.b@example.com", true],
+    [{ type: "string", format: "email" }, "a@localhost", false],
+    [{ type: "string", format: "email" }, '"a b"@example.com', false],
+    [{ type: "string", format: "email" }, "a@[127.0.0.1]", false],
+    [{ type: "string", format: "email", pattern: "@localhost$" }, "a@localhost", true],
+    [{ type: "string", format: "email", enum: ["a@localhost", "no"] }, "a@localhost", true],
+    [{ type: "string", not: { format: "email" } }, "a@localhost", false],
+    [{ type: "string", format: "uri" }, "https://example.com", true],
+    [{ type: "string", format: "uri" }, "https:", false],
+    [{ type: "string", format: "date" }, "2024-02-29", true],
+  ] as const)("%j on %j", (schema, text, expected) => {
+    expect(common(schema)(JSON.stringify(text))).toBe(expected);
+  });
+});
 
 describe("formats of the standard", () => {
   test("agree with the official test suite in every draft", () => {
