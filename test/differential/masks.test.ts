@@ -87,16 +87,22 @@ const tokenizers = [
   { name: "SmolLM2", tokenizer: modelTokenizer() },
 ].flatMap(({ name, tokenizer }) => (tokenizer === undefined ? [] : [{ name, walker: new Walker(tokenizer) }]));
 
-test.each(tokenizers)("masks equal the oracle's and lead to no dead end: $name", ({ walker }) => {
-  for (const [name, schema] of Object.entries(SCHEMAS)) {
-    for (const whitespace of ["flexible", "compact"] as const) {
-      const program = compile(schema, whitespace);
-      expect(program, name).toBeDefined();
-      const random = new RandomSource(SEED);
-      walker.walk(program!, random, { positions: LONG ? 20 : 4, completions: 2 });
+const TIMEOUT_MS = LONG ? 3_600_000 : 120_000;
+
+test.each(tokenizers)(
+  "masks equal the oracle's and lead to no dead end: $name",
+  { timeout: TIMEOUT_MS },
+  ({ walker }) => {
+    for (const [name, schema] of Object.entries(SCHEMAS)) {
+      for (const whitespace of ["flexible", "compact"] as const) {
+        const program = compile(schema, whitespace);
+        expect(program, name).toBeDefined();
+        const random = new RandomSource(SEED);
+        walker.walk(program!, random, { positions: LONG ? 20 : 4, completions: 2 });
+      }
     }
-  }
-});
+  },
+);
 
 const rows = maskBenchRows();
 test.skipIf(rows === undefined).each(tokenizers)(
@@ -120,5 +126,5 @@ test.skipIf(rows === undefined).each(tokenizers)(
     );
     expect(walked).toBe(wanted);
   },
-  LONG ? 3_600_000 : 120_000,
+  TIMEOUT_MS,
 );
