@@ -22,6 +22,8 @@ export interface EngineFigures {
   readonly memoryBytes: { readonly p50: number; readonly p99: number; readonly max: number } | null;
   readonly tokens: number;
   readonly forcedShare?: number;
+  /** Forced runs that are not the text's own tokens. */
+  readonly uncanonicalRuns?: number;
 }
 
 /** MaskBench's percentile: sorted[int(n * p)]. Sorts in place. */

@@ -94,7 +94,10 @@ if (options.json) {
   table((f) => f.compileMs);
   console.log("memory of a compiled grammar, bytes");
   table((f) => f.memoryBytes);
-  for (const f of all)
-    if (f.forcedShare !== undefined) console.log(`forced tokens: ${(f.forcedShare * 100).toFixed(1)} %`);
+  for (const f of all) {
+    if (f.forcedShare === undefined) continue;
+    const percent = (f.forcedShare * 100).toFixed(1);
+    console.log(`forced tokens: ${percent} %, ${f.uncanonicalRuns} runs cut otherwise than the tokenizer does`);
+  }
 }
 if (options.svg !== undefined) writeFileSync(options.svg, drawDistributions(all));
