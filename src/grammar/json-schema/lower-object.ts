@@ -95,7 +95,6 @@ class ObjectFrame {
     const shape = objectShape(lowering.context, spec);
     const numRequired = shape.members.filter((member) => member.isRequired).length;
     const { obligations } = spec;
-    this.#isAnyOrder = propertyOrder === "any" && shape.members.length + shape.cells.length > 1;
     // Among items that must differ there is one undeclared member at most.
     const mustNotRepeat =
       !oneSpelling &&
@@ -105,6 +104,7 @@ class ObjectFrame {
         shape.cells.some((cell) => obligations.some((o) => o.literal !== TRUE_LITERAL && appliesToCell(o, cell))));
     this.#shape = mustNotRepeat ? withListedKeys(shape, spec) : shape;
     const { members, cells } = this.#shape;
+    this.#isAnyOrder = propertyOrder === "any" && members.length + cells.length > 1;
     this.#areKeysUnique = mustNotRepeat && cells.length > 0;
     this.#lastRequired = members.findLastIndex((member) => member.isRequired);
     const isOpen = cells.length > 0;

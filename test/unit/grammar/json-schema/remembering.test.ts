@@ -173,6 +173,11 @@ describe("properties in any order", () => {
     check(open, ['{"x":1,"b":true,"y":2,"a":3}'], ['{"x":1,"b":true,"x":1}', '{"b":true,"a":null}'], any);
   });
 
+  it("holds for keys that a pattern lists", () => {
+    const listed = { type: "object", patternProperties: { "^[cab]$": true }, additionalProperties: false };
+    check(listed, ['{"b":1,"a":2,"c":3}', '{"c":1,"b":2}', "{}"], ['{"a":1,"a":2}', '{"d":1}'], any);
+  });
+
   it("holds for fixed objects and for what negation demands", () => {
     check({ const: { a: 1, b: [{ c: 2, d: 3 }] } }, ['{"b":[{"d":3,"c":2}],"a":1}'], ['{"a":1}', '{"a":1,"a":1}'], any);
     const negated = { ...schema, not: { properties: { a: { maximum: 5 }, c: { type: "boolean" } } } };
