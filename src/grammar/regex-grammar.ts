@@ -2,9 +2,12 @@
 
 import { DiecastError } from "../errors.ts";
 import { ProgramBuilder, type ProgramStats } from "../fsm/program-builder.ts";
+import type { RuleId } from "../fsm/rule.ts";
 import { Budget } from "./budget.ts";
+import { finishGrammar } from "./compiled-grammar.ts";
+import { lowerGrammar } from "./ebnf/lower.ts";
+import { regexNode } from "./ebnf/regex-node.ts";
 import { type CompileOptions, resolveOptions } from "./options.ts";
-import { compileRegex as regexDfa } from "./regex/compile.ts";
 import { textLexeme } from "./text-lexeme.ts";
 
 export interface CompiledRegex {
@@ -20,10 +23,14 @@ export interface CompiledRegex {
 export function compileRegex(pattern: string, options: CompileOptions = {}): CompiledRegex {
   const { limits } = resolveOptions(options);
   const budget = new Budget(limits);
-  const dfa = regexDfa(pattern, { match: "whole" });
-  const lexeme = textLexeme(dfa, "regex");
-  if (lexeme.isEmpty) throw new DiecastError("GRAMMAR_INVALID", "no text matches the pattern");
+  const node = regexNode(pattern);
   const builder = new ProgramBuilder();
-  const { program, stats } = builder.finish(builder.addLexeme(lexeme));
+  let root: RuleId;
+  if (node.kind === "automaton") {
+    const lexeme = textLexeme(node.dfa, "regex");
+    if (lexeme.isEmpty) throw new DiecastError("GRAMMAR_INVALID", "no text matches the pattern");
+    root = builder.addLexeme(lexeme);
+  } else root = lowerGrammar([{ name: "regex", place: "", body: node, options: {} }], 0, builder);
+  const { program, stats } = finishGrammar(builder, root, limits.maxStates);
   return { program, stats: { ...stats, compileMs: budget.elapsedMs } };
 }

@@ -10,6 +10,7 @@ import type { Dfa } from "../../fsm/dfa.ts";
 import { intersect } from "../../fsm/dfa-algebra.ts";
 import { compileRegex, repeatedSet } from "../regex/compile.ts";
 import { choiceOf, EMPTY_NODE, type GrammarNode, repeatOf, sequenceOf } from "./grammar.ts";
+import { type RegexFlags, regexNode } from "./regex-node.ts";
 import type { Scanner } from "./scan.ts";
 import { substringNode } from "./substring.ts";
 import type { TokenNames } from "./token-names.ts";
@@ -169,41 +170,32 @@ function regexMacro(call: MacroCall): GrammarNode {
   const flagsArgument = named.get("flags");
   const flags = flagsArgument === undefined ? "" : call.text(flagsArgument);
   if (!/^(?:i?s?|si)$/.test(flags)) call.fail('flags may be "i" and "s"', flagsArgument?.at);
-  const dfa = regexDfa(source, { ignoreCase: flags.includes("i"), dotAll: flags.includes("s") }, (message, error) => {
-    const { offset } = call.context.scanner.place(pattern.at);
-    const { line, column } = call.context.scanner.place(pattern.at);
-    throw new DiecastError(
-      error.code,
-      `line ${line}, column ${column}: ${message}`,
-      { ...error.detail, offset },
-      { cause: error },
-    );
-  });
-  if (!call.boolean("json_string", false)) return { kind: "automaton", dfa };
-  // Inside of a JSON string these characters cannot stand for themselves.
-  const plain = complementSet(
-    setOfRanges([
-      [0, 0x1f],
-      [0x22, 0x22],
-      [0x5c, 0x5c],
-    ]),
-  );
-  return { kind: "automaton", dfa: intersect(dfa, repeatedSet(plain)) };
-}
-
-/** The automaton of a full match. */
-export function regexDfa(
-  source: string,
-  flags: { readonly ignoreCase?: boolean; readonly dotAll?: boolean },
-  fail: (message: string, error: DiecastError) => never,
-): Dfa {
+  const options = { ignoreCase: flags.includes("i"), dotAll: flags.includes("s") };
+  const isJsonString = call.boolean("json_string", false);
   try {
-    const wrapped = flags.dotAll === true ? `(?s:${source})` : source;
-    return compileRegex(wrapped, { match: "whole", ignoreCase: flags.ignoreCase ?? false });
+    if (!isJsonString) return regexNode(source, options);
+    return { kind: "automaton", dfa: intersect(regexDfa(source, options), repeatedSet(PLAIN_IN_JSON)) };
   } catch (error) {
     if (!DiecastError.is(error)) throw error;
-    return fail(error.message, error);
+    const { offset, line, column } = call.context.scanner.place(pattern.at);
+    const detail = { ...error.detail, offset };
+    throw new DiecastError(error.code, `line ${line}, column ${column}: ${error.message}`, detail, { cause: error });
   }
+}
+
+/** The characters that stand for themselves inside of a JSON string. */
+const PLAIN_IN_JSON = complementSet(
+  setOfRanges([
+    [0, 0x1f],
+    [0x22, 0x22],
+    [0x5c, 0x5c],
+  ]),
+);
+
+/** The automaton of a full match. */
+export function regexDfa(source: string, flags: RegexFlags = {}): Dfa {
+  const wrapped = flags.dotAll === true ? `(?s:${source})` : source;
+  return compileRegex(wrapped, { match: "whole", ignoreCase: flags.ignoreCase ?? false });
 }
 
 function substringMacro(call: MacroCall): GrammarNode {

@@ -97,7 +97,7 @@ class Parser implements MacroContext {
         continue;
       }
       const place = scanner.place();
-      const name = scanner.takeName()!; // Invariant: isDefinition saw one.
+      const name = scanner.takeDottedName()!; // Invariant: isDefinition saw one.
       if (this.indexOf.has(name)) scanner.fail(`rule ${JSON.stringify(name)} is defined twice`, start);
       const options = scanner.peek() === "[" ? this.ruleOptions(name) : {};
       scanner.expect("::=");
@@ -210,11 +210,21 @@ class Parser implements MacroContext {
       case "(":
         return this.group();
       case ".":
-        scanner.at++;
-        return { kind: "set", set: SCALAR_VALUES };
+        return this.dot();
       default:
         return this.reference();
     }
+  }
+
+  /** Any character, or the beginning of a rule's name. */
+  private dot(): GrammarNode | undefined {
+    const { scanner } = this;
+    const start = scanner.at;
+    if (scanner.isFirstOnLine(start) && scanner.isDefinition()) return undefined;
+    const rule = this.indexOf.get(scanner.takeDottedName() ?? "");
+    if (rule !== undefined) return { kind: "ref", rule };
+    scanner.at = start + 1;
+    return { kind: "set", set: SCALAR_VALUES };
   }
 
   private group(): GrammarNode {

@@ -9,7 +9,9 @@ import type { Place } from "./grammar.ts";
 import { type EbnfLimits, invalidAt } from "./limits.ts";
 
 const NAME = /[A-Za-z_-][A-Za-z0-9_.-]*/y;
-const DEFINITION = /[ \t]*(\[(?:[^\]"\n]|"(?:[^"\\\n]|\\.)*")*\])?[ \t]*::=/y;
+/** A name may begin with a dot too; where it is read, a dot may also stand for any character. */
+const DOTTED_NAME = /[A-Za-z_.-][A-Za-z0-9_.-]*/y;
+const DEFINITION = /[ \t]*(\[(?:[^\]"\n]|"(?:[^"\\\n]|\\.)*")*\])?\s*::=/y;
 const NUMBER = /[0-9]+/y;
 const DECIMAL = /[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const HEX = /[0-9A-Fa-f]+/y;
@@ -111,6 +113,12 @@ export class Scanner {
     return this.match(NAME)?.[0];
   }
 
+  /** The same where no dot can stand for a character. */
+  takeDottedName(): string | undefined {
+    this.skip();
+    return this.match(DOTTED_NAME)?.[0];
+  }
+
   /** Whether `offset` is preceded on its line by blanks only. */
   isFirstOnLine(offset: number): boolean {
     let i = offset - 1;
@@ -122,7 +130,7 @@ export class Scanner {
   isDefinition(): boolean {
     this.skip();
     const before = this.at;
-    const isOne = this.match(NAME) !== undefined && this.match(DEFINITION) !== undefined;
+    const isOne = this.match(DOTTED_NAME) !== undefined && this.match(DEFINITION) !== undefined;
     this.at = before;
     return isOne;
   }

@@ -8,9 +8,9 @@
 import { type CharSet, SCALAR_VALUES } from "../../fsm/char-set.ts";
 import { DEFAULT_FUEL, determinize } from "../../fsm/determinize.ts";
 import { DEFAULT_FSM_LIMITS, type Dfa, everything, type FsmLimits } from "../../fsm/dfa.ts";
-import { LINE_ENDS, WORD } from "./char-classes.ts";
+import { LINE_ENDS } from "./char-classes.ts";
 import { checkExpansion, lowerSearch, lowerWhole, stripEnd, stripStart } from "./lower.ts";
-import { parsePattern, type RegexSyntaxLimits } from "./parse.ts";
+import { type ReadPattern, type RegexSyntaxLimits, readPattern } from "./parse.ts";
 import type { RegexNode } from "./regex-node.ts";
 
 export interface RegexOptions {
@@ -56,10 +56,10 @@ export function compilePattern(source: string, options: RegexOptions = {}): Comp
 }
 
 function compileFresh(source: string, options: RegexOptions): CompiledPattern {
-  const node = parse(source, options);
-  const counted = countedClass(node, options.match ?? "search");
+  const pattern = parse(source, options);
+  const counted = countedClass(pattern.node, options.match ?? "search");
   if (counted !== undefined) return counted;
-  return { content: compileNode(node, options), length: undefined };
+  return { content: compileNode(pattern, options), length: undefined };
 }
 
 /** The automaton alone, counted repeats expanded. */
@@ -67,21 +67,23 @@ export function compileRegex(source: string, options: RegexOptions = {}): Dfa {
   return compileNode(parse(source, options), options);
 }
 
-function parse(source: string, options: RegexOptions): RegexNode {
-  return parsePattern(source, {
+/** A pattern as read, for callers that may prefer something else to one automaton. */
+export function parse(source: string, options: RegexOptions): ReadPattern {
+  return readPattern(source, {
     ignoreCase: options.ignoreCase ?? false,
+    setOperations: options.match === "whole",
     crossCheck: options.crossCheck ?? true,
     ...(options.syntaxLimits && { limits: options.syntaxLimits }),
   });
 }
 
-function compileNode(node: RegexNode, options: RegexOptions): Dfa {
+export function compileNode({ node, wordSet }: ReadPattern, options: RegexOptions): Dfa {
   checkExpansion(node);
   const nfa = options.match === "whole" ? lowerWhole(node) : lowerSearch(node);
   return determinize(nfa, {
     limits: options.limits ?? DEFAULT_FSM_LIMITS,
     universe: SCALAR_VALUES,
-    wordSet: WORD,
+    wordSet,
     lineEndSet: LINE_ENDS,
     fuel: options.fuel ?? DEFAULT_FUEL,
   });

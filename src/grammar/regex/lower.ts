@@ -186,7 +186,8 @@ export function checkExpansion(node: RegexNode): void {
   });
 }
 
-function expandedSize(node: RegexNode): number {
+/** States that a pattern takes with its counted repeats written out. */
+export function expandedSize(node: RegexNode): number {
   switch (node.kind) {
     case "set":
     case "condition":

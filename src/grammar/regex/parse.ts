@@ -4,11 +4,12 @@
  * `@eslint-community/regexpp` gives the tree: it knows all of ES2025 and splits astral literals, `\1(a)` and `[\w-a]` as the engine does, where regexp-tree is
  * known to err. regexp-tree gives a second opinion (second-opinion.ts); the engine itself is the judge in the tests.
  *
- * Dialects are tried in this order: `u`, as JSON Schema asks; spellings of other languages (foreign-spellings.ts); `v`, for class operations that `u` cannot express; then the Annex B syntax of old patterns
- * (`\-`, `\_`, a lone `{`), still read over code points. Length and nesting are bounded before any parser sees the text: regexpp recurses.
+ * Dialects are tried in this order: `u`, as JSON Schema asks; spellings of other languages (foreign-spellings.ts); `v`, for class operations that `u`
+ * cannot express; then the Annex B syntax of old patterns (`\-`, `\_`, a lone `{`), still read over code points. `[a&&b]` is valid under `u` and `v` with
+ * different meanings: a pattern that is a grammar of its own is read under `v` then. Length and nesting are bounded before any parser sees the text: regexpp recurses.
  */
 
-import { type AST, RegExpParser, RegExpSyntaxError } from "@eslint-community/regexpp";
+import { type AST, RegExpParser, RegExpSyntaxError, visitRegExpAST } from "@eslint-community/regexpp";
 import { DiecastError } from "../../errors.ts";
 import {
   type CharSet,
@@ -16,6 +17,7 @@ import {
   intersectSets,
   SCALAR_VALUES,
   setOfRanges,
+  setsEqual,
   singleton,
   subtractSet,
   unionOf,
@@ -37,28 +39,57 @@ export const DEFAULT_SYNTAX_LIMITS: RegexSyntaxLimits = { maxLength: 100_000, ma
 export interface ParseOptions {
   readonly ignoreCase?: boolean;
   readonly limits?: RegexSyntaxLimits;
+  /** Whether `&&` in a class is the operation of `v` although `u` knows it as two characters. Default: false, as JSON Schema asks for `u`. */
+  readonly setOperations?: boolean;
   /** Whether a second parser is asked; patterns of our own, which tests cover, do without. Default: true. */
   readonly crossCheck?: boolean;
 }
 
 const parser = new RegExpParser({ ecmaVersion: 2025 });
 
+export interface ReadPattern {
+  readonly node: RegexNode;
+  /** What counts as a letter at word boundaries: some more characters where case is ignored. */
+  readonly wordSet: CharSet;
+}
+
 /** @throws {DiecastError} REGEX_INVALID, REGEX_UNSUPPORTED or GRAMMAR_TOO_LARGE, with the offset. */
-export function parsePattern(source: string, options: ParseOptions = {}): RegexNode {
+export function readPattern(source: string, options: ParseOptions = {}): ReadPattern {
   const { canUseV } = checkSize(source, options.limits ?? DEFAULT_SYNTAX_LIMITS);
-  const translate = ({ alternatives }: AST.Pattern): RegexNode =>
-    new Translator(options.ignoreCase ?? false).alternatives(alternatives);
+  const translate = (pattern: AST.Pattern, isV = false): ReadPattern =>
+    new Translator(options.ignoreCase ?? false, isV).pattern(pattern);
+  if (options.setOperations === true && canUseV && source.includes("&&")) {
+    const { pattern } = tryParse(source, "v");
+    if (pattern !== undefined && hasIntersection(pattern)) return translate(pattern, true);
+  }
   const strict = tryParse(source, "u");
   if (strict.pattern !== undefined) {
-    const node = translate(strict.pattern);
-    if (!options.ignoreCase && options.crossCheck !== false) compareOpinions(source, node);
-    return node;
+    const read = translate(strict.pattern);
+    if (!options.ignoreCase && options.crossCheck !== false) compareOpinions(source, read.node);
+    return read;
   }
   const foreign = rewriteForeign(source);
-  if (foreign !== undefined) return parseForeign(foreign, translate);
-  const loose = (canUseV ? tryParse(source, "v").pattern : undefined) ?? parseAnnexB(source);
+  if (foreign !== undefined) return parseForeign(foreign, canUseV, translate);
+  const sets = canUseV ? tryParse(source, "v").pattern : undefined;
+  if (sets !== undefined) return translate(sets, true);
+  const loose = parseAnnexB(source);
   if (loose !== undefined) return translate(loose);
   throw invalidPattern(strict.error, (offset) => offset);
+}
+
+/** As `readPattern`, the tree alone. */
+export function parsePattern(source: string, options: ParseOptions = {}): RegexNode {
+  return readPattern(source, options).node;
+}
+
+function hasIntersection(pattern: AST.Pattern): boolean {
+  let found = false;
+  visitRegExpAST(pattern, {
+    onClassIntersectionEnter() {
+      found = true;
+    },
+  });
+  return found;
 }
 
 /** The spellings of other regex dialects that a pattern was understood by; none if it is plain ECMA-262, or none at all. */
@@ -72,11 +103,18 @@ export function foreignSpellings(source: string): readonly string[] {
   }
 }
 
-function parseForeign(foreign: RewrittenPattern, translate: (pattern: AST.Pattern) => RegexNode): RegexNode {
+function parseForeign(
+  foreign: RewrittenPattern,
+  canUseV: boolean,
+  translate: (pattern: AST.Pattern, isV?: boolean) => ReadPattern,
+): ReadPattern {
   const strict = tryParse(foreign.source, "u");
   try {
-    const pattern = strict.pattern ?? parseAnnexB(foreign.source);
-    if (pattern !== undefined) return translate(pattern);
+    if (strict.pattern !== undefined) return translate(strict.pattern);
+    const sets = canUseV ? tryParse(foreign.source, "v").pattern : undefined;
+    if (sets !== undefined) return translate(sets, true);
+    const loose = parseAnnexB(foreign.source);
+    if (loose !== undefined) return translate(loose);
   } catch (error) {
     if (!DiecastError.is(error) || error.detail.offset === undefined) throw error;
     const detail = { ...error.detail, offset: foreign.offsetOf(error.detail.offset) };
@@ -100,7 +138,9 @@ function tryParse(source: string, flag: "u" | "v" | ""): Attempt {
 
 function parseAnnexB(source: string): AST.Pattern | undefined {
   const { pattern } = tryParse(source, "");
-  if (pattern !== undefined) refuseCodeUnits(source);
+  if (pattern === undefined) return undefined;
+  refuseCodeUnits(source);
+  refuseLetterEscapes(source);
   return pattern;
 }
 
@@ -169,6 +209,15 @@ function refuseCodeUnits(source: string): void {
   );
 }
 
+/** Old patterns may escape any letter and mean the letter; other dialects have meanings for most of them (`\h`, `\R`, `\Q`). Nobody can mean the letter. */
+function refuseLetterEscapes(source: string): void {
+  for (const { 0: text, index } of source.matchAll(/\\[\s\S]/g)) {
+    if (!/[A-Za-z]/.test(text) || /[dDwWsSbBnrtfv]/.test(text)) continue;
+    if (/^\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|c[A-Za-z])/.test(source.slice(index, index + 6))) continue;
+    throw new DiecastError("REGEX_UNSUPPORTED", `${text} is no escape of ECMA-262`, { offset: index });
+  }
+}
+
 /** What a class matches: single characters, and under `v` also longer texts. */
 interface ClassContents {
   readonly set: CharSet;
@@ -176,12 +225,21 @@ interface ClassContents {
 }
 
 class Translator {
+  private readonly isV: boolean;
   private ignoreCase: boolean;
   private dotAll = false;
   private multiline = false;
+  /** Of the word boundaries seen so far. */
+  private wordSet: CharSet | undefined;
 
-  constructor(ignoreCase: boolean) {
+  constructor(ignoreCase: boolean, isV: boolean) {
     this.ignoreCase = ignoreCase;
+    this.isV = isV;
+  }
+
+  pattern({ alternatives }: AST.Pattern): ReadPattern {
+    const node = this.alternatives(alternatives);
+    return { node, wordSet: this.wordSet ?? WORD };
   }
 
   /** Recursion is bounded by the limit of nesting. */
@@ -241,11 +299,7 @@ class Translator {
       case "end":
         return { kind: "condition", condition: this.multiline ? CONDITION.lineEnd : CONDITION.textEnd };
       case "word":
-        if (this.ignoreCase) {
-          throw new DiecastError("REGEX_UNSUPPORTED", "word boundaries that ignore case are not supported", {
-            offset: node.start,
-          });
-        }
+        this.noteWordSet(node);
         return {
           kind: "condition",
           condition: node.negate ? CONDITION.notWordBoundary : CONDITION.wordBoundary,
@@ -256,6 +310,16 @@ class Translator {
         return { kind: "look", ahead: node.kind === "lookahead", negative: node.negate, body };
       }
     }
+  }
+
+  private noteWordSet(node: AST.WordBoundaryAssertion): void {
+    const wordSet = this.ignoreCase ? ignoringCase(WORD) : WORD;
+    if (this.wordSet !== undefined && !setsEqual(this.wordSet, wordSet)) {
+      throw new DiecastError("REGEX_UNSUPPORTED", "word boundaries that ignore case beside others are not supported", {
+        offset: node.start,
+      });
+    }
+    this.wordSet = wordSet;
   }
 
   private set(set: CharSet, closed = false): RegexNode {
@@ -283,6 +347,8 @@ class Translator {
             offset: node.start,
           });
         }
+        // Under `u` the complement is taken first and matched ignoring case, under `v` the other way round.
+        if (node.negate && this.ignoreCase && !this.isV) return ignoringCase(complementSet(found));
         set = this.ignoreCase ? ignoringCase(found) : found;
       }
     }
@@ -357,17 +423,20 @@ class Translator {
         ? this.classExpression(node.left)
         : this.classElement(node.left);
     const right = this.classElement(node.right);
-    if (this.ignoreCase && (left.texts.length > 0 || right.texts.length > 0)) {
-      throw new DiecastError("REGEX_UNSUPPORTED", "class operations on strings that ignore case are not supported", {
-        offset: node.start,
-      });
-    }
+    const inRight = new Set(right.texts.map((text) => this.folded(text)));
+    const isInRight = (text: string): boolean => inRight.has(this.folded(text));
     if (node.type === "ClassIntersection") {
       return {
         set: intersectSets(left.set, right.set),
-        texts: left.texts.filter((text) => right.texts.includes(text)),
+        texts: left.texts.filter(isInRight),
       };
     }
-    return { set: subtractSet(left.set, right.set), texts: left.texts.filter((text) => !right.texts.includes(text)) };
+    return { set: subtractSet(left.set, right.set), texts: left.texts.filter((text) => !isInRight(text)) };
+  }
+
+  /** The same for all texts that match each other. */
+  private folded(text: string): string {
+    if (!this.ignoreCase) return text;
+    return Array.from(text, (c) => String.fromCodePoint(ignoringCase(singleton(c.codePointAt(0)!))[0]!)).join("");
   }
 }

@@ -15,7 +15,7 @@ import { lowerGrammar } from "../ebnf/lower.ts";
 import { TokenNames, type TokenOptions } from "../ebnf/token-names.ts";
 import { fromJs } from "../json/from-js.ts";
 import { parseJson } from "../json/parse.ts";
-import { isJsonValue, type JsonObject, type JsonValue } from "../json/value.ts";
+import { isJsonValue, type JsonLimits, type JsonObject, type JsonValue } from "../json/value.ts";
 import { type CompileOptions, resolveOptions } from "../options.ts";
 import { FormatTree } from "./read-format.ts";
 import { FormatReader } from "./reader.ts";
@@ -51,7 +51,7 @@ export function compileStructuralTag(tag: unknown, options: StructuralTagOptions
     ebnfLimits: options.ebnfLimits,
     maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
   });
-  const { format, pointer } = formatOf(value);
+  const { format, pointer } = formatOf(value, schema.limits);
   const root = rules.push({ name: "structural_tag", place: "", body: tree.read(format, pointer), options: {} }) - 1;
   const id = lowerGrammar(rules, root, builder);
   const { program, stats } = finishGrammar(builder, id, schema.limits.maxStates);
@@ -63,25 +63,32 @@ export function compileStructuralTag(tag: unknown, options: StructuralTagOptions
   };
 }
 
-function formatOf(value: JsonValue): { format: JsonValue; pointer: string } {
+function formatOf(value: JsonValue, limits: JsonLimits): { format: JsonValue; pointer: string } {
   const reader = new FormatReader(value, "");
   const type = reader.optional("type");
+  if (type === undefined && reader.optional("structures") !== undefined) {
+    return { format: olderForm(reader, limits), pointer: "" };
+  }
   if (type?.kind !== "string" || type.value !== "structural_tag") return { format: value, pointer: "" };
-  if (reader.optional("structures") !== undefined) return { format: olderForm(reader), pointer: "" };
+  if (reader.optional("structures") !== undefined) return { format: olderForm(reader, limits), pointer: "" };
   reader.allow("format");
   return { format: reader.required("format"), pointer: "/format" };
 }
 
 /** The older form as triggered tags. */
-function olderForm(reader: FormatReader): JsonValue {
+function olderForm(reader: FormatReader, limits: JsonLimits): JsonValue {
   reader.allow("structures", "triggers");
   const tags = reader.list("structures").map((structure, i): JsonValue => {
     const tag = new FormatReader(structure, `/structures/${i}`);
     tag.allow("begin", "schema", "end");
+    const schema = tag.required("schema");
     return object({
       type: string("tag"),
       begin: string(tag.text("begin")),
-      content: object({ type: string("json_schema"), json_schema: tag.required("schema") }),
+      content: object({
+        type: string("json_schema"),
+        json_schema: schema.kind === "string" ? parseJson(schema.value, limits) : schema,
+      }),
       end: string(tag.text("end")),
     });
   });

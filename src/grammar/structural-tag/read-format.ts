@@ -19,14 +19,16 @@ import {
   textOf as textNode,
 } from "../ebnf/grammar.ts";
 import type { EbnfLimits } from "../ebnf/limits.ts";
-import { regexDfa, tokenDispatchNode } from "../ebnf/macros.ts";
+import { tokenDispatchNode } from "../ebnf/macros.ts";
 import { parseEbnf } from "../ebnf/parse.ts";
+import { regexNode } from "../ebnf/regex-node.ts";
 import type { TokenNames } from "../ebnf/token-names.ts";
 import type { JsonValue } from "../json/value.ts";
 import { schemaLowering } from "../json-schema/compile.ts";
 import type { ResolvedOptions } from "../options.ts";
 import { FormatReader, invalidTag, textOf, tokenOf, unsupportedTag } from "./reader.ts";
-import { isXmlStyle, xmlObject } from "./xml-style.ts";
+import { isXmlStyle } from "./xml-spelling.ts";
+import { xmlObject } from "./xml-style.ts";
 
 export interface FormatContext {
   readonly builder: ProgramBuilder;
@@ -93,6 +95,9 @@ export class FormatTree {
         return textNode(reader.text("value"));
       case "json_schema":
         return this.jsonSchema(reader);
+      case "qwen_xml_parameter":
+        // An older name.
+        return this.jsonSchema(reader, "qwen_xml");
       case "grammar":
         return this.grammar(reader);
       case "regex":
@@ -101,11 +106,8 @@ export class FormatTree {
         return this.anyText(reader, ends);
       case "sequence":
         return sequenceOf(this.elements(reader, ends));
-      case "or": {
-        const elements = this.elements(reader, ends);
-        if (elements.length === 0) reader.fail("an empty choice matches nothing", "elements");
-        return choiceOf(elements);
-      }
+      case "or":
+        return choiceOf(this.elements(reader, ends));
       case "optional":
         return repeatOf(this.content(reader, ends), 0, 1);
       case "plus":
@@ -145,7 +147,9 @@ export class FormatTree {
 
   private elements(reader: FormatReader, ends: Ends): GrammarNode[] {
     reader.allow("elements");
-    return reader.list("elements").map((element, i) => this.format(element, `${reader.at("elements")}/${i}`, ends));
+    const elements = reader.list("elements");
+    if (elements.length === 0) reader.fail("there must be at least one element", "elements");
+    return elements.map((element, i) => this.format(element, `${reader.at("elements")}/${i}`, ends));
   }
 
   private content(reader: FormatReader, ends: Ends): GrammarNode {
@@ -161,19 +165,20 @@ export class FormatTree {
     return repeatOf(this.content(reader, ends), min, max);
   }
 
-  private jsonSchema(reader: FormatReader): GrammarNode {
-    reader.allow("json_schema", "style", "any_order");
+  private jsonSchema(reader: FormatReader, presetStyle?: string): GrammarNode {
+    reader.allow("json_schema", ...(presetStyle === undefined ? ["style", "any_order"] : []));
     const schema = reader.required("json_schema");
-    const style = reader.optional("style") === undefined ? "json" : reader.text("style");
+    const style = presetStyle ?? (reader.optional("style") === undefined ? "json" : reader.text("style"));
     const anyOrder = reader.boolean("any_order", false);
     const { budget, builder, rules } = this.context;
+    if (style !== "json" && !isXmlStyle(style)) reader.fail(`unknown style ${JSON.stringify(style)}`, "style");
     return atPointer(reader.at("json_schema"), () => {
       if (style === "json") {
-        if (anyOrder) throw unsupportedTag(reader.at("any_order"), "any_order is not available for JSON text yet");
-        const { document, lowering } = schemaLowering(schema, this.context.schema, budget, builder);
+        const propertyOrder = anyOrder ? "any" : this.context.schema.propertyOrder;
+        const options: ResolvedOptions = { ...this.context.schema, propertyOrder };
+        const { document, lowering } = schemaLowering(schema, options, budget, builder);
         return { kind: "program", rule: lowering.lower([document.literalOf(document.root)]) };
       }
-      if (!isXmlStyle(style)) throw styleError(style, reader.at("style"));
       // Parameters of a function are what the schema declares, unless it says otherwise.
       const options: ResolvedOptions = { ...this.context.schema, openObjects: "closed" };
       const { document, lowering } = schemaLowering(schema, options, budget, builder);
@@ -196,10 +201,14 @@ export class FormatTree {
   private regex(reader: FormatReader): GrammarNode {
     reader.allow("pattern");
     const pointer = reader.at("pattern");
-    const dfa = regexDfa(reader.text("pattern"), {}, (message, error) => {
-      throw new DiecastError(error.code, `${message} (at ${pointer})`, { ...error.detail, pointer }, { cause: error });
-    });
-    return { kind: "automaton", dfa };
+    const source = reader.text("pattern");
+    try {
+      return regexNode(source);
+    } catch (error) {
+      if (!DiecastError.is(error)) throw error;
+      const detail = { ...error.detail, pointer };
+      throw new DiecastError(error.code, `${error.message} (at ${pointer})`, detail, { cause: error });
+    }
   }
 
   private anyText(reader: FormatReader, ends: Ends): GrammarNode {
@@ -355,7 +364,9 @@ export class FormatTree {
   }
 
   private pairs(reader: FormatReader): { key: JsonValue; content: GrammarNode; pointer: string }[] {
-    return reader.list("rules").map((pair, i) => {
+    const pairs = reader.list("rules");
+    if (pairs.length === 0) reader.fail("there must be at least one rule", "rules");
+    return pairs.map((pair, i) => {
       const pointer = `${reader.at("rules")}/${i}`;
       const [key, format] = pair.kind === "array" ? pair.items : [];
       if (key === undefined || format === undefined || (pair.kind === "array" && pair.items.length !== 2)) {
@@ -450,11 +461,4 @@ function atPointer<Value>(pointer: string, read: () => Value): Value {
     const detail = { ...error.detail, pointer: `${pointer}${inner ?? ""}` };
     throw new DiecastError(error.code, `${error.message} (in ${pointer})`, detail, { cause: error });
   }
-}
-
-function styleError(style: string, pointer: string): DiecastError {
-  if (style === "cohere_xml") {
-    return unsupportedTag(pointer, "style cohere_xml is not supported: descriptions of its tags contradict each other");
-  }
-  return invalidTag(pointer, `unknown style ${JSON.stringify(style)}`);
 }

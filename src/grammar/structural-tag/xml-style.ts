@@ -3,7 +3,7 @@
  *
  * The outer object's properties are written one after the other, each in its tags; blanks may stand between tags. A string is written as it is, without quotes or
  * escapes, up to the first closing tag; any other value is JSON text, with blanks around. Nested arrays and objects are JSON. An object without
- * properties is nothing at all.
+ * properties is nothing at all. One family writes nested arrays and objects in tags as well.
  *
  * Where a family marks strings (`string="true"`), the mark and the value agree.
  */
@@ -23,45 +23,19 @@ import {
   textOf,
 } from "../ebnf/grammar.ts";
 import { regexDfa } from "../ebnf/macros.ts";
+import { jsonText } from "../json/print.ts";
+import type { JsonValue } from "../json/value.ts";
 import type { Literal, SchemaDocument } from "../json-schema/document.ts";
 import type { Lowering } from "../json-schema/lower.ts";
 import { objectShape } from "../json-schema/object-shape.ts";
-import type { ObjectSpec, StringSpec } from "../json-schema/typed.ts";
-
-interface Style {
-  readonly beforeKey: string;
-  /** Between key and value. `isString` where the family marks strings. */
-  readonly afterKey: (isString: boolean) => GrammarNode;
-  readonly end: string;
-}
+import type { ArraySpec, ObjectSpec, StringSpec } from "../json-schema/typed.ts";
+import { spellingOf, type ValueKind, type XmlSpelling } from "./xml-spelling.ts";
 
 /** Blanks between and around tags. */
-const BLANKS = setOfCharacters(" \t\n");
+const BLANKS = setOfCharacters(" \t\n\r");
 const MAX_ANY_ORDER = 10;
 /** States of a length limit on raw text. */
 const MAX_LENGTH_STATES = 2000;
-
-const plain =
-  (text: string): Style["afterKey"] =>
-  () =>
-    textOf(text);
-
-const STYLES: Readonly<Record<string, (gap: GrammarNode) => Style>> = {
-  qwen_xml: () => ({ beforeKey: "<parameter=", afterKey: plain(">"), end: "</parameter>" }),
-  minimax_xml: () => ({ beforeKey: '<parameter name="', afterKey: plain('">'), end: "</parameter>" }),
-  deepseek_xml: () => ({
-    beforeKey: '<｜DSML｜parameter name="',
-    afterKey: (isString) => textOf(`" string="${isString}">`),
-    end: "</｜DSML｜parameter>",
-  }),
-  glm_xml: (gap) => ({
-    beforeKey: "<arg_key>",
-    afterKey: () => sequenceOf([textOf("</arg_key>"), gap, textOf("<arg_value>")]),
-    end: "</arg_value>",
-  }),
-};
-
-export const isXmlStyle = (style: string): boolean => Object.hasOwn(STYLES, style);
 
 export interface XmlContext {
   readonly document: SchemaDocument;
@@ -77,8 +51,7 @@ export interface XmlContext {
 export function xmlObject(context: XmlContext): GrammarNode {
   const { document, lowering } = context;
   const gap = repeatOf({ kind: "set", set: BLANKS }, 0, context.maxWhitespace);
-  const style = STYLES[context.style]!(gap); // Invariant: isXmlStyle(style).
-  const writer = new XmlWriter(context, style, gap);
+  const writer = new XmlWriter(context, spellingOf(context.style, gap), gap);
   const objects: GrammarNode[] = [];
   for (const { spec, refusal } of lowering.context.expander.expand([document.literalOf(document.root)])) {
     if (spec.type !== "object") continue;
@@ -96,15 +69,18 @@ interface Parameter {
 
 class XmlWriter {
   private readonly context: XmlContext;
-  private readonly style: Style;
+  private readonly spelling: XmlSpelling;
   private readonly gap: GrammarNode;
   private readonly raw: Dfa;
 
-  constructor(context: XmlContext, style: Style, gap: GrammarNode) {
+  /** Rules of arrays and objects in tags, by what they are written from: schemas may be recursive. */
+  private readonly nested = new Map<ObjectSpec | ArraySpec, number>();
+
+  constructor(context: XmlContext, spelling: XmlSpelling, gap: GrammarNode) {
     this.context = context;
-    this.style = style;
+    this.spelling = spelling;
     this.gap = gap;
-    this.raw = freeText([], [style.end]).free;
+    this.raw = freeText([], [spelling.end]).free;
   }
 
   object(spec: ObjectSpec): GrammarNode {
@@ -120,12 +96,11 @@ class XmlWriter {
       throw refused("maxProperties below the number of properties cannot be enforced in tags");
     }
     const parameters = members.map(({ name, literals, isRequired }): Parameter => {
-      this.checkName(name);
-      return { node: this.parameter(textOf(name), literals), isRequired };
+      return { node: this.element(textOf(this.name(name)), literals), isRequired };
     });
     const others = isOpen
       ? [
-          this.otherParameter(
+          this.otherElement(
             spec,
             members.map(({ name }) => name),
             cells[0]!.literals,
@@ -170,36 +145,98 @@ class XmlWriter {
     return parameters.some(({ isRequired }) => isRequired) ? sequenceOf([this.gap, any]) : any;
   }
 
-  private parameter(key: GrammarNode, literals: readonly Literal[]): GrammarNode {
-    const { beforeKey, afterKey, end } = this.style;
-    const { strings, values } = this.valueNodes(literals);
-    const marked = (isString: boolean, nodes: readonly GrammarNode[]): GrammarNode[] =>
-      nodes.length === 0
-        ? []
-        : [sequenceOf([textOf(beforeKey), key, afterKey(isString), choiceOf(nodes), textOf(end), this.gap])];
-    return choiceOf([...marked(true, strings), ...marked(false, values)]);
-  }
-
-  private valueNodes(literals: readonly Literal[]): { strings: GrammarNode[]; values: GrammarNode[] } {
+  /** A value in its tags, with blanks behind. */
+  private element(key: GrammarNode | undefined, literals: readonly Literal[]): GrammarNode {
+    const byKind = new Map<ValueKind, GrammarNode[]>();
+    const add = (kind: ValueKind, node: GrammarNode): void => {
+      const nodes = byKind.get(kind);
+      if (nodes === undefined) byKind.set(kind, [node]);
+      else nodes.push(node);
+    };
     const { lowering } = this.context;
-    const strings: GrammarNode[] = [];
-    const values: GrammarNode[] = [];
     for (const alternative of lowering.context.expander.expand([...new Set(literals)])) {
       const { spec, refusal } = alternative;
       if (refusal !== undefined) throw refusal;
-      if (spec.type === "string") strings.push(this.rawString(spec));
-      else if (spec.type === "value" && spec.value.kind === "string") {
-        const { value } = spec.value;
-        if (value.includes(this.style.end))
-          throw refused(`the value ${JSON.stringify(value)} contains the closing tag`);
-        strings.push(sequenceOf([this.gap, textOf(value), this.gap]));
+      if (spec.type === "string") add("string", this.rawString(spec));
+      else if (spec.type === "value" && spec.value.kind === "string") add("string", this.spacedValue(spec.value));
+      else if (this.spelling.isNested && (spec.type === "object" || spec.type === "array")) {
+        add(spec.type, this.nestedValue(spec));
+      } else if (this.spelling.isNested && spec.type === "value" && isContainer(spec.value)) {
+        add(spec.value.kind, this.spacedValue(spec.value));
       } else {
-        values.push(
-          sequenceOf([this.gap, { kind: "program", rule: lowering.ruleOfAlternative(alternative) }, this.gap]),
-        );
+        const rule: GrammarNode = { kind: "program", rule: lowering.ruleOfAlternative(alternative) };
+        add("scalar", sequenceOf([this.gap, rule, this.gap]));
       }
     }
-    return { strings, values };
+    return choiceOf([...byKind].map(([kind, nodes]) => this.wrap(key, kind, choiceOf(nodes))));
+  }
+
+  private wrap(key: GrammarNode | undefined, kind: ValueKind, value: GrammarNode): GrammarNode {
+    const { begin, end } = this.spelling;
+    return sequenceOf([begin(key, kind), value, textOf(end), this.gap]);
+  }
+
+  /** The one value of a `const` or `enum`. */
+  private spacedValue(value: JsonValue): GrammarNode {
+    switch (value.kind) {
+      case "string":
+        if (value.value.includes(this.spelling.end)) {
+          throw refused(`the value ${JSON.stringify(value.value)} contains the closing tag`);
+        }
+        return sequenceOf([this.gap, textOf(value.value), this.gap]);
+      case "array":
+        return sequenceOf([this.gap, ...value.items.map((item) => this.constant(undefined, item))]);
+      case "object":
+        return sequenceOf([
+          this.gap,
+          ...[...value.members].map(([name, member]) => this.constant(textOf(this.name(name)), member)),
+        ]);
+      default:
+        return sequenceOf([this.gap, textOf(jsonText(value)), this.gap]);
+    }
+  }
+
+  private constant(key: GrammarNode | undefined, value: JsonValue): GrammarNode {
+    const kind = value.kind === "string" || isContainer(value) ? value.kind : "scalar";
+    return this.wrap(key, kind, this.spacedValue(value));
+  }
+
+  /** An array or object inside of another one, in tags. */
+  private nestedValue(spec: ObjectSpec | ArraySpec): GrammarNode {
+    const { rules } = this.context;
+    let rule = this.nested.get(spec);
+    if (rule === undefined) {
+      const written: GrammarRule = { name: spec.type, place: "", body: EMPTY_NODE, options: {} };
+      rule = rules.push(written) - 1;
+      this.nested.set(spec, rule);
+      // What is nothing at all may also be blanks here.
+      written.body = spec.type === "array" ? this.array(spec) : choiceOf([this.object(spec), ...this.blanks(spec)]);
+    }
+    return { kind: "ref", rule };
+  }
+
+  private blanks({ required, minProperties }: ObjectSpec): GrammarNode[] {
+    return required.length === 0 && minProperties === 0 ? [this.gap] : [];
+  }
+
+  private array(spec: ArraySpec): GrammarNode {
+    const { layers, obligations, unique, minItems, maxItems } = spec;
+    if (unique !== undefined || obligations.length > 0) {
+      throw refused("uniqueItems and contains cannot be enforced in tags");
+    }
+    const numChained = Math.min(maxItems, Math.max(0, ...layers.map(({ prefix }) => prefix.length)));
+    const item = (i: number): GrammarNode =>
+      this.element(
+        undefined,
+        layers.map(({ prefix, rest }) => prefix[i] ?? rest),
+      );
+    const more = Math.max(0, maxItems - numChained);
+    let tail = more === 0 ? EMPTY_NODE : repeatOf(item(numChained), Math.max(0, minItems - numChained), more);
+    for (let i = numChained - 1; i >= 0; i--) {
+      tail = sequenceOf([item(i), tail]);
+      if (i >= minItems) tail = repeatOf(tail, 0, 1);
+    }
+    return sequenceOf([this.gap, tail]);
   }
 
   /** Text up to the closing tag, within the string's conditions. Constrained text may have blanks around, free text has them inside. */
@@ -230,29 +267,35 @@ class XmlWriter {
   }
 
   /** A parameter that the schema does not declare: its name is an identifier. */
-  private otherParameter(spec: ObjectSpec, names: readonly string[], literals: readonly Literal[]): GrammarNode {
+  private otherElement(spec: ObjectSpec, names: readonly string[], literals: readonly Literal[]): GrammarNode {
     if (spec.keyLiterals.length > 0 || spec.layers.some(({ patterns }) => patterns.length > 0)) {
       throw refused("patternProperties and propertyNames cannot be enforced in tags");
     }
-    const declared = names.filter((name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
-    const pattern = `(?!(?:${declared.join("|")})$)[A-Za-z_][A-Za-z0-9_]*`;
-    const source = declared.length === 0 ? "[A-Za-z_][A-Za-z0-9_]*" : pattern;
-    const dfa = regexDfa(source, {}, (_, error) => {
-      throw error;
-    });
-    return this.parameter({ kind: "automaton", dfa }, literals);
+    const { otherNames } = this.spelling;
+    const declared = names.map((name) => `${literally(this.name(name))}$`);
+    const source = declared.length === 0 ? otherNames : `(?!${declared.join("|")})${otherNames}`;
+    return this.element({ kind: "automaton", dfa: regexDfa(source) }, literals);
   }
 
-  private checkName(name: string): void {
-    if (/[<>"&\n]/.test(name) || name === "") {
-      throw refused(`the property name ${JSON.stringify(name)} cannot be written in a tag`);
-    }
+  private name(name: string): string {
+    const { spelling } = this;
+    return spelling.name(name) ?? refuse(`the property name ${JSON.stringify(name)} cannot be written in a tag`);
   }
 }
+
+const isContainer = (value: JsonValue): value is JsonValue & { kind: "array" | "object" } =>
+  value.kind === "array" || value.kind === "object";
+
+/** A pattern of exactly this text. */
+const literally = (text: string): string => Array.from(text, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`).join("");
 
 /** One or more where it was none or more. */
 function required(node: GrammarNode): GrammarNode {
   return node.kind === "repeat" && node.min === 0 ? repeatOf(node.item, 1, node.max) : node;
+}
+
+function refuse(reason: string): never {
+  throw refused(reason);
 }
 
 function refused(reason: string): DiecastError {

@@ -71,6 +71,34 @@ test("minimax_xml, glm_xml, deepseek_xml", () => {
   );
 });
 
+test("cohere_xml writes arrays and objects in tags too, also recursive ones", () => {
+  const tree = {
+    type: "object",
+    properties: {
+      label: { type: "string" },
+      children: { type: "array", items: { $ref: "#/$defs/tree" }, maxItems: 2 },
+    },
+    required: ["label"],
+    additionalProperties: false,
+  };
+  const schema = {
+    type: "object",
+    properties: { "a&b": { $ref: "#/$defs/tree" } },
+    required: ["a&b"],
+    $defs: { tree },
+  };
+  const root = (content: string): string => `<cofl:value name="a&amp;b" type="dict">${content}</cofl:value>`;
+  const label = (text: string): string => `<cofl:value name="label" type="raw">${text}</cofl:value>`;
+  const children = (...nodes: readonly string[]): string =>
+    `<cofl:value name="children" type="list">${nodes.map((node) => `<cofl:value type="dict">${node}</cofl:value>`).join("")}</cofl:value>`;
+  check(
+    "cohere_xml",
+    schema,
+    [root(label("<b>")), root(`\n${label("x")}\n${children(label("y"), label("z") + children())}`)],
+    [root(""), root(label("x") + children("")), root(label("x") + children(label("a"), label("b"), label("c")))],
+  );
+});
+
 test("conditions on strings hold for the raw text", () => {
   const one = (schema: unknown): unknown => ({ type: "object", properties: { a: schema }, required: ["a"] });
   const value = (text: string): string => `<parameter=a>${text}</parameter>`;
@@ -134,7 +162,11 @@ test("any order writes each parameter once, and all that are required", () => {
 });
 
 test.each([
-  ["cohere_xml", person, "GRAMMAR_UNSUPPORTED"],
+  [
+    "cohere_xml",
+    { type: "object", properties: { a: { type: "array", uniqueItems: true } }, required: ["a"] },
+    "SCHEMA_UNSUPPORTED",
+  ],
   ["klingon_xml", person, "GRAMMAR_INVALID"],
   ["qwen_xml", { type: "array" }, "SCHEMA_UNSUPPORTED"],
   ["qwen_xml", { type: "object", patternProperties: { "^a": {} } }, "SCHEMA_UNSUPPORTED"],
