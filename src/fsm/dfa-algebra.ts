@@ -1,6 +1,6 @@
 /** The Boolean algebra of regular languages, on automata. Results are canonical (see dfa.ts). */
 
-import { type Alphabet, commonRefinement } from "./alphabet.ts";
+import { commonRefinement } from "./alphabet.ts";
 import { DEFAULT_FSM_LIMITS, Dfa, everything, type FsmLimits, tooManyStates } from "./dfa.ts";
 import { minimize } from "./minimize.ts";
 
@@ -38,57 +38,70 @@ export function isSubset(a: Dfa, b: Dfa, limits: FsmLimits = DEFAULT_FSM_LIMITS)
 
 /** Table cells that a product may take, dead ones included. */
 const MAX_TRANSITIONS = 10_000_000;
+/** Pairs up to which they are numbered in an array; beyond, in a map. */
+const MAX_ARRAY_PAIRS = 1 << 18;
 
 type Verdict = (inA: boolean, inB: boolean) => boolean;
+
+/** The pairs of states in which two automata can stand after one text, numbered as they are found; a side that has died is -1. */
+class Pairs {
+  readonly left: number[] = [];
+  readonly right: number[] = [];
+  private readonly width: number;
+  private readonly array: Int32Array | undefined;
+  private readonly map = new Map<number, number>();
+  private readonly limits: FsmLimits;
+
+  constructor(a: Dfa, b: Dfa, limits: FsmLimits) {
+    this.width = b.numStates + 1;
+    const size = (a.numStates + 1) * this.width;
+    this.array = size <= MAX_ARRAY_PAIRS ? new Int32Array(size) : undefined;
+    this.limits = limits;
+  }
+
+  idOf(inA: number, inB: number): number {
+    const key = (inA + 1) * this.width + inB + 1;
+    // One more than the id; 0 for pairs that are new.
+    const known = this.array === undefined ? (this.map.get(key) ?? 0) : this.array[key]!;
+    if (known !== 0) return known - 1;
+    const count = this.left.push(inA);
+    if (count > this.limits.maxStates) throw tooManyStates(count, this.limits.maxStates);
+    this.right.push(inB);
+    if (this.array === undefined) this.map.set(key, count);
+    else this.array[key] = count;
+    return count - 1;
+  }
+}
 
 /** Runs both automata side by side. A side that has died stays dead (-1) while the other can still decide. */
 function product(a: Dfa, b: Dfa, verdict: Verdict, limits: FsmLimits): Dfa {
   const { alphabet, left, right } = commonRefinement(a.alphabet, b.alphabet);
+  const k = alphabet.numClasses;
   const aAloneCounts = verdict(true, false);
   const bAloneCounts = verdict(false, true);
-  const width = b.numStates + 1;
-  const ids = new Map<number, number>();
-  const pairs: number[] = [];
-  const idOf = (inA: number, inB: number): number => {
-    if (inA === -1 && (inB === -1 || !bAloneCounts)) return -1;
-    if (inB === -1 && !aAloneCounts) return -1;
-    const key = (inA + 1) * width + inB + 1;
-    let id = ids.get(key);
-    if (id === undefined) {
-      id = ids.size;
-      if (id >= limits.maxStates) throw tooManyStates(id + 1, limits.maxStates);
-      ids.set(key, id);
-      pairs.push(inA, inB);
-    }
-    return id;
-  };
-  idOf(0, 0);
+  const pairs = new Pairs(a, b, limits);
+  pairs.idOf(0, 0);
   const accepting: number[] = [];
-  const next: number[] = [];
-  for (let i = 0; i < pairs.length; i += 2) {
-    if (next.length > MAX_TRANSITIONS) throw tooManyStates(pairs.length / 2, i / 2);
-    // Invariant: `pairs` holds whole pairs of states in range.
-    const [inA, inB] = [pairs[i]!, pairs[i + 1]!];
+  let next = new Int32Array(16 * k);
+  for (let i = 0, at = 0; i < pairs.left.length; i++) {
+    if (at > MAX_TRANSITIONS) throw tooManyStates(pairs.left.length, i);
+    if (at + k > next.length) {
+      const grown = new Int32Array(2 * next.length);
+      grown.set(next);
+      next = grown;
+    }
+    // Invariant: pairs are of states in range.
+    const inA = pairs.left[i]!;
+    const inB = pairs.right[i]!;
     accepting.push(verdict(inA !== -1 && a.accepting[inA] === 1, inB !== -1 && b.accepting[inB] === 1) ? 1 : 0);
-    pushTargets(next, alphabet, a, b, left, right, inA, inB, idOf);
+    const rowA = inA * a.alphabet.numClasses;
+    const rowB = inB * b.alphabet.numClasses;
+    for (let c = 0; c < k; c++) {
+      const toA = inA === -1 ? -1 : a.next[rowA + left[c]!]!;
+      const toB = inB === -1 ? -1 : b.next[rowB + right[c]!]!;
+      const isDead = toA === -1 ? toB === -1 || !bAloneCounts : toB === -1 && !aAloneCounts;
+      next[at++] = isDead ? -1 : pairs.idOf(toA, toB);
+    }
   }
-  return minimize(new Dfa(alphabet, Uint8Array.from(accepting), Int32Array.from(next)));
-}
-
-function pushTargets(
-  next: number[],
-  alphabet: Alphabet,
-  a: Dfa,
-  b: Dfa,
-  left: Int32Array,
-  right: Int32Array,
-  inA: number,
-  inB: number,
-  idOf: (inA: number, inB: number) => number,
-): void {
-  for (let c = 0; c < alphabet.numClasses; c++) {
-    const toA = inA === -1 ? -1 : a.target(inA, left[c]!);
-    const toB = inB === -1 ? -1 : b.target(inB, right[c]!);
-    next.push(idOf(toA, toB));
-  }
+  return minimize(new Dfa(alphabet, Uint8Array.from(accepting), next.slice(0, accepting.length * k)));
 }

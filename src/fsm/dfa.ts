@@ -96,36 +96,52 @@ export function lengthDfa(universe: CharSet, min: number, max: number): Dfa {
 export function trim(dfa: Dfa): Dfa {
   const { numStates, next } = dfa;
   const k = dfa.alphabet.numClasses;
-  const { starts, sources } = incoming(dfa);
   const marks = new Uint8Array(numStates);
-  const stack: number[] = [0];
+  const stack = new Int32Array(numStates);
+  let size = 1;
   marks[0] = 1;
-  for (let s = stack.pop(); s !== undefined; s = stack.pop()) {
-    for (let c = 0; c < k; c++) {
-      const t = next[s * k + c]!;
-      if (t === -1 || marks[t] !== 0) continue;
+  // Transitions out of reached states, counted by target: the incoming lists of the way back.
+  const starts = new Int32Array(numStates + 2);
+  while (size > 0) {
+    const row = stack[--size]! * k;
+    for (let i = row; i < row + k; i++) {
+      const t = next[i]!;
+      if (t === -1) continue;
+      starts[t + 2]!++;
+      if (marks[t] !== 0) continue;
       marks[t] = 1;
-      stack.push(t);
+      stack[size++] = t;
     }
   }
+  for (let s = 2; s < starts.length; s++) starts[s]! += starts[s - 1]!;
+  const sources = new Int32Array(starts[numStates + 1]!);
+  for (let s = 0; s < numStates; s++) {
+    if (marks[s] === 0) continue;
+    for (let i = s * k; i < (s + 1) * k; i++) {
+      const t = next[i]!;
+      if (t !== -1) sources[starts[t + 1]!++] = s;
+    }
+  }
+  let count = 0;
   for (let s = 0; s < numStates; s++) {
     if (dfa.accepting[s] !== 1 || marks[s] !== 1) continue;
     marks[s] = 3;
-    stack.push(s);
+    stack[size++] = s;
   }
-  for (let s = stack.pop(); s !== undefined; s = stack.pop()) {
+  while (size > 0) {
+    const s = stack[--size]!;
+    count++;
     for (let i = starts[s]!; i < starts[s + 1]!; i++) {
       const p = sources[i]!;
       if (marks[p] !== 1) continue;
       marks[p] = 3;
-      stack.push(p);
+      stack[size++] = p;
     }
   }
   if (marks[0] !== 3) return emptyLanguage(dfa.alphabet.universe);
-  const ids = new Int32Array(numStates).fill(-1);
-  let count = 0;
-  for (let s = 0; s < numStates; s++) if (marks[s] === 3) ids[s] = count++;
   if (count === numStates) return dfa;
+  const ids = new Int32Array(numStates).fill(-1);
+  for (let s = 0, id = 0; s < numStates; s++) if (marks[s] === 3) ids[s] = id++;
   const accepting = new Uint8Array(count);
   const out = new Int32Array(count * k);
   for (let s = 0; s < numStates; s++) {
@@ -138,18 +154,4 @@ export function trim(dfa: Dfa): Dfa {
     }
   }
   return new Dfa(dfa.alphabet, accepting, out);
-}
-
-/** For each state the sources of its incoming transitions: state s owns [starts[s], starts[s + 1]). */
-function incoming(dfa: Dfa): { starts: Int32Array; sources: Int32Array } {
-  const k = dfa.alphabet.numClasses;
-  const starts = new Int32Array(dfa.numStates + 2);
-  for (const t of dfa.next) if (t !== -1) starts[t + 2]!++;
-  for (let s = 2; s < starts.length; s++) starts[s]! += starts[s - 1]!;
-  const sources = new Int32Array(starts.at(-1)!);
-  for (let i = 0; i < dfa.next.length; i++) {
-    const t = dfa.next[i]!;
-    if (t !== -1) sources[starts[t + 1]!++] = Math.floor(i / k);
-  }
-  return { starts, sources };
 }

@@ -44,8 +44,11 @@ export function countTexts(lexeme: Lexeme): TextCount {
   return count;
 }
 
+const ENDLESS: TextCount = { least: Number.POSITIVE_INFINITY, most: Number.POSITIVE_INFINITY };
+
 function countPaths(lexeme: Lexeme): TextCount {
   if (lexeme.isEmpty) return { least: 0, most: 0 };
+  if (hasOpenLoop(lexeme)) return ENDLESS;
   const walk = new LexemeWalk(lexeme);
   let total = 0;
   let steps = 0;
@@ -64,7 +67,7 @@ function countPaths(lexeme: Lexeme): TextCount {
         else known.ways = Math.min(INEXHAUSTIBLE, known.ways + more);
       }
     }
-    if (total >= INEXHAUSTIBLE) return { least: Number.POSITIVE_INFINITY, most: Number.POSITIVE_INFINITY };
+    if (total >= INEXHAUSTIBLE) return ENDLESS;
     steps += next.size;
     if (steps > MAX_STEPS) return { least: total, most: Number.POSITIVE_INFINITY };
     front = next;
@@ -91,6 +94,18 @@ export function listTexts(lexeme: Lexeme, max: number): string[] | undefined {
     }
   }
   return texts.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+/** Whether some state loops on itself without limit: all states of a table can be reached and left, so there is no end of texts then. */
+function hasOpenLoop({ table, counter }: Lexeme): boolean {
+  if (counter !== undefined && counter.max !== Number.POSITIVE_INFINITY) return false;
+  const { byteEdges, states, numStates } = table;
+  for (let state = 0, edge = 0; state < numStates; state++) {
+    const past =
+      state + 1 < numStates ? states[(state + 1) * STATE_WORDS + STATE.byteEdges]! : byteEdges.length / BYTE_EDGE_WORDS;
+    for (; edge < past; edge++) if (byteEdges[edge * BYTE_EDGE_WORDS + 1] === state) return true;
+  }
+  return false;
 }
 
 class LexemeWalk {

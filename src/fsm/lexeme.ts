@@ -7,8 +7,8 @@
 
 import { assertInvariant } from "../errors.ts";
 import { isCounterSatisfiable, LiveGraph } from "./live-graph.ts";
-import { BYTE_EDGE_WORDS, CALL_EDGE_WORDS, LITERAL_EDGE_WORDS, STATE_WORDS } from "./program-layout.ts";
-import { type Counter, EDGE_KIND, EDGE_QUAD, edgeHi, edgeKind, edgeLo, type Rule } from "./rule.ts";
+import { BYTE_EDGE_WORDS, CALL_EDGE_WORDS, LITERAL_EDGE_WORDS, STATE, STATE_WORDS } from "./program-layout.ts";
+import type { Counter, Rule } from "./rule.ts";
 import { encodeRule, ProgramSections } from "./rule-encoder.ts";
 
 /** An encoded automaton whose states, edges and pool offsets count from 0. Immutable. */
@@ -68,14 +68,19 @@ export class Lexeme {
   }
 }
 
+/** Reused: encoding is synchronous, and the finished table is copied out. */
+const scratchGraph = new LiveGraph();
+const scratchSections = new ProgramSections();
+
 /**
  * Encodes a rule that is a deterministic byte automaton. With `counted`, its INC edges are kept and distances computed; which counters
  * they enforce exactly, `isCountable` (length-sets.ts) says.
  */
 export function lexemeTable(rule: Rule, counted = false): LexemeTable {
   rule.assertWellFormed();
-  const graph = new LiveGraph();
-  const sections = new ProgramSections();
+  const graph = scratchGraph;
+  const sections = scratchSections;
+  sections.clear();
   if (!graph.load(rule, () => false)) {
     return {
       numStates: 0,
@@ -87,8 +92,8 @@ export function lexemeTable(rule: Rule, counted = false): LexemeTable {
       distances: counted ? new Uint32Array() : undefined,
     };
   }
-  assertDeterministic(rule);
   const placement = encodeRule(rule, graph, counted ? graph.distances() : undefined, sections, (id) => id);
+  assertDeterministic(rule, sections);
   return {
     numStates: placement.numStates,
     start: placement.start,
@@ -133,21 +138,35 @@ export function copyLexeme(table: LexemeTable, sections: ProgramSections): void 
   }
 }
 
-/** Throws INTERNAL when two edges of a state share a first byte. */
-function assertDeterministic(rule: Rule): void {
-  const firstBytes: [number, number, number][] = [];
-  for (let e = 0; e < rule.edges.length; e += EDGE_QUAD.size) {
-    // Invariant: quads are complete.
-    const info = rule.edges[e + EDGE_QUAD.info]!;
-    const kind = edgeKind(info);
-    assertInvariant(kind === EDGE_KIND.byte || kind === EDGE_KIND.literal, "a lexeme has byte and literal edges only");
-    const literal = kind === EDGE_KIND.literal ? rule.literals[rule.edges[e + EDGE_QUAD.argument]!]![0]! : -1;
-    firstBytes.push([rule.edges[e]!, literal < 0 ? edgeLo(info) : literal, literal < 0 ? edgeHi(info) : literal]);
-  }
-  firstBytes.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-  for (let i = 1; i < firstBytes.length; i++) {
-    const [state, lo] = firstBytes[i]!;
-    const [before, , hi] = firstBytes[i - 1]!;
-    assertInvariant(state !== before || lo > hi, `lexeme ${rule.name ?? "?"} is not deterministic`);
+/** Throws INTERNAL when two edges of a state share a first byte. Byte edges are sorted. */
+function assertDeterministic(rule: Rule, { states, byteEdges, literalEdges, callEdges, pool }: ProgramSections): void {
+  const isDeterministic = (state: number): boolean => {
+    const end = (field: number, all: number): number =>
+      (state + 1) * STATE_WORDS < states.length ? states.words[(state + 1) * STATE_WORDS + field]! : all;
+    const [first, past] = [
+      states.words[state * STATE_WORDS + STATE.byteEdges]!,
+      end(STATE.byteEdges, byteEdges.length / BYTE_EDGE_WORDS),
+    ];
+    for (let i = first + 1; i < past; i++) {
+      const [before, range] = [byteEdges.words[(i - 1) * BYTE_EDGE_WORDS]!, byteEdges.words[i * BYTE_EDGE_WORDS]!];
+      if ((range & 0xff) <= ((before >> 8) & 0xff)) return false;
+    }
+    const firstLiteral = states.words[state * STATE_WORDS + STATE.literalEdges]!;
+    const pastLiteral = end(STATE.literalEdges, literalEdges.length / LITERAL_EDGE_WORDS);
+    const firstBytes = new Set<number>();
+    for (let i = firstLiteral; i < pastLiteral; i++) {
+      const byte = pool.bytes[literalEdges.words[i * LITERAL_EDGE_WORDS]!]!;
+      if (firstBytes.has(byte)) return false;
+      firstBytes.add(byte);
+      for (let e = first; e < past; e++) {
+        const range = byteEdges.words[e * BYTE_EDGE_WORDS]!;
+        if ((range & 0xff) <= byte && byte <= ((range >> 8) & 0xff)) return false;
+      }
+    }
+    return true;
+  };
+  assertInvariant(callEdges.length === 0, "a lexeme has byte and literal edges only");
+  for (let state = 0; state * STATE_WORDS < states.length; state++) {
+    assertInvariant(isDeterministic(state), `lexeme ${rule.name ?? "?"} is not deterministic`);
   }
 }

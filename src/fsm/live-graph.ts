@@ -20,7 +20,17 @@ export class LiveGraph {
   inStart = new Int32Array(64);
   inEdges = new Int32Array(64);
   private stack = new Int32Array(64);
+  /** Edges that may not be taken, ascending, ended by -1. */
+  private closed = new Int32Array(64);
   private rule!: Rule;
+  /** Scratch of `leastCounts`: states to be looked at, for this distance and the next one. */
+  private readonly queues: [number[], number[]] = [[], []];
+  /** Scratch of `greatestCounts`. */
+  private index = new Int32Array(64);
+  private low = new Int32Array(64);
+  private component = new Int32Array(64);
+  private cursor = new Int32Array(64);
+  private open = new Int32Array(64);
 
   /**
    * Loads `rule` without the calls that `isCallable` denies. Returns whether acceptance is reachable at all.
@@ -35,8 +45,13 @@ export class LiveGraph {
     outStart.fill(0, 0, numStates + 2);
     inStart.fill(0, 0, numStates + 2);
     // Counting sort by source and by target. Invariant: quads are complete and their states in range (Rule.assertWellFormed).
+    let numClosed = 0;
+    const { closed } = this;
     for (let e = 0; e < edges.length; e += EDGE_QUAD.size) {
-      if (!this.isOpen(e, isCallable)) continue;
+      if (edgeKind(edges[e + EDGE_QUAD.info]!) === EDGE_KIND.call && !isCallable(edges[e + EDGE_QUAD.argument]!)) {
+        closed[numClosed++] = e;
+        continue;
+      }
       outStart[edges[e]! + 2]!++;
       inStart[edges[e + EDGE_QUAD.target]! + 2]!++;
     }
@@ -44,8 +59,12 @@ export class LiveGraph {
       outStart[s]! += outStart[s - 1]!;
       inStart[s]! += inStart[s - 1]!;
     }
-    for (let e = 0; e < edges.length; e += EDGE_QUAD.size) {
-      if (!this.isOpen(e, isCallable)) continue;
+    closed[numClosed] = -1;
+    for (let e = 0, i = 0; e < edges.length; e += EDGE_QUAD.size) {
+      if (e === closed[i]) {
+        i++;
+        continue;
+      }
       outEdges[outStart[edges[e]! + 1]!++] = e;
       inEdges[inStart[edges[e + EDGE_QUAD.target]! + 1]!++] = e;
     }
@@ -88,11 +107,6 @@ export class LiveGraph {
     return { numbers, count };
   }
 
-  private isOpen(e: number, isCallable: (ruleId: number) => boolean): boolean {
-    const { edges } = this.rule;
-    return edgeKind(edges[e + EDGE_QUAD.info]!) !== EDGE_KIND.call || isCallable(edges[e + EDGE_QUAD.argument]!);
-  }
-
   /** Sets `bit` on all states reachable from `from` over the given adjacency. */
   private spread(from: number, bit: number, starts: Int32Array, edges: Int32Array, end: number): void {
     const { live, stack, rule } = this;
@@ -114,8 +128,7 @@ export class LiveGraph {
   /** Backward search where INC edges cost 1 and all others 0: two queues, the current distance and the next one. */
   private leastCounts(pairs: Uint32Array): void {
     const { edges } = this.rule;
-    let current: number[] = [];
-    let next: number[] = [];
+    let [current, next] = this.queues;
     for (let s = 0; s < this.numStates; s++) {
       if (this.live[s] === 1 && this.rule.accepting[s]) current.push(s);
     }
@@ -137,52 +150,54 @@ export class LiveGraph {
   /** Tarjan's components, which end in reverse topological order: a component's successors are finished before it. */
   private greatestCounts(pairs: Uint32Array): void {
     const { edges } = this.rule;
-    const index = new Int32Array(this.numStates).fill(-1);
-    const low = new Int32Array(this.numStates);
-    const component = new Int32Array(this.numStates).fill(-1);
-    const cursor = new Int32Array(this.numStates);
-    const path: number[] = [];
-    const open: number[] = [];
+    const { numStates, live, outStart, outEdges, index, low, component, cursor, open, stack: path } = this;
+    index.fill(-1, 0, numStates);
+    component.fill(-1, 0, numStates);
+    let pathSize = 0;
+    let openSize = 0;
     let counter = 0;
     let numComponents = 0;
-    const enter = (state: number): void => {
-      index[state] = low[state] = counter++;
-      cursor[state] = this.outStart[state]!;
-      path.push(state);
-      open.push(state);
-    };
-    if (this.live[this.rule.start] === 1) enter(this.rule.start);
-    while (path.length > 0) {
-      const state = path[path.length - 1]!;
-      if (cursor[state]! < this.outStart[state + 1]!) {
-        const next = edges[this.outEdges[cursor[state]!++]! + EDGE_QUAD.target]!;
-        if (this.live[next] !== 1) continue;
-        if (index[next] === -1) enter(next);
+    // The state to be entered next, or -1.
+    let entered = live[this.rule.start] === 1 ? this.rule.start : -1;
+    for (;;) {
+      if (entered !== -1) {
+        index[entered] = low[entered] = counter++;
+        cursor[entered] = outStart[entered]!;
+        path[pathSize++] = entered;
+        open[openSize++] = entered;
+        entered = -1;
+      }
+      if (pathSize === 0) break;
+      const state = path[pathSize - 1]!;
+      if (cursor[state]! < outStart[state + 1]!) {
+        const next = edges[outEdges[cursor[state]!++]! + EDGE_QUAD.target]!;
+        if (live[next] !== 1) continue;
+        if (index[next] === -1) entered = next;
         else if (component[next] === -1) low[state] = Math.min(low[state]!, index[next]!);
         continue;
       }
-      path.pop();
-      const parent = path[path.length - 1];
-      if (parent !== undefined) low[parent] = Math.min(low[parent]!, low[state]!);
+      if (--pathSize > 0) {
+        const parent = path[pathSize - 1]!;
+        low[parent] = Math.min(low[parent]!, low[state]!);
+      }
       if (low[state] !== index[state]) continue;
-      const first = open.lastIndexOf(state);
-      const members = open.splice(first);
-      for (const member of members) component[member] = numComponents;
-      const most = this.greatestOfComponent(members, component, numComponents, pairs);
-      for (const member of members) pairs[2 * member + 1] = most;
+      let first = openSize - 1;
+      while (open[first] !== state) first--;
+      for (let i = first; i < openSize; i++) component[open[i]!] = numComponents;
+      const most = this.greatestOfComponent(first, openSize, numComponents, pairs);
+      for (let i = first; i < openSize; i++) pairs[2 * open[i]! + 1] = most;
+      openSize = first;
       numComponents++;
     }
   }
 
-  private greatestOfComponent(
-    members: readonly number[],
-    component: Int32Array,
-    id: number,
-    pairs: Uint32Array,
-  ): number {
+  /** `open[first]` to `open[past - 1]` are the members of component `id`. */
+  private greatestOfComponent(first: number, past: number, id: number, pairs: Uint32Array): number {
     const { edges } = this.rule;
+    const { component, open } = this;
     let most = 0;
-    for (const member of members) {
+    for (let m = first; m < past; m++) {
+      const member = open[m]!;
       for (let i = this.outStart[member]!; i < this.outStart[member + 1]!; i++) {
         const e = this.outEdges[i]!;
         const target = edges[e + EDGE_QUAD.target]!;
@@ -207,11 +222,17 @@ export class LiveGraph {
       this.outStart = new Int32Array(size);
       this.inStart = new Int32Array(size);
       this.stack = new Int32Array(size);
+      this.index = new Int32Array(size);
+      this.low = new Int32Array(size);
+      this.component = new Int32Array(size);
+      this.cursor = new Int32Array(size);
+      this.open = new Int32Array(size);
     }
-    if (this.outEdges.length < edges) {
-      const size = Math.max(edges, this.outEdges.length * 2);
+    if (this.outEdges.length <= edges) {
+      const size = Math.max(edges + 1, this.outEdges.length * 2);
       this.outEdges = new Int32Array(size);
       this.inEdges = new Int32Array(size);
+      this.closed = new Int32Array(size);
     }
   }
 }

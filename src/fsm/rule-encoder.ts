@@ -82,6 +82,13 @@ export function encodeRule(
 
 /** The literal being put together; one at a time. */
 const chainScratch = new ByteBuffer();
+/** State ids and byte edges, of one rule at a time. */
+let idScratch = new Int32Array(256);
+const rangeScratch: number[] = [];
+
+/** A byte edge as one number whose order is that of (lo, hi, target, flags): 8 + 8 + 32 + 4 bits. */
+const rangeOf = (lo: number, hi: number, target: number, flags: number): number =>
+  ((lo * 256 + hi) * 0x100000000 + target) * 16 + flags;
 
 class RuleEncoder {
   private readonly rule: Rule;
@@ -91,9 +98,10 @@ class RuleEncoder {
   private readonly slots: Int32Array | undefined;
   /** Final state ids; -1 for states that are dead or inside of a literal. */
   private readonly ids: Int32Array;
-  private readonly placed = new Map<number, PlacedLiteral[]>();
-  /** Byte edges of the state being written: lo, hi, target, flags. */
-  private readonly ranges: [number, number, number, number][] = [];
+  /** By target; made with the first literal. */
+  private placed: Map<number, PlacedLiteral[]> | undefined;
+  /** Byte edges of the state being written, see `rangeOf`. */
+  private readonly ranges = rangeScratch;
   private readonly chain = chainScratch;
   /** Token edges of the state being written: lo, hi, target. */
   private readonly tokenRanges: [number, number, number][] = [];
@@ -110,7 +118,8 @@ class RuleEncoder {
     this.sections = sections;
     this.callee = callee;
     this.slots = slots;
-    this.ids = new Int32Array(rule.numStates).fill(-1);
+    if (idScratch.length < rule.numStates) idScratch = new Int32Array(2 * rule.numStates);
+    this.ids = idScratch.fill(-1, 0, rule.numStates);
   }
 
   encode(distances: Uint32Array | undefined): Placement {
@@ -184,7 +193,7 @@ class RuleEncoder {
       } else if (kind === EDGE_KIND.literal || ids[target] === -1) {
         this.encodeChain(e);
       } else {
-        this.ranges.push([edgeLo(info), edgeHi(info), ids[target]!, flags]);
+        this.ranges.push(rangeOf(edgeLo(info), edgeHi(info), ids[target]!, flags));
       }
     }
     this.encodeRanges();
@@ -209,17 +218,23 @@ class RuleEncoder {
   }
 
   private encodeRanges(): void {
-    const { ranges } = this;
-    if (ranges.length > 1) ranges.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2] || a[3] - b[3]);
+    const { ranges, sections } = this;
+    sortNumbers(ranges);
     for (let i = 0; i < ranges.length; ) {
-      const [lo, first, target, flags] = ranges[i]!;
-      let hi = first;
+      const range = ranges[i]!;
+      const flags = range % 16;
+      const target = Math.floor(range / 16) % 0x100000000;
+      const bytes = Math.floor(range / 0x1000000000);
+      const lo = bytes >> 8;
+      let hi = bytes & 0xff;
       for (i++; i < ranges.length; i++) {
-        const next = ranges[i]!;
-        if (next[0] !== hi + 1 || next[2] !== target || next[3] !== flags) break;
-        hi = next[1];
+        // Whether the next edge goes on where this one ends.
+        const next = ranges[i]! - rangeOf(hi + 1, 0, target, flags);
+        const nextHi = Math.floor(next / 0x1000000000);
+        if (nextHi < 0 || nextHi > 0xff || next !== rangeOf(0, nextHi, 0, 0)) break;
+        hi = nextHi;
       }
-      this.sections.byteEdges.push2(lo | (hi << 8) | (flags << 16), target);
+      sections.byteEdges.push2(lo | (hi << 8) | (flags << 16), target);
     }
   }
 
@@ -244,6 +259,7 @@ class RuleEncoder {
   /** Pool offset of `bytes`, shared with an earlier literal to the same target that ends with them. */
   private place(bytes: Uint8Array, target: number): number {
     const { pool } = this.sections;
+    this.placed ??= new Map();
     let known = this.placed.get(target);
     if (known === undefined) {
       known = [];
@@ -260,5 +276,19 @@ class RuleEncoder {
     const offset = pool.append(bytes);
     known.push({ offset, length: bytes.length });
     return offset;
+  }
+}
+
+/** Most lists are short, and many are sorted already. */
+function sortNumbers(numbers: number[]): void {
+  if (numbers.length > 40) {
+    numbers.sort((a, b) => a - b);
+    return;
+  }
+  for (let i = 1; i < numbers.length; i++) {
+    const number = numbers[i]!;
+    let at = i;
+    for (; at > 0 && numbers[at - 1]! > number; at--) numbers[at] = numbers[at - 1]!;
+    numbers[at] = number;
   }
 }

@@ -24,6 +24,7 @@ import {
   isSubset,
   union,
 } from "../../src/fsm/dfa-algebra.ts";
+import { commonText, intersectAll } from "../../src/fsm/dfa-product.ts";
 import { lengthSets } from "../../src/fsm/length-sets.ts";
 import { minimize } from "../../src/fsm/minimize.ts";
 import { Nfa } from "../../src/fsm/nfa.ts";
@@ -130,6 +131,27 @@ describe("deterministic automata", () => {
       }),
       seeded(200),
     );
+  });
+
+  test("many at once, negated or not, are what they are two by two, and have a common text unless they are empty", () => {
+    const conditions = fc.array(fc.record({ dfa: dfas.map(minimize), negated: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 5,
+    });
+    let empty = 0;
+    fc.assert(
+      fc.property(conditions, (all) => {
+        const parts = all.map(({ dfa, negated }) => (negated ? complement(dfa) : minimize(dfa)));
+        const expected = parts.reduce((a, b) => intersect(a, b));
+        expect(intersectAll(all).equals(expected)).toBe(true);
+        const text = commonText(all);
+        empty += Number(text === undefined);
+        expect(text === undefined).toBe(isEmptyLanguage(expected));
+        if (text !== undefined) expect(expected.accepts(text)).toBe(true);
+      }),
+      seeded(300),
+    );
+    expect(empty).toBeGreaterThan(10);
   });
 
   test("union, intersection, difference and complement do what they say", () => {

@@ -6,18 +6,11 @@
  * layers intersect exactly. Cells whose values are `false` or whose keys do not exist are left out.
  */
 
-import { DiecastError } from "../../errors.ts";
 import type { Lexeme } from "../../fsm/lexeme.ts";
 import { FALSE_LITERAL, type Literal } from "./document.ts";
+import { partitionKeys } from "./key-cells.ts";
 import type { LoweringContext } from "./lower.ts";
-import {
-  layerLiterals,
-  type MemberLayer,
-  type ObjectSpec,
-  type PatternLayer,
-  type StringSpec,
-  type StringTest,
-} from "./typed.ts";
+import { layerLiterals, type MemberLayer, type ObjectSpec, type PatternLayer, type StringSpec } from "./typed.ts";
 
 export interface ShapeMember {
   readonly name: string;
@@ -38,8 +31,6 @@ export interface ObjectShape {
   readonly members: readonly ShapeMember[];
   readonly cells: readonly KeyCell[];
 }
-
-const MAX_CELLS = 256;
 
 /** Specs belong to one compilation and no longer change when their shape is asked for. */
 const shapes = new WeakMap<ObjectSpec, ObjectShape>();
@@ -97,11 +88,6 @@ function valueLiterals(context: LoweringContext, layers: readonly MemberLayer[],
   return layers.flatMap((layer) => layerLiterals(layer, name, context.evaluator.matchesPattern));
 }
 
-interface OpenCell {
-  readonly tests: readonly StringTest[];
-  readonly matched: ReadonlySet<string>;
-}
-
 function cellsOf(
   context: LoweringContext,
   spec: ObjectSpec,
@@ -112,28 +98,8 @@ function cellsOf(
   const { strings, budget } = context;
   const patterns = new Map<string, PatternLayer>();
   for (const layer of layers) for (const pattern of layer.patterns) patterns.set(pattern.source, pattern);
-  let open: OpenCell[] = [{ tests: [], matched: new Set() }];
-  for (const { source, node } of patterns.values()) {
-    const split: OpenCell[] = [];
-    for (const cell of open) {
-      for (const negated of [false, true]) {
-        budget.spend();
-        const test: StringTest = { kind: "pattern", negated, source, node, keyword: "patternProperties" };
-        const tests = [...cell.tests, test];
-        if (tests.length > 1 && strings.isEmpty({ tests, minLength: 0, maxLength: Number.POSITIVE_INFINITY })) continue;
-        split.push({ tests, matched: negated ? cell.matched : new Set([...cell.matched, source]) });
-      }
-    }
-    open = split;
-    if (open.length > MAX_CELLS) {
-      throw new DiecastError("GRAMMAR_TOO_LARGE", "patternProperties overlap in too many ways", {
-        given: open.length,
-        limit: MAX_CELLS,
-      });
-    }
-  }
   const cells: KeyCell[] = [];
-  for (const { tests, matched } of open) {
+  for (const { tests, matched } of partitionKeys(strings, budget, [...patterns.values()])) {
     const literals = spec.layers.flatMap((layer) => {
       const own = layer.patterns.filter((pattern) => matched.has(pattern.source));
       return own.length > 0 ? own.map((pattern) => pattern.literal) : [layer.rest];

@@ -10,28 +10,37 @@
 
 import { DiecastError } from "../../errors.ts";
 import { SCALAR_VALUES } from "../../fsm/char-set.ts";
-import { determinize } from "../../fsm/determinize.ts";
-import { DEFAULT_FSM_LIMITS, type Dfa, everything } from "../../fsm/dfa.ts";
-import { complement, difference, intersect, isEmptyLanguage } from "../../fsm/dfa-algebra.ts";
+import { type Dfa, everything } from "../../fsm/dfa.ts";
+import { difference, isEmptyLanguage } from "../../fsm/dfa-algebra.ts";
+import { type Condition, commonText, intersectAll } from "../../fsm/dfa-product.ts";
 import type { Lexeme } from "../../fsm/lexeme.ts";
+import { textsDfa } from "../../fsm/texts-dfa.ts";
 import type { Budget } from "../budget.ts";
 import { pointerToken } from "../json/pointer.ts";
+import { Kept } from "../kept.ts";
 import { commonFormat, type FormatName, formatLanguage, isOfFormat, outsideFormat } from "../lexeme/format.ts";
 import type { EscapePolicy } from "../lexeme/json-escapes.ts";
 import { stringLexeme } from "../lexeme/json-string.ts";
-import { keyLexemeExcept } from "../lexeme/key.ts";
+import { keyLexemeExcept, withoutNames } from "../lexeme/key.ts";
 import { type CompiledPattern, compilePattern, compileRegex } from "../regex/compile.ts";
-import { lowerWhole } from "../regex/lower.ts";
-import { choiceOf, textNode } from "../regex/regex-node.ts";
 import { pointerOf, type SchemaNode } from "./schema-node.ts";
-import type { StringSpec, StringTest } from "./typed.ts";
+import type { PatternLayer, StringSpec, StringTest } from "./typed.ts";
 
-/** Patterns kept for the process; the map is emptied when it is full. */
-const MAX_KEPT_PATTERNS = 2000;
-const keptPatterns = new Map<string, CompiledPattern>();
-const keptFull = new Map<string, Dfa>();
-/** Key lexemes by the names they leave out: one schema's objects, and one service's schemas, often declare the same. */
-const keptKeys = new Map<string, Lexeme>();
+const UNLIMITED = Number.POSITIVE_INFINITY;
+
+const dfaBytes = ({ next }: Dfa): number => 2 * next.byteLength;
+const patternBytes = ({ content }: CompiledPattern): number => dfaBytes(content);
+/** What is kept for the process. */
+const keptPatterns = new Kept<CompiledPattern>(16 << 20, patternBytes);
+const keptFull = new Kept<Dfa>(8 << 20, dfaBytes);
+/** Whether no string matches both of two patterns, by their sources. */
+const keptApart = new Kept<boolean>(2 << 20, () => 0);
+/** Conjunctions by their tests, but for limits on the length. */
+const keptConjunctions = new Kept<Conjunction>(16 << 20, ({ content }) =>
+  content === undefined ? 0 : dfaBytes(content),
+);
+/** Key lexemes by their tests and the names they leave out: one schema's objects, and one service's schemas, often declare the same. */
+const keptKeys = new Kept<Lexeme>(16 << 20, ({ table }) => table.states.byteLength + table.byteEdges.byteLength);
 
 export type StringConditions = Pick<StringSpec, "minLength" | "maxLength" | "tests">;
 
@@ -42,13 +51,20 @@ export interface Combined {
   readonly max: number;
 }
 
+/** Tests as one automaton, and the limits on the length that they imply. */
+type Conjunction = Combined;
+
+/** A test as an automaton: the strings that pass are those that it accepts, or those that it does not. */
+interface TestAutomaton extends CompiledPattern {
+  readonly negated: boolean;
+}
+
 export class StringLanguages {
   readonly #budget: Budget;
-  readonly #combined = new Map<string, Combined>();
-  readonly #keyLexemes = new Map<string, Lexeme>();
-  readonly #automata = new Map<string, CompiledPattern>();
-
   readonly #keepsToCommon: boolean;
+  readonly #conjunctions = new Map<string, Conjunction>();
+  readonly #empty = new Map<string, boolean>();
+  readonly #automata = new Map<string, TestAutomaton>();
 
   /** `keepsToCommon`: of formats only what common validators take is written, unless nothing else fits. */
   constructor(budget: Budget, keepsToCommon = false) {
@@ -58,8 +74,46 @@ export class StringLanguages {
 
   /** Whether no content passes the tests. With a length limit it may say false of an empty language; the program builder finds those. */
   isEmpty(conditions: StringConditions): boolean {
-    const { content, min, max } = this.#combine(conditions);
-    return min > max || (content !== undefined && isEmptyLanguage(content));
+    const { tests } = conditions;
+    let min = conditions.minLength;
+    let max = conditions.maxLength;
+    const automata = this.#automataOf(tests);
+    for (const { length } of automata) {
+      min = Math.max(min, length?.min ?? 0);
+      max = Math.min(max, length?.max ?? Number.POSITIVE_INFINITY);
+    }
+    if (min > max) return true;
+    if (automata.length === 0) return false;
+    const key = testsKey(tests);
+    let isEmpty = this.#empty.get(key);
+    if (isEmpty === undefined) {
+      isEmpty = this.#isProvablyEmpty(automata.map(({ content, negated }) => ({ dfa: content, negated })));
+      this.#empty.set(key, isEmpty);
+    }
+    return isEmpty;
+  }
+
+  /**
+   * A string that passes the tests, of which there is one at least; undefined if there is none.
+   *
+   * @throws {DiecastError} GRAMMAR_TOO_LARGE when that takes too long to find out.
+   */
+  textOf(tests: readonly StringTest[]): string | undefined {
+    const text = this.#search(tests.map((test) => this.#wholeTest(test)));
+    return text && String.fromCodePoint(...text);
+  }
+
+  /** Whether no string matches both patterns. */
+  areApart(a: PatternLayer, b: PatternLayer): boolean {
+    return keptApart.of(JSON.stringify([a.source, b.source]), () => {
+      const automata = [a, b].map(({ source, node }) => this.#full(source, node, "patternProperties"));
+      return this.#isProvablyEmpty(automata.map((dfa) => ({ dfa, negated: false })));
+    });
+  }
+
+  /** As `matchesPattern`, for patterns that are looked at in whole anyway. */
+  isMatch({ source, node }: PatternLayer, text: string): boolean {
+    return this.#full(source, node, "patternProperties").acceptsText(text);
   }
 
   /** Whether a pattern is found in `text`. */
@@ -89,62 +143,94 @@ export class StringLanguages {
 
   /** The JSON strings that are keys passing the tests and none of `excluded`. */
   keyLexeme(conditions: StringConditions, excluded: readonly string[]): Lexeme {
+    const { tests, minLength, maxLength } = conditions;
+    const policy = this.#keepsToCommon && tests.some((test) => test.kind === "format") ? "common" : "";
+    const key = JSON.stringify([
+      policy,
+      minLength,
+      maxLength === UNLIMITED ? -1 : maxLength,
+      testsKey(tests),
+      excluded,
+    ]);
+    return keptKeys.of(key, () => this.#makeKeyLexeme(conditions, excluded));
+  }
+
+  #makeKeyLexeme(conditions: StringConditions, excluded: readonly string[]): Lexeme {
     const { content, min, max } = this.#combine(conditions);
-    if (content === undefined && min === 0 && max === Number.POSITIVE_INFINITY)
-      return kept(keptKeys, JSON.stringify(excluded), () => keyLexemeExcept(excluded));
+    if (content === undefined && min === 0 && max === UNLIMITED) return keyLexemeExcept(excluded);
     // Only names that pass the tests need to be taken out.
     const passing = content === undefined ? excluded : excluded.filter((name) => content.acceptsText(name));
-    const key = `${min} ${max} ${conditionsKey(conditions)} ${JSON.stringify(passing)}`;
-    let lexeme = this.#keyLexemes.get(key);
-    if (lexeme === undefined) {
-      const others =
-        passing.length === 0 ? content : difference(content ?? everything(SCALAR_VALUES), textsDfa(passing));
-      lexeme = stringLexeme(others ?? "any", { minLength: min, maxLength: max, escapes: "canonical" });
-      this.#keyLexemes.set(key, lexeme);
-    }
-    return lexeme;
+    const options = { minLength: min, maxLength: max, escapes: "canonical" } as const;
+    const keys = stringLexeme(content ?? "any", options);
+    if (keys.counter === undefined) return withoutNames(keys, passing);
+    if (passing.length === 0) return keys;
+    return stringLexeme(difference(content ?? everything(SCALAR_VALUES), textsDfa(passing)), options);
   }
 
   #combine({ tests, minLength, maxLength }: StringConditions): Combined {
-    const unique = new Map(tests.map((test) => [testKey(test), test]));
-    const key = conditionsKey({ tests, minLength, maxLength });
-    const known = this.#combined.get(key);
-    if (known !== undefined) return known;
-    let combined = this.#intersect(unique, minLength, maxLength, this.#keepsToCommon);
-    if (this.#keepsToCommon && combined.content !== undefined && isEmptyLanguage(combined.content))
-      combined = this.#intersect(unique, minLength, maxLength, false);
-    this.#combined.set(key, combined);
-    return combined;
+    const { content, min, max } = this.#conjunction(tests);
+    return { content, min: Math.max(min, minLength), max: Math.min(max, maxLength) };
   }
 
-  #intersect(
-    unique: ReadonlyMap<string, StringTest>,
-    minLength: number,
-    maxLength: number,
-    keepsToCommon: boolean,
-  ): Combined {
-    let min = minLength;
-    let max = maxLength;
-    const automata: Dfa[] = [];
-    for (const test of unique.values()) {
-      const isCommon = keepsToCommon && test.kind === "format" && !test.negated;
-      const { content, length } = isCommon ? commonFormat(test.name) : this.#automaton(test);
-      automata.push(content);
+  #conjunction(tests: readonly StringTest[]): Conjunction {
+    const key = testsKey(tests);
+    let conjunction = this.#conjunctions.get(key);
+    if (conjunction === undefined) {
+      const isCommon = this.#keepsToCommon && tests.some((test) => test.kind === "format");
+      conjunction = keptConjunctions.of(`${isCommon ? "common" : ""} ${key}`, () => {
+        const combined = this.#intersect(tests, isCommon);
+        if (!isCommon || combined.content === undefined || !isEmptyLanguage(combined.content)) return combined;
+        return this.#intersect(tests, false);
+      });
+      this.#conjunctions.set(key, conjunction);
+    }
+    return conjunction;
+  }
+
+  #intersect(tests: readonly StringTest[], keepsToCommon: boolean): Conjunction {
+    let min = 0;
+    let max = UNLIMITED;
+    const conditions: Condition[] = [];
+    for (const automaton of this.#automataOf(tests, keepsToCommon)) {
+      const { content, length, negated } = automaton;
+      conditions.push({ dfa: content, negated });
       if (length !== undefined) {
         min = Math.max(min, length.min);
         max = Math.min(max, length.max);
       }
     }
-    automata.sort((a, b) => a.numStates - b.numStates);
-    let content: Dfa | undefined;
-    for (const automaton of automata) {
-      this.#budget.checkTime();
-      content = content === undefined ? automaton : intersect(content, automaton);
-    }
-    return { content, min, max };
+    this.#budget.checkTime();
+    return { content: conditions.length === 0 ? undefined : intersectAll(conditions), min, max };
   }
 
-  #automaton(test: StringTest): CompiledPattern {
+  #search(conditions: readonly Condition[]): readonly number[] | undefined {
+    this.#budget.spend();
+    this.#budget.checkTime();
+    return commonText(conditions);
+  }
+
+  /** Whether nothing meets the conditions; false also when that takes too long to find out. */
+  #isProvablyEmpty(conditions: readonly Condition[]): boolean {
+    try {
+      return this.#search(conditions) === undefined;
+    } catch (error) {
+      if (!DiecastError.is(error) || error.code !== "GRAMMAR_TOO_LARGE") throw error;
+      this.#budget.checkTime();
+      return false;
+    }
+  }
+
+  /** The automata of different tests. */
+  #automataOf(tests: readonly StringTest[], keepsToCommon = false): readonly TestAutomaton[] {
+    const automata = new Map<string, TestAutomaton>();
+    for (const test of tests) {
+      const isCommon = keepsToCommon && test.kind === "format" && !test.negated;
+      automata.set(testKey(test), isCommon ? { ...commonFormat(test.name), negated: false } : this.#automaton(test));
+    }
+    return [...automata.values()];
+  }
+
+  #automaton(test: StringTest): TestAutomaton {
     const key = testKey(test);
     let automaton = this.#automata.get(key);
     if (automaton === undefined) {
@@ -154,36 +240,39 @@ export class StringLanguages {
     return automaton;
   }
 
-  #makeAutomaton(test: StringTest): CompiledPattern {
+  #makeAutomaton(test: StringTest): TestAutomaton {
     switch (test.kind) {
       case "pattern": {
-        if (!test.negated) return this.#pattern(test.source, test.node, test.keyword);
-        const whole = at(test.node, test.keyword, test.source, () => kept(keptFull, test.source, compileRegex));
-        return { content: complement(whole), length: undefined };
+        const { source, node, keyword, negated } = test;
+        if (!negated) return { ...this.#pattern(source, node, keyword), negated };
+        return { content: this.#full(source, node, keyword), length: undefined, negated };
       }
       case "format":
-        return test.negated ? outsideFormat(test.name) : formatLanguage(test.name);
-      case "values": {
-        const content = textsDfa(test.values);
-        return { content: test.negated ? complement(content) : content, length: undefined };
-      }
+        // What is surely of a format and what is surely not do not make up all strings.
+        return { ...(test.negated ? outsideFormat(test.name) : formatLanguage(test.name)), negated: false };
+      case "values":
+        return { content: textsDfa(test.values), length: undefined, negated: test.negated };
     }
+  }
+
+  /** A test whose automaton says everything, also about the length. */
+  #wholeTest(test: StringTest): Condition {
+    if (test.kind === "pattern") {
+      return { dfa: this.#full(test.source, test.node, test.keyword), negated: test.negated };
+    }
+    const { content, negated } = this.#automaton(test);
+    return { dfa: content, negated };
+  }
+
+  /** A pattern with its limits on the length in the automaton. */
+  #full(source: string, node: SchemaNode, keyword: string): Dfa {
+    return at(node, keyword, source, () => keptFull.of(source, () => compileRegex(source)));
   }
 
   #pattern(source: string, node: SchemaNode, keyword: string): CompiledPattern {
     this.#budget.spend();
-    return at(node, keyword, source, () => kept(keptPatterns, source, compilePattern));
+    return at(node, keyword, source, () => keptPatterns.of(source, () => compilePattern(source)));
   }
-}
-
-function kept<Value>(map: Map<string, Value>, source: string, compile: (source: string) => Value): Value {
-  let value = map.get(source);
-  if (value === undefined) {
-    value = compile(source);
-    if (map.size >= MAX_KEPT_PATTERNS) map.clear();
-    map.set(source, value);
-  }
-  return value;
 }
 
 /** Runs `compile` and gives its errors the pointer of the pattern. */
@@ -202,13 +291,10 @@ function at<Value>(node: SchemaNode, keyword: string, source: string, compile: (
   }
 }
 
-function textsDfa(texts: readonly string[]): Dfa {
-  const nfa = lowerWhole(choiceOf(texts.map(textNode)));
-  return determinize(nfa, { limits: DEFAULT_FSM_LIMITS, universe: SCALAR_VALUES });
-}
-
-function conditionsKey({ tests, minLength, maxLength }: StringConditions): string {
-  return `${minLength} ${maxLength} ${[...new Set(tests.map(testKey))].sort().join("\n")}`;
+/** Equal for equal tests, repeated ones aside. */
+function testsKey(tests: readonly StringTest[]): string {
+  if (tests.length === 0) return "";
+  return tests.length === 1 ? testKey(tests[0]!) : JSON.stringify([...new Set(tests.map(testKey))].sort());
 }
 
 function testKey(test: StringTest): string {

@@ -98,31 +98,3 @@ function lowSurrogate(builder: TrieBuilder, start: number): TrieRef {
   const second = builder.node(hexByte(0xd).map((byte) => [byte, rest] as const));
   return builder.node([[BACKSLASH, builder.node([[byteOf("u"), second]])]]);
 }
-
-/** A spelling of a character: for each position the bytes that may stand there. */
-export type Spelling = readonly (readonly number[])[];
-
-/** All spellings of one character under a policy; the same that `jsonStringTrie` gives it. */
-export function spellingsOf(codePoint: number, policy: EscapePolicy): Spelling[] {
-  const spellings: Spelling[] = [];
-  if (codePoint >= 0x80 || isRaw(codePoint)) {
-    spellings.push(Array.from(Buffer.from(String.fromCodePoint(codePoint)), (byte) => [byte]));
-  }
-  const short = SHORT_ESCAPES.find(([, c]) => c === codePoint)?.[0];
-  if (short !== undefined) spellings.push([[BACKSLASH], [byteOf(short)]]);
-  if (policy === "all") {
-    if (codePoint === byteOf("/")) spellings.push([[BACKSLASH], [codePoint]]);
-    spellings.push(
-      Array.from(String.fromCodePoint(codePoint).split("")).flatMap((unit) => unitSpelling(unit.charCodeAt(0))),
-    );
-  } else if (codePoint < 0x20 && short === undefined) {
-    spellings.push(unitSpelling(codePoint).map((digits) => digits.slice(-1)));
-  }
-  return spellings;
-}
-
-/** The \uXXXX of a UTF-16 unit. */
-function unitSpelling(unit: number): (readonly number[])[] {
-  const digits = Array.from(unit.toString(16).padStart(4, "0"), (digit) => hexByte(Number.parseInt(digit, 16)));
-  return [[BACKSLASH], [byteOf("u")], ...digits];
-}

@@ -207,9 +207,9 @@ describe("constrained strings", () => {
 describe("keys of additional properties", () => {
   const names = ["a", "ab", "é😀", 'q"', "\u0001x", "line\n", ""];
 
-  test.each(["canonical", "all"] as const)("are all strings but the declared names, spelled any way: %s", (escapes) => {
-    const oracle = oracleOf(keyLexemeExcept(names, escapes));
-    const free = oracleOf(stringLexeme("any", { escapes }));
+  test("are all strings but the declared names", () => {
+    const oracle = oracleOf(keyLexemeExcept(names));
+    const free = oracleOf(stringLexeme("any", { escapes: "canonical" }));
     const random = randomFrom(SEED);
     const parts = [
       "a",
