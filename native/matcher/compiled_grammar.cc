@@ -2,20 +2,18 @@
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
 
 #include "native/matcher/matcher.h"
 
 namespace diecast {
 namespace {
 
-/// States with at least this many live bytes are worth a table; narrower ones visit only a small
-/// part of the trie.
-constexpr uint32_t kDenseBytes = 24;
+/// States of lexemes with at least this many live bytes are worth a table: digits are, hexadecimal
+/// or not.
+constexpr uint32_t kDenseBytes = 8;
 /// Beyond this many single ids a bitmap is smaller and faster.
 constexpr size_t kMaxExtra = 1024;
-/// How many trailing tokens of a forced run are checked for longer alternatives. A token that could
-/// swallow more than this many others would have to be longer than any merge of canonical text.
-constexpr size_t kExtendWindow = 4;
 /// Tokens of context given to the tokenizer before the forced text.
 constexpr size_t kContextTokens = 8;
 
@@ -23,7 +21,9 @@ constexpr size_t kContextTokens = 8;
 
 CompiledGrammar::CompiledGrammar(std::shared_ptr<Vocabulary> vocabulary,
                                  std::span<const uint8_t> program)
-    : vocabulary_(std::move(vocabulary)), program_(program, vocabulary_->producible()) {
+    : vocabulary_(std::move(vocabulary)),
+      program_(program, vocabulary_->producible()),
+      ids_(static_cast<size_t>(vocabulary_->vocab_size())) {
   store_ = std::make_shared<ConfigStore>(program_, vocabulary_->max_token_bytes());
   tables_.resize(program_.rules().size());
   uses_table_.assign(program_.num_states(), false);
@@ -66,13 +66,14 @@ std::shared_ptr<const MaskEntry> CompiledGrammar::Mask(ConfigStore& store, uint3
 
 template <typename Visit>
 void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent,
-                           uint32_t config, Visit&& visit) {
-  if (trie.size() == 0) return;
+                           ConfigStore::Items items, Visit&& visit) {
+  if (trie.size() == 0 || items.empty()) return;
   const uint32_t base = parent == TokenTrie::kNone ? 0 : trie.node(parent).depth;
-  path_.resize(std::max<size_t>(path_.size(), size_t{trie.max_depth()} + 1));
-  path_[0] = config;
-  // One live first byte after the other, each with its whole subtree.
-  ByteSet first = store.Live(config);
+  if (levels_.size() <= trie.max_depth()) levels_.resize(size_t{trie.max_depth()} + 1);
+  levels_[0].items.assign(items.begin(), items.end());
+  levels_[0].may_follow = store.MayFollow(items);
+  // One first byte after the other, each with its whole subtree.
+  ByteSet first = levels_[0].may_follow;
   for (size_t w = 0; w < first.size(); ++w) {
     for (; first[w] != 0; first[w] &= first[w] - 1) {
       const auto byte =
@@ -82,17 +83,22 @@ void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t p
       const uint32_t end = trie.node(root).subtree_end;
       for (uint32_t i = root; i < end;) {
         const TokenTrie::Node& node = trie.node(i);
-        const uint32_t depth = node.depth - base;
-        const uint32_t from = path_[depth - 1];
-        if (!Contains(store.Live(from), node.byte)) {
+        const Level& from = levels_[node.depth - base - 1];
+        if (!Contains(from.may_follow, node.byte)) {
           i = node.subtree_end;
           continue;
         }
-        path_[depth] = store.Step(from, node.byte);
-        if (path_[depth] == ConfigStore::kDead) {
+        if (node.subtree_end == i + 1) {  // nothing below: being alive is all that matters
+          if (store.CanStep(from.items, node.byte) && !visit(trie.ValuesAt(i))) return;
+          ++i;
+          continue;
+        }
+        Level& to = levels_[node.depth - base];
+        if (!store.StepItems(from.items, node.byte, &to.items)) {
           i = node.subtree_end;
           continue;
         }
+        to.may_follow = store.MayFollow(to.items);
         if (const auto values = trie.ValuesAt(i); !values.empty() && !visit(values)) return;
         ++i;
       }
@@ -100,60 +106,138 @@ void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t p
   }
 }
 
-void CompiledGrammar::AddLexemeMember(ConfigStore& store, const ConfigStore::Member& member,
-                                      std::vector<std::shared_ptr<const TokenBitmap>>* bases,
-                                      std::vector<int32_t>* ids) {
-  const uint32_t rule_index = program_.RuleIndexOf(member.state);
-  const uint32_t local = member.state - program_.rules()[rule_index].first_state;
-  const ConfigStore::Room room = store.RoomOf(member.state, member.reg);
-  const auto table = TableOf(rule_index).TableOf(local);
-  auto inside = table->Inside({room.to_max, room.to_min});
-  // A text that must differ from others: tokens that complete one of them, or leave no way around
-  // it, are taken out.
-  const bool captures = member.text != RegisterStore::kNoText;
-  std::vector<ConfigStore::Member> alone{member};
-  const uint32_t config = captures ? store.Intern(&alone) : ConfigStore::kDead;
-  const auto dead = [&](uint32_t token) {
-    const auto bytes = vocabulary_->tokenizer().TokenBytes(static_cast<int32_t>(token));
-    return store.StepAll(config, bytes) == ConfigStore::kDead;
-  };
-  if (captures) inside = WithoutForbidden(store, member, std::move(inside), dead);
-  // Alternatives with a common prefix stand in the same lexeme state: one bitmap serves them all.
-  if (inside->count != 0 && std::find(bases->begin(), bases->end(), inside) == bases->end()) {
-    bases->push_back(std::move(inside));
+const CompiledGrammar::LiteralTokens& CompiledGrammar::TokensAt(uint32_t position) {
+  if (const uint32_t known = literals_.Get(position); known != FlatMap::kNone)
+    return literal_tokens_[known];
+  const TokenTrie& trie = vocabulary_->trie();
+  LiteralTokens tokens{static_cast<uint32_t>(literal_ids_.size()), 0, TokenTrie::kNone, position};
+  uint32_t node = TokenTrie::kNone;
+  bool inside = true;  // the vocabulary has longer tokens along the literal
+  for (uint32_t at = position; program_.IsLiteralPosition(at); at = program_.LiteralNext(at)) {
+    tokens.target = program_.LiteralNext(at);
+    if (!inside) continue;
+    node = trie.Child(node, program_.LiteralByte(at));
+    if (node == TokenTrie::kNone) {
+      inside = false;
+      continue;
+    }
+    const auto values = trie.ValuesAt(node);
+    literal_ids_.insert(literal_ids_.end(), values.begin(), values.end());
   }
-  const bool counted = program_.rules()[rule_index].counted();
-  const uint32_t follow = store.Follow(member.stack);
-  const ByteSet live = store.Live(follow);
-  for (StateTable* t = table.get(); t != nullptr; t = t->base()) {
-    for (uint32_t byte = 0; byte < 256; ++byte) {
-      if (!Contains(live, static_cast<uint8_t>(byte))) continue;
-      const auto& remainders = t->RemaindersFrom(static_cast<uint8_t>(byte));
-      Walk(store, remainders.trie, TokenTrie::kNone, follow, [&](std::span<const uint32_t> values) {
+  if (inside && trie.node(node).subtree_end > node + 1) tokens.beyond = node;
+  tokens.count = static_cast<uint32_t>(literal_ids_.size()) - tokens.first;
+  literals_.Put(position, static_cast<uint32_t>(literal_tokens_.size()));
+  literal_tokens_.push_back(tokens);
+  return literal_tokens_.back();
+}
+
+void CompiledGrammar::AddLiteral(ConfigStore& store, const ConfigStore::Item& item,
+                                 uint32_t position) {
+  const LiteralTokens& tokens = TokensAt(position);
+  AddIds(std::span(literal_ids_).subspan(tokens.first, tokens.count));
+  if (tokens.beyond == TokenTrie::kNone) return;
+  store.AfterLiteral(item, tokens.target, &after_);
+  Walk(store, vocabulary_->trie(), tokens.beyond, after_, [&](std::span<const uint32_t> values) {
+    AddIds(values);
+    return true;
+  });
+}
+
+void CompiledGrammar::Bitmaps::Add(std::shared_ptr<const TokenBitmap> bitmap) {
+  if (bitmap->count != 0 && std::find(list.begin(), list.end(), bitmap) == list.end())
+    list.push_back(std::move(bitmap));
+}
+
+void CompiledGrammar::AddLexemeItems(ConfigStore& store, ConfigStore::Items items,
+                                     Bitmaps* bitmaps) {
+  const ConfigStore::Item& item = items.front();
+  const uint32_t rule_index = program_.RuleIndexOf(item.state);
+  const Program::Rule& rule = program_.rules()[rule_index];
+  const ConfigStore::Room room = store.RoomOf(item.state, item.reg);
+  const LexemeTable::Entry& entry = TableOf(rule_index).EntryOf(item.state - rule.first_state);
+  const auto of_table =
+      rule.counted() ? entry.table->Inside({room.to_max, room.to_min}) : entry.inside;
+  // A text that must differ from those seen: tokens that complete one of them, or leave no way
+  // around it, are taken out.
+  const auto rests = store.Forbidden(item);
+  auto inside = rests.empty() ? of_table : WithoutForbidden(store, item, of_table, rests);
+  bitmaps->shared &= inside == of_table;
+  bitmaps->Add(std::move(inside));
+
+  after_.clear();
+  bool any_captures = false;
+  bool knows_ends = true;  // the walk's tokens that end a text, end one that is not forbidden
+  uint32_t captured = layout::kInfinityWord;
+  for (const ConfigStore::Item& m : items) {
+    store.Return(m.stack, &after_one_);
+    after_.insert(after_.end(), after_one_.begin(), after_one_.end());
+    if (!m.captures()) continue;
+    any_captures = true;
+    captured = std::min(captured, store.CapturedLength(m));
+    knows_ends &= store.EndsCapture(m) || !m.at_risk();
+  }
+  const auto allowed = [&](uint32_t token, uint32_t offset) {
+    if (!any_captures) return true;
+    const auto bytes = vocabulary_->tokenizer().TokenBytes(static_cast<int32_t>(token));
+    // The walk does not know the text that ends here. That matters to a token which completes the
+    // same text again.
+    const std::string_view end = bytes.substr(0, offset);
+    const std::string_view rest = bytes.substr(offset);
+    const bool may_repeat =
+        rest.size() > captured + end.size() && rest.find(end) != std::string_view::npos;
+    if (!knows_ends || may_repeat) return store.CanStepAll(items, bytes);
+    return !std::binary_search(rests.begin(), rests.end(), end);
+  };
+  const ByteSet may_follow = store.MayFollow(after_);
+  for (const auto& exit : entry.exits) {
+    const auto bytes = vocabulary_->tokenizer().TokenBytes(static_cast<int32_t>(exit.token));
+    const auto rest = bytes.substr(exit.offset);
+    if (Contains(may_follow, static_cast<uint8_t>(rest[0])) && store.CanStepAll(after_, rest) &&
+        allowed(exit.token, exit.offset)) {
+      ids_.Add(exit.token);
+    }
+  }
+  for (size_t w = 0; w < may_follow.size(); ++w) {
+    for (uint64_t bits = may_follow[w]; bits != 0; bits &= bits - 1) {
+      const auto byte = static_cast<uint8_t>(w * 64 + static_cast<size_t>(std::countr_zero(bits)));
+      const auto& remainders = entry.table->RemaindersFrom(byte);
+      if (remainders.exits.empty()) continue;
+      const auto visit = [&](std::span<const uint32_t> values) {
         for (const uint32_t v : values) {
           const auto& exit = remainders.exits[v];
-          if (counted && (exit.count < room.to_min || exit.count > room.to_max)) continue;
-          if (t != table.get() && table->Overrides(exit.token)) continue;
-          if (!captures || !dead(exit.token)) ids->push_back(static_cast<int32_t>(exit.token));
+          if (rule.counted() && (exit.count < room.to_min || exit.count > room.to_max)) continue;
+          if (!entry.Overrides(exit.token) && allowed(exit.token, exit.offset))
+            ids_.Add(exit.token);
         }
         return true;
-      });
+      };
+      Walk(store, remainders.trie, TokenTrie::kNone, after_, visit);
     }
   }
 }
 
 std::shared_ptr<const TokenBitmap> CompiledGrammar::WithoutForbidden(
-    ConfigStore& store, const ConfigStore::Member& member,
-    std::shared_ptr<const TokenBitmap> inside, const std::function<bool(uint32_t)>& dead) {
+    ConfigStore& store, const ConfigStore::Item& item, std::shared_ptr<const TokenBitmap> inside,
+    const std::vector<std::string_view>& rests) {
   const TokenTrie& trie = vocabulary_->trie();
   std::shared_ptr<TokenBitmap> own;
-  for (const std::string& rest : store.Forbidden(member)) {
-    uint32_t node = TokenTrie::kNone;
-    for (const char c : rest) {
-      node = trie.Child(node, static_cast<uint8_t>(c));
+  std::string_view previous;
+  std::vector<uint32_t> path;  // trie nodes along `previous`
+  for (const std::string_view rest : rests) {
+    // In order, so that what was looked at along a common prefix need not be looked at again.
+    const auto differs = std::mismatch(previous.begin(), previous.end(), rest.begin(), rest.end());
+    const auto common = static_cast<size_t>(differs.first - previous.begin());
+    previous = rest;
+    if (path.size() < common) continue;  // the vocabulary has no such long token
+    path.resize(common);
+    for (size_t i = common; i < rest.size(); ++i) {
+      const uint32_t node =
+          trie.Child(path.empty() ? TokenTrie::kNone : path.back(), static_cast<uint8_t>(rest[i]));
       if (node == TokenTrie::kNone) break;
+      path.push_back(node);
       for (const uint32_t token : trie.ValuesAt(node)) {
-        if (!TestBit(inside->words, token) || !dead(token)) continue;
+        if (!TestBit(inside->words, token) || store.CanStepAll({&item, 1}, rest.substr(0, i + 1)))
+          continue;
         if (!own) own = std::make_shared<TokenBitmap>(*inside);
         own->Remove(token);
       }
@@ -164,85 +248,116 @@ std::shared_ptr<const TokenBitmap> CompiledGrammar::WithoutForbidden(
 }
 
 std::shared_ptr<const MaskEntry> CompiledGrammar::BuildMask(ConfigStore& store, uint32_t config) {
-  std::vector<std::shared_ptr<const TokenBitmap>> bases;
-  std::vector<int32_t> ids;
-  if (store.complete(config)) {
-    const auto eos = vocabulary_->tokenizer().eos_ids();
-    ids.assign(eos.begin(), eos.end());
-  }
-  // A token is allowed when one member allows it, so members are taken apart: those inside of a
-  // lexeme use its table, the rest walk the trie together.
-  const auto span = store.members(config);
-  const std::vector<ConfigStore::Member> members(span.begin(), span.end());
-  std::vector<ConfigStore::Member> walked;
-  for (const ConfigStore::Member& m : members) {
-    if (m.state == ConfigStore::kCompleteState) continue;
-    if (program_.HasTokenEdges(m.state)) AddTokenEdges(m, &bases, &ids);
-    if (UsesTable(m.state)) {
-      AddLexemeMember(store, m, &bases, &ids);
+  Bitmaps bitmaps;
+  // A token is allowed when one item allows it, so items are taken apart: those inside of a lexeme
+  // use its table, those at literals a list, the rest walk the trie together.
+  std::vector<int32_t> extra;
+  ids_.Take(nullptr, &extra);  // what a mask that failed has left
+  store.Close(store.items(config), &closed_);
+  walked_.clear();
+  in_tables_.clear();
+  for (const ConfigStore::Item& m : closed_) {
+    if (m.state == ConfigStore::kCompleteState) {
+      for (const int32_t eos : vocabulary_->tokenizer().eos_ids())
+        ids_.Add(static_cast<uint32_t>(eos));
+      continue;
+    }
+    if (program_.HasTokenEdges(m.state)) AddTokenEdges(m, &bitmaps);
+    if (program_.IsLiteralPosition(m.state)) {
+      if (m.captures()) {
+        walked_.push_back(m);
+      } else {
+        AddLiteral(store, m, m.state);
+      }
+    } else if (UsesTable(m.state) || (m.captures() && program_.RuleOf(m.state).lexeme())) {
+      in_tables_.push_back(m);
+    } else if (m.captures() || !program_.ByteEdges(m.state).empty()) {
+      walked_.push_back(m);
     } else {
-      walked.push_back(m);
+      for (const Program::LiteralEdge& e : program_.LiteralEdges(m.state)) {
+        if (store.Admits(e.target, m.reg)) AddLiteral(store, m, program_.num_states() + e.offset);
+      }
     }
   }
-  if (!walked.empty()) {
-    const uint32_t part = walked.size() == members.size() ? config : store.Intern(&walked);
-    Walk(store, vocabulary_->trie(), TokenTrie::kNone, part, [&](std::span<const uint32_t> tokens) {
-      ids.insert(ids.end(), tokens.begin(), tokens.end());
-      return true;
-    });
+  // Alternatives with a common prefix stand in the same lexeme state.
+  const auto key = [](const ConfigStore::Item& m) {
+    return std::tuple(m.state, m.reg, m.at_risk());
+  };
+  std::sort(in_tables_.begin(), in_tables_.end(),
+            [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  for (size_t i = 0, end; i < in_tables_.size(); i = end) {
+    for (end = i + 1; end < in_tables_.size(); ++end) {
+      if (in_tables_[end].at_risk() || key(in_tables_[end]) != key(in_tables_[i])) break;
+    }
+    AddLexemeItems(store, ConfigStore::Items(in_tables_).subspan(i, end - i), &bitmaps);
   }
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  if (!walked_.empty()) {
+    Walk(store, vocabulary_->trie(), TokenTrie::kNone, walked_,
+         [&](std::span<const uint32_t> tokens) {
+           AddIds(tokens);
+           return true;
+         });
+  }
 
   auto entry = std::make_shared<MaskEntry>();
   entry->memory_bytes = sizeof(MaskEntry);
-  if (bases.size() == 1 && ids.size() <= kMaxExtra) {
-    entry->base = bases.front();
-  } else if (!bases.empty() || ids.size() > kMaxExtra) {
-    auto own = std::make_shared<TokenBitmap>();
-    own->words.assign(vocabulary_->num_words(), 0);
-    for (const auto& base : bases) {
-      for (size_t i = 0; i < own->words.size(); ++i) own->words[i] |= base->words[i];
-    }
-    for (const int32_t id : ids) SetBit(&own->words, static_cast<uint32_t>(id));
-    ids.clear();
-    own->Recount();
-    entry->memory_bytes += own->words.size() * 4 + sizeof(TokenBitmap);
-    entry->base = std::move(own);
+  if (bitmaps.list.size() == 1) {
+    entry->base = std::move(bitmaps.list.front());
+  } else if (!bitmaps.list.empty() && bitmaps.shared) {
+    entry->base = vocabulary_->Union(std::move(bitmaps.list));
+  } else if (!bitmaps.list.empty()) {
+    entry->base = OwnBitmap(bitmaps.list, {}, entry.get());
   }
-  if (entry->base) {
-    std::erase_if(
-        ids, [&](int32_t id) { return TestBit(entry->base->words, static_cast<uint32_t>(id)); });
+  ids_.Take(entry->base.get(), &extra);
+  if (extra.size() > kMaxExtra) {
+    bitmaps.list.clear();
+    if (entry->base) bitmaps.list.push_back(entry->base);
+    entry->base = OwnBitmap(bitmaps.list, extra, entry.get());
+    extra.clear();
   }
-  entry->extra.assign(ids.begin(), ids.end());
+  entry->extra.assign(extra.begin(), extra.end());
   entry->memory_bytes += entry->extra.size() * sizeof(int32_t);
   return entry;
 }
 
-void CompiledGrammar::AddTokenEdges(const ConfigStore::Member& member,
-                                    std::vector<std::shared_ptr<const TokenBitmap>>* bases,
-                                    std::vector<int32_t>* ids) {
+std::shared_ptr<const TokenBitmap> CompiledGrammar::OwnBitmap(const Vocabulary::Bitmaps& bitmaps,
+                                                              std::span<const int32_t> ids,
+                                                              MaskEntry* entry) {
+  auto own = std::make_shared<TokenBitmap>();
+  own->words.assign(vocabulary_->num_words(), 0);
+  for (const auto& bitmap : bitmaps) {
+    for (size_t i = 0; i < own->words.size(); ++i) own->words[i] |= bitmap->words[i];
+  }
+  for (const int32_t id : ids) SetBit(&own->words, static_cast<uint32_t>(id));
+  own->Recount();
+  entry->memory_bytes += own->words.size() * 4 + sizeof(TokenBitmap);
+  return own;
+}
+
+void CompiledGrammar::AddTokenEdges(const ConfigStore::Item& item, Bitmaps* bitmaps) {
   const auto end = static_cast<uint32_t>(vocabulary_->tokenizer().vocab_size());
-  for (const Program::TokenEdge& e : program_.TokenEdges(member.state)) {
+  for (const Program::TokenEdge& e : program_.TokenEdges(item.state)) {
     const uint32_t hi = std::min(e.hi, end - 1);
     if (e.lo > hi) continue;
     if (hi - e.lo < kMaxExtra / 4) {
-      for (uint32_t id = e.lo; id <= hi; ++id) ids->push_back(static_cast<int32_t>(id));
+      for (uint32_t id = e.lo; id <= hi; ++id) ids_.Add(id);
       continue;
     }
     auto range = std::make_shared<TokenBitmap>();
     range->words.assign(vocabulary_->num_words(), 0);
     for (uint32_t id = e.lo; id <= hi; ++id) SetBit(&range->words, id);
     range->Recount();
-    bases->push_back(std::move(range));
+    bitmaps->shared = false;
+    bitmaps->Add(std::move(range));
   }
 }
 
 int32_t CompiledGrammar::ForcedTokenId(ConfigStore& store, uint32_t config) {
-  if (!store.HasTokenMoves(config) || store.complete(config) || store.Live(config) != ByteSet{})
+  if (!store.HasTokenMoves(config) || store.Complete(config) || store.HasByteMoves(config))
     return -1;
   int32_t forced = -1;
-  for (const ConfigStore::Member& m : store.members(config)) {
+  store.Close(store.items(config), &closed_);
+  for (const ConfigStore::Item& m : closed_) {
     for (const Program::TokenEdge& e : program_.TokenEdges(m.state)) {
       if (e.lo != e.hi || (forced >= 0 && e.lo != static_cast<uint32_t>(forced))) return -1;
       forced = static_cast<int32_t>(e.lo);
@@ -270,7 +385,7 @@ bool CompiledGrammar::CanExtend(ConfigStore& store, uint32_t end, std::string_vi
     if (node == TokenTrie::kNone) return false;
   }
   bool found = false;
-  Walk(store, trie, node, end, [&](std::span<const uint32_t>) {
+  Walk(store, trie, node, store.items(end), [&](std::span<const uint32_t>) {
     found = true;
     return false;
   });
@@ -314,15 +429,16 @@ std::vector<int32_t> CompiledGrammar::ForcedTokens(ConfigStore& store, uint32_t 
 
   uint32_t end = config;
   for (const char c : forced) end = store.Step(end, static_cast<uint8_t>(c));
-  size_t kept = tokens.size();
-  size_t first_checked = tokens.size() > kExtendWindow ? tokens.size() - kExtendWindow : 0;
-  size_t offset = 0;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (i >= first_checked && CanExtend(store, end, std::string_view(forced).substr(offset))) {
-      kept = i;
-      break;
-    }
-    offset += tokenizer.TokenBytes(tokens[i]).size();
+  // Where a token may begin that runs on past the end, the tokenizer may cut otherwise once more
+  // text is there, and the tokens before it along with it.
+  const size_t longest = vocabulary_->max_token_bytes();
+  size_t safe = forced.size() > longest ? forced.size() - longest : 0;
+  while (safe < forced.size() && !CanExtend(store, end, std::string_view(forced).substr(safe)))
+    ++safe;
+  size_t kept = 0;
+  for (size_t offset = 0; kept < tokens.size(); ++kept) {
+    offset += tokenizer.TokenBytes(tokens[kept]).size();
+    if (offset > safe) break;
   }
   tokens.resize(kept);
   return tokens;

@@ -2,7 +2,6 @@
 // and forced tokens.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -44,30 +43,48 @@ class CompiledGrammar {
   /// Whether masks of this state come from its lexeme's table rather than from a walk of the trie.
   bool UsesTable(uint32_t state) const;
   LexemeTable& TableOf(uint32_t rule);
-  /// Adds what a member inside of a table's lexeme allows: a bitmap to `bases`, the tokens that
-  /// leave the lexeme to `ids`.
-  void AddLexemeMember(ConfigStore& store, const ConfigStore::Member& member,
-                       std::vector<std::shared_ptr<const TokenBitmap>>* bases,
-                       std::vector<int32_t>* ids);
-  /// Adds the tokens that a member's token edges name.
-  void AddTokenEdges(const ConfigStore::Member& member,
-                     std::vector<std::shared_ptr<const TokenBitmap>>* bases,
-                     std::vector<int32_t>* ids);
+  /// The bitmaps that a mask is put together from; its single ids go to ids_.
+  struct Bitmaps {
+    Vocabulary::Bitmaps list;  // without repeats
+    bool shared = true;        // all of them belong to tables
+    void Add(std::shared_ptr<const TokenBitmap> bitmap);
+  };
+  void AddIds(std::span<const uint32_t> ids) {
+    for (const uint32_t id : ids) ids_.Add(id);
+  }
+  /// Adds what items in one state of a table's lexeme allow: a bitmap, and the tokens that leave
+  /// the lexeme. `items` agree in all but their stack and text, and in whether the text is at risk.
+  void AddLexemeItems(ConfigStore& store, ConfigStore::Items items, Bitmaps* bitmaps);
+  /// Adds what an item at a literal allows: tokens along it, and those that go on past its end.
+  void AddLiteral(ConfigStore& store, const ConfigStore::Item& item, uint32_t position);
+  /// Adds the tokens that an item's token edges name.
+  void AddTokenEdges(const ConfigStore::Item& item, Bitmaps* bitmaps);
+  /// A bitmap of an entry's own.
+  std::shared_ptr<const TokenBitmap> OwnBitmap(const Vocabulary::Bitmaps& bitmaps,
+                                               std::span<const int32_t> ids, MaskEntry* entry);
   /// The only token that can follow by its id, or -1.
   int32_t ForcedTokenId(ConfigStore& store, uint32_t config);
-  /// `inside` less the tokens that run into a text already seen, as far as `dead` confirms.
+  /// `inside` less the tokens that run into a text already seen.
   std::shared_ptr<const TokenBitmap> WithoutForbidden(ConfigStore& store,
-                                                      const ConfigStore::Member& member,
+                                                      const ConfigStore::Item& item,
                                                       std::shared_ptr<const TokenBitmap> inside,
-                                                      const std::function<bool(uint32_t)>& dead);
-  /// Calls visit(values) for every trie node whose path from `config` is alive; stops when visit
+                                                      const std::vector<std::string_view>& rests);
+  /// Calls visit(values) for every trie node whose path from `items` is alive; stops when visit
   /// returns false. `parent` is the trie node below which to walk (TokenTrie::kNone: everything).
   template <typename Visit>
-  void Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent, uint32_t config,
+  void Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent, ConfigStore::Items items,
             Visit&& visit);
   /// Whether a token longer than `text` starts with it and is allowed, `end` being the
   /// configuration after `text`.
   bool CanExtend(ConfigStore& store, uint32_t end, std::string_view text);
+  /// What tokens do at a literal position, whatever the registers and the stack.
+  struct LiteralTokens {
+    uint32_t first;  ///< into literal_ids_: tokens within the literal
+    uint32_t count;
+    uint32_t beyond;  ///< trie node at the literal's end, when longer tokens pass it, else kNone
+    uint32_t target;  ///< state after the literal
+  };
+  const LiteralTokens& TokensAt(uint32_t position);
 
   std::shared_ptr<Vocabulary> vocabulary_;
   const Program program_;
@@ -75,7 +92,20 @@ class CompiledGrammar {
   std::shared_ptr<ConfigStore> store_;
   std::vector<std::shared_ptr<LexemeTable>> tables_;
   std::vector<bool> uses_table_;
-  std::vector<uint32_t> path_;  // of the walk in progress; walks do not nest
+  FlatMap literals_;  // position -> index of literal_tokens_
+  std::vector<LiteralTokens> literal_tokens_;
+  std::vector<uint32_t> literal_ids_;
+  struct Level {
+    ConfigStore::ItemSet items;
+    ByteSet may_follow;
+  };
+  IdCollector ids_;  // scratch of one mask
+  ConfigStore::ItemSet closed_;
+  ConfigStore::ItemSet in_tables_;
+  ConfigStore::ItemSet walked_;
+  ConfigStore::ItemSet after_;
+  ConfigStore::ItemSet after_one_;
+  std::vector<Level> levels_;  // of the walk in progress; walks do not nest
   size_t memo_budget_ = size_t{64} << 20;
 };
 

@@ -1,16 +1,16 @@
 // Configurations: the sets of places at which a grammar program can stand after some text.
 //
-// A member is (stack, state, count): a state of a rule's automaton, the calls to return from, and
-// the rule's counter. Members are always *closed*: calls are entered and returns taken, so every
-// member can consume a byte or is the mark of a complete text. Stacks are linked nodes, shared and
-// interned; configurations are interned sorted sets of members, so equal situations have equal ids,
-// every byte transition is computed once, and rollback and fork are copies of ids.
+// An item is (stack, state, register, text): a state of a rule's automaton, the calls to return
+// from, the rule's counter, and the text being captured. A configuration holds the items that the
+// last byte led to and no more: what they can call or return to is looked up when a byte comes, and
+// then only as far as that byte goes (as an LR parser keeps kernels, not closures). Stacks are
+// linked nodes, shared and interned; configurations are interned sorted sets of items, so equal
+// situations have equal ids, and rollback and fork are copies of ids.
 //
 // A configuration's *class* abstracts from counters whatever no single token can feel (200 or 300
 // items short of the limit are the same): masks are kept by class.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -19,7 +19,6 @@
 #include <vector>
 
 #include "native/matcher/intern_table.h"
-#include "native/matcher/lexeme_automaton.h"
 #include "native/matcher/mask.h"
 #include "native/matcher/program.h"
 #include "native/matcher/registers.h"
@@ -30,62 +29,89 @@ namespace diecast {
 class ConfigStore {
  public:
   static constexpr uint32_t kDead = 0;
-  /// State of the member that marks a complete text.
+  /// State of the item that marks a complete text.
   static constexpr uint32_t kCompleteState = 0xffffffff;
   static constexpr uint32_t kBottom = 0;
+  /// Set in an item's text that no text seen before starts with: it can no longer become one.
+  static constexpr uint32_t kFresh = 0x80000000;
 
-  struct Member {
+  struct Item {
     uint32_t stack;
     uint32_t state;
     uint32_t
         reg;  ///< the rule's counter; with registers its record's id and a slot still to be marked
-    uint32_t text;  ///< what the innermost UNIQUE call has consumed so far, RegisterStore::kNoText
-                    ///< outside of one
-    bool operator==(const Member&) const = default;
-    auto operator<=>(const Member&) const = default;
+    uint32_t text;  ///< what the innermost UNIQUE call has consumed so far, with kFresh;
+                    ///< RegisterStore::kNoText outside of one
+    bool operator==(const Item&) const = default;
+    auto operator<=>(const Item&) const = default;
+    uint32_t text_id() const { return text & ~kFresh; }
+    bool captures() const { return text != RegisterStore::kNoText; }
+    /// Whether the captured text may still become one seen before.
+    bool at_risk() const { return captures() && (text & kFresh) == 0; }
   };
+  using Items = std::span<const Item>;
+  using ItemSet = std::vector<Item>;
 
   /// `max_token_bytes`: how often a counter can move within one token, at most.
   ConfigStore(const Program& program, uint32_t max_token_bytes);
 
   uint32_t start() const { return start_; }
-  /// kDead when no member can consume the byte.
+  /// kDead when no item can consume the byte.
   uint32_t Step(uint32_t config, uint8_t byte);
-  /// Steps over all bytes; kDead when one of them is refused.
-  uint32_t StepAll(uint32_t config, std::string_view bytes);
-
   /// Consumes a token: its bytes (empty for a special token) or, by its id, a token edge.
   uint32_t StepToken(uint32_t config, int32_t id, std::string_view bytes);
-  bool HasTokenMoves(uint32_t config) const;
 
-  std::span<const Member> members(uint32_t config) const {
-    return {members_.data() + configs_[config].first, configs_[config].size};
-  }
-  bool complete(uint32_t config) const { return configs_[config].complete; }
-  /// Bytes that some member has an edge for. With texts being captured, a byte in it may still turn
-  /// out dead.
-  const ByteSet& Live(uint32_t config);
+  /// Stays valid as long as the store.
+  Items items(uint32_t config) const { return {configs_[config].items, configs_[config].size}; }
+  /// Whether the text may end here.
+  bool Complete(uint32_t config);
+  /// Whether some item stands at a token edge.
+  bool HasTokenMoves(uint32_t config);
+  /// Whether any byte can follow.
+  bool HasByteMoves(uint32_t config);
   /// The only byte that can follow, or -1 when there is a choice, none, or the text may end here.
   int ForcedByte(uint32_t config);
 
-  /// The configuration after returning from `stack`'s call. For a UNIQUE call the text is not known
-  /// here: what is allowed is a superset of the truth.
-  uint32_t Follow(uint32_t stack);
-  /// Interns a set of closed members (a part of another configuration).
-  uint32_t Intern(std::vector<Member>* members);
+  // Sets of items that are not worth interning: the steps of a walk.
+
+  /// Bytes that may follow: never too few.
+  ByteSet MayFollow(Items items) const;
+  /// Replaces `out` by what a byte leads to; false when nothing.
+  bool StepItems(Items items, uint8_t byte, ItemSet* out);
+  bool CanStep(Items items, uint8_t byte);
+  /// Whether all the bytes can be consumed.
+  bool CanStepAll(Items items, std::string_view bytes);
+  /// The items after returning from `stack`'s call. For a UNIQUE call the text is not known here:
+  /// what is allowed is a superset of the truth.
+  void Return(uint32_t stack, ItemSet* out);
+  /// Everything that can consume, calls entered and returns taken; the mark of a complete text
+  /// among it.
+  void Close(Items items, ItemSet* out);
+  /// The item after the literal at which it stands (a literal position).
+  void AfterLiteral(Item item, uint32_t target, ItemSet* out);
+
+  uint32_t Intern(ItemSet* items);
   /// The same situation, known to another store of this program.
   uint32_t Import(const ConfigStore& from, uint32_t config);
 
-  /// Texts that a capturing member must not complete and has begun: its continuations among the
-  /// texts already seen.
-  std::vector<std::string> Forbidden(const Member& member);
+  /// The rests of texts seen that an item at risk has begun, ascending: it must not complete them.
+  std::vector<std::string_view> Forbidden(const Item& item);
+  /// Bytes captured since the innermost UNIQUE call.
+  uint32_t CapturedLength(const Item& item) const;
+  /// Whether leaving the item's rule ends the capture in progress.
+  bool EndsCapture(const Item& item) const {
+    return stacks_[item.stack].text_start != RegisterStore::kNoText &&
+           !program_.RuleOf(item.state).uncaptured();
+  }
+  /// Whether a state may be entered with this register value.
+  bool Admits(uint32_t state, uint32_t reg) const;
 
   uint32_t ClassOf(uint32_t config);
   /// Mask memo, by class.
   std::shared_ptr<const MaskEntry>& MaskOfClass(uint32_t cls);
   void NoteMaskBytes(size_t bytes) { mask_bytes_ += bytes; }
 
-  /// Distance of a member's counter from its limits, clipped to what a token can feel.
+  /// Distance of an item's counter from its limits, clipped to what a token can feel.
   struct Room {
     uint32_t to_max;
     uint32_t to_min;
@@ -96,13 +122,14 @@ class ConfigStore {
   uint32_t num_configs() const { return static_cast<uint32_t>(configs_.size()); }
 
  private:
+  enum class Answer : int8_t { kUnknown = -1, kNo = 0, kYes = 1 };
   struct Config {
-    uint32_t first;  // into members_
+    const Item* items;
     uint32_t size;
-    uint32_t live;   // into live_, kNone when not computed
     uint32_t cls;    // kNone when not computed
     int16_t forced;  // kForcedUnknown when not computed
-    bool complete;
+    Answer complete;
+    Answer token_moves;
   };
   struct StackNode {
     uint32_t parent;
@@ -110,20 +137,19 @@ class ConfigStore {
     uint32_t reg;
     uint32_t text_start;  // of a UNIQUE call: the text before it; kNoText for other calls
     uint32_t cls;
-    uint32_t follow;  // configuration after the return, kNone when not computed
   };
-  struct ClassMember {
+  struct ClassItem {
     uint64_t room;
     uint32_t stack_class;
     uint32_t state;
     uint32_t text;
-    bool operator==(const ClassMember&) const = default;
-    auto operator<=>(const ClassMember&) const = default;
+    bool operator==(const ClassItem&) const = default;
+    auto operator<=>(const ClassItem&) const = default;
   };
   static constexpr uint32_t kNone = 0xffffffff;
   static constexpr int16_t kForcedUnknown = -2;
   // A register value is a record's id and, above it, a slot + 1 that is taken but not yet written
-  // into a record: of the keys that may come next each member has taken another, and only the one
+  // into a record: of the keys that may come next each item has taken another, and only the one
   // that does come is worth a record.
   static constexpr uint32_t kRecordBits = 20;
   static constexpr uint32_t kRecordMask = (1u << kRecordBits) - 1;
@@ -131,7 +157,6 @@ class ConfigStore {
                 Program::kMaxMarkedSlot + 1 < 1u << (32 - kRecordBits));
 
   uint32_t Push(uint32_t parent, uint32_t state, uint32_t reg, uint32_t text_start);
-  bool Admits(uint32_t state, uint32_t reg) const;
   /// What a register value says, the slot still to be marked included.
   struct RegisterView {
     uint32_t count;
@@ -143,19 +168,48 @@ class ConfigStore {
   uint32_t Settle(const Program::Rule& rule, uint32_t reg);
   /// Applies an edge's INC and MARK to `reg`; false when the slot is taken.
   bool Count(const Program::Rule& rule, bool inc, const Program::CallEdge* edge, uint32_t* reg);
-  /// Starts a closure: clears the work lists.
-  void BeginClosure();
+
+  /// Items waiting to be expanded and those that were. Small closures find duplicates by scanning,
+  /// large ones through an index.
+  struct Closure {
+    ItemSet pending;
+    ItemSet visited;
+    std::vector<uint64_t> slots;  // open addressing over visited: number << 32 | index
+    size_t indexed = 0;           // how many of visited are in slots
+    uint32_t number = 0;
+  };
+  /// Opens a closure of its own for a function; looking ahead may open another inside of it.
+  class ClosureScope {
+   public:
+    explicit ClosureScope(ConfigStore* store);
+    ~ClosureScope() { --store_->depth_; }
+    ClosureScope(const ClosureScope&) = delete;
+    ClosureScope& operator=(const ClosureScope&) = delete;
+
+   private:
+    ConfigStore* store_;
+  };
+  Closure& closure() { return *closures_[depth_ - 1]; }
   void Enter(uint32_t stack, uint32_t state, uint32_t reg, uint32_t text) {
-    pending_.push_back({stack, state, reg, text});
+    closure().pending.push_back({stack, state, reg, text});
   }
-  /// Enters everything that is pending, leaving closed members in result_.
-  void Close();
-  /// Consumes a byte into result_, without interning.
-  void StepInto(uint32_t config, uint8_t byte);
-  /// Drops capturing members that can only complete a text already seen.
-  void DropExhausted();
-  bool AtRisk(const Member& member) const;
-  bool CanAvoidSeen(const Member& member);
+  /// The next item to be expanded, each once; false when there is none.
+  bool NextPending(Item* item);
+  /// Whether the item's rule may return here.
+  bool MayReturn(const Item& item) const;
+  /// Leaves the item's rule: what stands after the call. False when a UNIQUE text was seen before.
+  /// At the bottom the result is the mark of a complete text.
+  bool Leave(const Item& item, Item* after);
+  /// Enters what a call edge leads to. `filter`: the byte to be consumed next, or -1.
+  void TakeCall(const Item& item, const Program::CallEdge& edge, int filter);
+  /// Adds to `out` an item that has consumed a byte, returns without alternative taken.
+  void Arrive(Item item, ItemSet* out);
+  template <bool kFirstOnly>
+  bool StepInto(Items items, uint8_t byte, ItemSet* out);
+  bool AtRisk(const Item& item) const;
+  bool CanAvoidSeen(const Item& item);
+  /// Whether something remains once UNIQUE calls without an unseen text are left out.
+  bool Viable(const Item& item);
   uint64_t RoomKey(uint32_t state, uint32_t reg) const;
 
   const Program& program_;
@@ -163,16 +217,19 @@ class ConfigStore {
   uint32_t start_ = kDead;
 
   std::vector<Config> configs_;
-  std::vector<Member> members_;
+  std::vector<std::unique_ptr<Item[]>> blocks_;  // the items of configurations never move
+  size_t block_used_ = 0;
+  size_t block_size_ = 0;
+  size_t item_bytes_ = 0;
   InternTable config_table_;
   std::vector<StackNode> stacks_;
   InternTable stack_table_;
-  std::vector<ByteSet> live_;
-  FlatMap transitions_;
+  FlatMap byte_steps_;   // config << 8 | byte
+  FlatMap token_steps_;  // config << 32 | token
   RegisterStore registers_;
 
   std::vector<std::pair<uint32_t, uint32_t>> class_spans_;
-  std::vector<ClassMember> class_members_;
+  std::vector<ClassItem> class_items_;
   InternTable class_table_;
   struct StackClass {
     uint32_t parent;
@@ -186,13 +243,11 @@ class ConfigStore {
   std::vector<std::shared_ptr<const MaskEntry>> masks_;
   size_t mask_bytes_ = 0;
 
-  // Scratch of one closure.
-  std::vector<Member> pending_;
-  std::vector<Member> visited_;  // all entered, for small closures; large ones use visited_table_
-  std::vector<uint64_t>
-      visited_slots_;  // open addressing over visited_: closure number << 32 | index
-  uint32_t closure_number_ = 0;
-  std::vector<Member> result_;
+  std::vector<std::unique_ptr<Closure>> closures_;  // scratch, by depth
+  size_t depth_ = 0;
+  bool escaping_ = false;  // CanAvoidSeen is looking around: nothing is dropped
+  ItemSet stepped_;
+  ItemSet stepped_next_;
 };
 
 }  // namespace diecast

@@ -1,114 +1,125 @@
 #include "native/matcher/lexeme_automaton.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "native/error.h"
-#include "native/matcher/intern_table.h"
 
 namespace diecast {
+namespace {
 
-LexemeAutomaton::LexemeAutomaton(const Program& program, uint32_t rule_index) {
+void Put(std::string* text, uint32_t word) {
+  text->append(reinterpret_cast<const char*>(&word), sizeof word);
+}
+
+}  // namespace
+
+LexemeAutomaton::LexemeAutomaton(const Program& program, uint32_t rule_index) : program_(&program) {
   const Program::Rule& rule = program.rules()[rule_index];
-  // Literal positions get the local ids after the encoded states, in order of appearance.
-  std::unordered_map<uint32_t, uint32_t> literal_ids;
-  std::vector<uint32_t> literal_positions;
-  for (uint32_t s = rule.first_state; s < rule.first_state + rule.num_states; ++s) {
-    for (const auto& e : program.LiteralEdges(s)) {
-      for (uint32_t i = 1; i < e.length; ++i) {
-        const uint32_t position = program.num_states() + e.offset + i;
-        if (literal_ids.emplace(position, rule.num_states + literal_positions.size()).second) {
-          literal_positions.push_back(position);
-        }
-      }
+  first_state_ = rule.first_state;
+  num_encoded_ = rule.num_states;
+  counted_ = rule.counted();
+  states_.reserve(num_encoded_);
+  for (uint32_t i = 0; i < num_encoded_; ++i) AddState(first_state_ + i);
+}
+
+void LexemeAutomaton::AddState(uint32_t program_state) {
+  const Program::Distance none{0, 0};
+  states_.push_back({program_state, program_->Accepting(program_state), false,
+                     counted_ ? program_->DistanceOf(program_state) : none, nullptr});
+}
+
+uint32_t LexemeAutomaton::Local(uint32_t program_state) {
+  if (!program_->IsLiteralPosition(program_state)) return program_state - first_state_;
+  const auto [it, added] =
+      literal_ids_.emplace(program_state, static_cast<uint32_t>(states_.size()));
+  if (added) AddState(program_state);
+  return it->second;
+}
+
+void LexemeAutomaton::MakeRow(uint32_t state) {
+  auto row = std::make_unique<Row>();
+  row->fill(kDead);
+  bool has_edges = false;
+  const uint32_t from = states_[state].program_state;
+  const auto add = [&](uint32_t lo, uint32_t hi, uint32_t to, bool inc) {
+    const uint32_t next = Local(to) | (inc ? kInc : 0);
+    has_edges = true;
+    for (uint32_t b = lo; b <= hi; ++b) {
+      if ((*row)[b] != kDead)
+        throw Error(ErrorCode::kGrammarInvalid, "grammar program: a lexeme is not deterministic");
+      (*row)[b] = next;
+    }
+  };
+  if (program_->IsLiteralPosition(from)) {
+    const uint8_t byte = program_->LiteralByte(from);
+    add(byte, byte, program_->LiteralNext(from), false);
+  } else {
+    for (const auto& e : program_->ByteEdges(from)) add(e.lo(), e.hi(), e.target, e.inc());
+    for (const auto& e : program_->LiteralEdges(from)) {
+      const uint8_t byte = program_->FirstByte(e);
+      add(byte, byte, program_->AfterFirstByte(e), false);
     }
   }
-  const auto local = [&](uint32_t state) {
-    return program.IsLiteralPosition(state) ? literal_ids.at(state) : state - rule.first_state;
-  };
+  states_[state].row = std::move(row);  // Local may have moved the states
+  states_[state].has_edges = has_edges;
+}
+
+void LexemeAutomaton::Detach() {
+  for (uint32_t s = 0; s < states_.size(); ++s) RowOf(s);  // grows as literals are met
+  program_ = nullptr;
+}
+
+std::vector<std::pair<uint32_t, uint32_t>> LexemeAutomaton::RunsOf(uint32_t state) {
+  std::vector<std::pair<uint32_t, uint32_t>> runs;
+  if (program_ == nullptr || states_[state].row) {
+    const Row& row = RowOf(state);
+    for (uint32_t b = 0; b < 256; ++b) {
+      if (b == 0 || row[b] != row[b - 1]) runs.emplace_back(b, row[b]);
+    }
+    return runs;
+  }
+  // Rows are much larger than the few edges that they are made from.
   struct Edge {
-    uint8_t lo, hi;
-    uint32_t next;
+    uint32_t lo, hi, next;
   };
-  const size_t num_states = rule.num_states + literal_positions.size();
-  std::vector<std::vector<Edge>> edges(num_states);
-  std::array<bool, 257> cuts{};  // byte classes: cut before lo and after hi of every edge
-  const auto add = [&](uint32_t from, uint8_t lo, uint8_t hi, uint32_t to, bool inc) {
-    edges[from].push_back({lo, hi, to | (inc ? kInc : 0)});
-    cuts[lo] = cuts[size_t{hi} + 1] = true;
-  };
-  accepting_.assign(num_states, 0);
-  for (uint32_t s = rule.first_state; s < rule.first_state + rule.num_states; ++s) {
-    const uint32_t from = s - rule.first_state;
-    accepting_[from] = program.Accepting(s);
-    for (const auto& e : program.ByteEdges(s)) add(from, e.lo(), e.hi(), local(e.target), e.inc());
-    for (const auto& e : program.LiteralEdges(s)) {
-      const uint8_t byte = program.FirstByte(e);
-      add(from, byte, byte, local(program.AfterFirstByte(e)), false);
+  std::vector<Edge> edges;
+  const uint32_t from = states_[state].program_state;
+  if (program_->IsLiteralPosition(from)) {
+    const uint8_t byte = program_->LiteralByte(from);
+    edges.push_back({byte, byte, Local(program_->LiteralNext(from))});
+  } else {
+    for (const auto& e : program_->ByteEdges(from))
+      edges.push_back({e.lo(), e.hi(), Local(e.target) | (e.inc() ? kInc : 0)});
+    for (const auto& e : program_->LiteralEdges(from)) {
+      const uint8_t byte = program_->FirstByte(e);
+      edges.push_back({byte, byte, Local(program_->AfterFirstByte(e))});
     }
+    std::sort(edges.begin(), edges.end(), [](const Edge& a, const Edge& b) { return a.lo < b.lo; });
   }
-  for (const uint32_t position : literal_positions) {
-    const uint8_t byte = program.LiteralByte(position);
-    add(local(position), byte, byte, local(program.LiteralNext(position)), false);
+  uint32_t at = 0;
+  for (const Edge& e : edges) {
+    if (e.lo > at) runs.emplace_back(at, kDead);
+    runs.emplace_back(e.lo, e.next);
+    at = e.hi + 1;
   }
-
-  uint32_t cls = 0;
-  for (uint32_t b = 0; b < 256; ++b) {
-    if (b != 0 && cuts[b]) ++cls;
-    class_of_[b] = static_cast<uint8_t>(cls);
-  }
-  num_classes_ = cls + 1;
-  next_.assign(num_states * num_classes_, kDead);
-  has_edges_.assign(num_states, 0);
-  for (size_t s = 0; s < num_states; ++s) {
-    for (const Edge& e : edges[s]) {
-      has_edges_[s] = 1;
-      for (uint32_t c = class_of_[e.lo]; c <= class_of_[e.hi]; ++c) {
-        uint32_t& cell = next_[s * num_classes_ + c];
-        if (cell != kDead)
-          throw Error(ErrorCode::kGrammarInvalid, "grammar program: a lexeme is not deterministic");
-        cell = e.next;
-      }
-    }
-  }
-  if (rule.counted()) {
-    distances_.resize(num_states);
-    for (uint32_t s = 0; s < rule.num_states; ++s)
-      distances_[s] = program.DistanceOf(rule.first_state + s);
-    for (size_t i = 0; i < literal_positions.size(); ++i) {
-      distances_[rule.num_states + i] = program.DistanceOf(literal_positions[i]);
-    }
-  }
+  if (at < 256) runs.emplace_back(at, kDead);
+  return runs;
 }
 
-uint64_t LexemeAutomaton::Hash() const {
-  uint64_t hash = HashMix(num_classes_, accepting_.size());
-  for (const uint8_t c : class_of_) hash = HashMix(hash, c);
-  for (const uint32_t n : next_) hash = HashMix(hash, n);
-  for (const uint8_t a : accepting_) hash = HashMix(hash, a);
-  for (const auto& d : distances_) hash = HashMix(hash, uint64_t{d.min} << 32 | d.max);
-  return hash;
-}
-
-std::string LexemeAutomaton::Future(uint32_t state, size_t max_states) const {
+std::string LexemeAutomaton::Future(uint32_t state, size_t max_states) {
   // Breadth first in byte order numbers the states of a deterministic automaton in only one way.
-  // Classes are byte ranges in order.
   std::vector<uint32_t> order{state};
   std::unordered_map<uint32_t, uint32_t> number{{state, 0}};
-  std::array<uint8_t, 257> first_byte{};
-  for (uint32_t b = 256; b-- > 0;) first_byte[class_of_[b]] = static_cast<uint8_t>(b);
   std::string text;
-  const auto put = [&](uint32_t word) { text.append(reinterpret_cast<const char*>(&word), 4); };
   for (size_t i = 0; i < order.size(); ++i) {
     const uint32_t s = order[i];
-    put(0xff000000u | accepting_[s]);
-    if (counted()) {
-      put(distances_[s].min);
-      put(distances_[s].max);
+    Put(&text, 0xff000000u | static_cast<uint32_t>(Accepting(s)));
+    if (counted_) {
+      Put(&text, states_[s].distance.min);
+      Put(&text, states_[s].distance.max);
     }
     uint32_t previous = kDead;
-    for (uint32_t c = 0; c < num_classes_; ++c) {
-      const uint32_t next = next_[s * num_classes_ + c];
+    for (const auto& [b, next] : RunsOf(s)) {
       if (next == previous) continue;
       previous = next;
       uint32_t target = kDead;
@@ -120,16 +131,36 @@ std::string LexemeAutomaton::Future(uint32_t state, size_t max_states) const {
         }
         target = it->second | (next & kInc);
       }
-      put(first_byte[c]);
-      put(target);
+      Put(&text, b);
+      Put(&text, target);
     }
   }
   return text;
 }
 
-size_t LexemeAutomaton::memory_bytes() const {
-  return sizeof(*this) + next_.capacity() * 4 + accepting_.capacity() * 2 +
-         distances_.capacity() * 8;
+std::string LexemeAutomaton::Shape(const Program& program, uint32_t rule_index) {
+  const Program::Rule& rule = program.rules()[rule_index];
+  std::string text;
+  Put(&text, rule.start - rule.first_state);
+  for (uint32_t s = rule.first_state; s < rule.first_state + rule.num_states; ++s) {
+    Put(&text, static_cast<uint32_t>(program.ByteEdges(s).size()));
+    Put(&text, static_cast<uint32_t>(program.LiteralEdges(s).size()) << 1 |
+                   static_cast<uint32_t>(program.Accepting(s)));
+    for (const auto& e : program.ByteEdges(s)) {
+      Put(&text, e.range);
+      Put(&text, e.target - rule.first_state);
+    }
+    for (const auto& e : program.LiteralEdges(s)) {
+      Put(&text, e.length);
+      Put(&text, e.target - rule.first_state);
+      for (uint32_t i = 0; i < e.length; ++i)
+        text.push_back(static_cast<char>(program.LiteralByte(program.num_states() + e.offset + i)));
+    }
+    if (!rule.counted()) continue;
+    Put(&text, program.DistanceOf(s).min);
+    Put(&text, program.DistanceOf(s).max);
+  }
+  return text;
 }
 
 }  // namespace diecast

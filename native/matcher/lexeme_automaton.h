@@ -1,53 +1,71 @@
-// A lexeme rule as the mask builder walks it: a dense deterministic table.
+// A lexeme rule as table builders walk it: a row of 256 cells for each state that is looked at.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "native/matcher/program.h"
 
 namespace diecast {
 
-/// A lexeme rule as a dense table. Local state i is the program's firstState + i; positions inside
-/// literals follow.
+/// Local state i is the program's firstState + i; positions inside of literals follow as they are
+/// met. Rows are made when they are first needed: not thread-safe.
 class LexemeAutomaton {
  public:
   static constexpr uint32_t kDead = 0x7fffffff;
   static constexpr uint32_t kInc = 0x80000000;
+  using Row = std::array<uint32_t, 256>;
 
+  /// Refers to the program until Detach().
   LexemeAutomaton(const Program& program, uint32_t rule);
+  /// Makes all rows, so that the program is no longer needed.
+  void Detach();
 
-  /// The next local state with kInc set when the edge counts; kDead when there is none.
-  uint32_t Next(uint32_t state, uint8_t byte) const {
-    return next_[state * num_classes_ + class_of_[byte]];
+  /// By byte the next local state, with kInc set when the edge counts; kDead when there is none.
+  const Row& RowOf(uint32_t state) {
+    if (!states_[state].row) MakeRow(state);
+    return *states_[state].row;
   }
-  bool Accepting(uint32_t state) const { return accepting_[state] != 0; }
-  bool HasEdges(uint32_t state) const { return has_edges_[state] != 0; }
-  bool counted() const { return !distances_.empty(); }
-  Program::Distance DistanceOf(uint32_t state) const { return distances_[state]; }
+  uint32_t Next(uint32_t state, uint8_t byte) { return RowOf(state)[byte]; }
+  bool Accepting(uint32_t state) const { return states_[state].accepting; }
+  bool HasEdges(uint32_t state) {
+    RowOf(state);
+    return states_[state].has_edges;
+  }
+  bool counted() const { return counted_; }
+  Program::Distance DistanceOf(uint32_t state) const { return states_[state].distance; }
 
-  uint64_t Hash() const;
   /// The automaton reachable from `state` in canonical form: equal texts mean equal futures. Empty
   /// when it is larger than `max_states`.
-  std::string Future(uint32_t state, size_t max_states) const;
-  uint32_t num_states() const { return static_cast<uint32_t>(accepting_.size()); }
-  bool operator==(const LexemeAutomaton&) const = default;
-  size_t memory_bytes() const;
+  std::string Future(uint32_t state, size_t max_states);
+  /// A rule's states and edges as they stand: equal texts mean equal rules.
+  static std::string Shape(const Program& program, uint32_t rule);
 
  private:
-  uint32_t num_classes_ = 0;
-  std::array<uint8_t, 256> class_of_{};
-  std::vector<uint32_t> next_;
-  std::vector<uint8_t> accepting_;
-  std::vector<uint8_t> has_edges_;
-  std::vector<Program::Distance> distances_;
+  struct State {
+    uint32_t program_state;
+    bool accepting;
+    bool has_edges = false;
+    Program::Distance distance;
+    std::unique_ptr<Row> row;
+  };
+  void AddState(uint32_t program_state);
+  void MakeRow(uint32_t state);
+  uint32_t Local(uint32_t program_state);
+  /// The row as (first byte, next) of each run of equal cells.
+  std::vector<std::pair<uint32_t, uint32_t>> RunsOf(uint32_t state);
 
-  friend bool operator==(const Program::Distance&, const Program::Distance&);
+  const Program* program_;
+  uint32_t first_state_;
+  uint32_t num_encoded_;
+  bool counted_;
+  std::vector<State> states_;
+  std::unordered_map<uint32_t, uint32_t> literal_ids_;
 };
-inline bool operator==(const Program::Distance& a, const Program::Distance& b) {
-  return a.min == b.min && a.max == b.max;
-}
 
 }  // namespace diecast

@@ -1,6 +1,7 @@
 #include "native/matcher/lexeme_table.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "native/matcher/vocabulary.h"
@@ -10,68 +11,105 @@ namespace {
 
 /// States with a larger future are not looked up among other lexemes' states.
 constexpr size_t kMaxFutureStates = 48;
+/// Successors among which a model is looked for.
+constexpr size_t kMaxModels = 16;
 
 }  // namespace
 
 LexemeTable::LexemeTable(LexemeAutomaton automaton, Vocabulary& vocabulary)
     : automaton_(std::move(automaton)), vocabulary_(vocabulary) {}
 
-std::shared_ptr<StateTable> LexemeTable::TableOf(uint32_t state) {
+const LexemeTable::Entry& LexemeTable::EntryOf(uint32_t state) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  auto& slot = states_[state];
-  if (!slot) {
-    auto table = Build(state, true);
-    states_[state] = table;  // Build may have moved the slot
-    return table;
-  }
-  return slot;
+  const auto [it, added] = entries_.try_emplace(state);
+  Entry& entry = it->second;
+  if (entry.table) return entry;
+  const uint32_t model = automaton_.counted() ? state : ModelOf(state);
+  entry.table = TableOf(model);
+  if (automaton_.counted()) return entry;
+  entry.inside = entry.table->Inside({layout::kInfinityWord, 0});
+  if (model != state) SetApart(state, model, &entry);
+  return entry;
 }
 
-std::shared_ptr<StateTable> LexemeTable::Build(uint32_t state, bool may_refer) {
+void LexemeTable::SetApart(uint32_t state, uint32_t model, Entry* entry) {
+  FindOverridden(state, model, TokenTrie::kNone, &entry->overridden);
+  std::sort(entry->overridden.begin(), entry->overridden.end());
+  std::shared_ptr<TokenBitmap> own;
+  for (const uint32_t token : entry->overridden) {
+    const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));
+    uint32_t at = state;
+    for (uint32_t i = 0; i < text.size() && at != LexemeAutomaton::kDead; ++i) {
+      if (i > 0 && automaton_.Accepting(at)) entry->exits.push_back({token, i});
+      at = automaton_.Next(at, static_cast<uint8_t>(text[i]));
+    }
+    const bool is_inside = at != LexemeAutomaton::kDead;
+    if (is_inside == entry->inside->Has(token)) continue;  // mostly so, and the bitmap serves both
+    if (!own) own = std::make_shared<TokenBitmap>(*entry->inside);
+    is_inside ? own->Add(token) : own->Remove(token);
+  }
+  if (own) entry->inside = std::move(own);
+}
+
+std::shared_ptr<StateTable> LexemeTable::TableOf(uint32_t state) {
+  auto& table = tables_[state];
+  if (table) return table;
   const std::string future = automaton_.Future(state, kMaxFutureStates);
-  if (!future.empty()) {
-    if (auto known = vocabulary_.FindStateTable(future)) return known;
-  }
-  // The state that most bytes lead to usually moves like this one: the inside of a string, say.
-  uint32_t model = state;
-  if (may_refer && !automaton_.counted()) {
-    std::unordered_map<uint32_t, int> hits;
-    int most = 0;
-    for (uint32_t b = 0; b < 256; ++b) {
-      const uint32_t next = automaton_.Next(state, static_cast<uint8_t>(b));
-      if (next == LexemeAutomaton::kDead) continue;
-      const int n = ++hits[next];
-      if (n > most) {
-        most = n;
-        model = next;
-      }
-    }
-    int alive = 0;
-    int agreeing = 0;
-    for (uint32_t b = 0; b < 256; ++b) {
-      const auto byte = static_cast<uint8_t>(b);
-      const uint32_t next = automaton_.Next(state, byte);
-      const uint32_t model_next = automaton_.Next(model, byte);
-      alive += next != LexemeAutomaton::kDead || model_next != LexemeAutomaton::kDead;
-      agreeing += next == model_next && next != LexemeAutomaton::kDead;
-    }
-    if (agreeing * 4 < alive * 3) model = state;
-  }
-  std::shared_ptr<StateTable> table;
-  if (model != state) {
-    std::shared_ptr<StateTable> base;
-    if (const auto it = states_.find(model); it != states_.end() && it->second) {
-      base = it->second;
-    } else {
-      base = Build(model, false);
-      states_[model] = base;
-    }
-    table = std::make_shared<StateTable>(automaton_, state, vocabulary_, std::move(base), model);
-  } else {
-    table = std::make_shared<StateTable>(automaton_, state, vocabulary_);
-  }
+  if (!future.empty()) table = vocabulary_.FindStateTable(future);
+  if (table) return table;
+  table = std::make_shared<StateTable>(automaton_, state, vocabulary_);
   if (!future.empty()) vocabulary_.AddStateTable(future, table);
   return table;
+}
+
+void LexemeTable::FindOverridden(uint32_t mine, uint32_t model, uint32_t node,
+                                 std::vector<uint32_t>* tokens) {
+  const TokenTrie& trie = vocabulary_.trie();
+  const LexemeAutomaton::Row& my_row = automaton_.RowOf(mine);
+  const LexemeAutomaton::Row& model_row = automaton_.RowOf(model);
+  for (uint32_t b = 0; b < 256; ++b) {
+    const uint32_t my_next = my_row[b];
+    const uint32_t model_next = model_row[b];
+    if (my_next == model_next) continue;  // from here on the same
+    const uint32_t child = trie.Child(node, static_cast<uint8_t>(b));
+    if (child == TokenTrie::kNone) continue;
+    if (my_next == LexemeAutomaton::kDead || model_next == LexemeAutomaton::kDead ||
+        automaton_.Accepting(my_next) != automaton_.Accepting(model_next)) {
+      const auto values = trie.ValuesUnder(child);
+      tokens->insert(tokens->end(), values.begin(), values.end());
+    } else {
+      FindOverridden(my_next, model_next, child, tokens);  // as deep as the longest token
+    }
+  }
+}
+
+uint32_t LexemeTable::ModelOf(uint32_t state) {
+  const LexemeAutomaton::Row row = automaton_.RowOf(state);
+  std::array<std::pair<uint32_t, int>, kMaxModels> hits;
+  size_t num_hits = 0;
+  for (const uint32_t next : row) {
+    if (next == LexemeAutomaton::kDead) continue;
+    size_t i = 0;
+    while (i < num_hits && hits[i].first != next) ++i;
+    if (i == num_hits) {
+      if (num_hits == kMaxModels) continue;
+      hits[num_hits++] = {next, 0};
+    }
+    ++hits[i].second;
+  }
+  if (num_hits == 0) return state;
+  const uint32_t model =
+      std::max_element(hits.begin(), hits.begin() + num_hits, [](const auto& a, const auto& b) {
+        return a.second < b.second;
+      })->first;
+  const LexemeAutomaton::Row& other = automaton_.RowOf(model);
+  int alive = 0;
+  int agreeing = 0;
+  for (size_t b = 0; b < row.size(); ++b) {
+    alive += row[b] != LexemeAutomaton::kDead || other[b] != LexemeAutomaton::kDead;
+    agreeing += row[b] == other[b] && row[b] != LexemeAutomaton::kDead;
+  }
+  return agreeing * 4 < alive * 3 ? state : model;
 }
 
 }  // namespace diecast

@@ -1,4 +1,4 @@
-// The state tables of one lexeme, shared by all grammars that contain an equal automaton.
+// The state tables of one lexeme: of one grammar, or shared by all that contain an equal one.
 //
 // A lexeme (a string, a number, a run of whitespace) is a deterministic byte automaton without
 // calls, so what a token does inside of it depends on nothing but the automaton and the state. A
@@ -7,10 +7,12 @@
 // hundred remainders instead of a whole trie.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
 #include "native/matcher/lexeme_automaton.h"
 #include "native/matcher/state_table.h"
@@ -22,18 +24,41 @@ class LexemeTable {
  public:
   LexemeTable(LexemeAutomaton automaton, Vocabulary& vocabulary);
 
-  const LexemeAutomaton& automaton() const { return automaton_; }
-  /// The table of a local state, built on first use.
-  std::shared_ptr<StateTable> TableOf(uint32_t state);
+  /// What tokens do from a state: what its table says, or the table of a state that moves much the
+  /// same way with the difference (the inside of a free string stands for a key that must not
+  /// become a declared name).
+  struct Entry {
+    std::shared_ptr<StateTable> table;
+    /// Of uncounted lexemes: tokens that stay inside. Counted ones ask the table.
+    std::shared_ptr<const TokenBitmap> inside;
+    std::vector<uint32_t>
+        overridden;  ///< tokens of which the table is not to be believed, ascending
+    struct Exit {
+      uint32_t token;
+      uint32_t offset;  ///< bytes after which the lexeme may end
+    };
+    std::vector<Exit> exits;  ///< of overridden tokens
+
+    bool Overrides(uint32_t token) const {
+      return !overridden.empty() && std::binary_search(overridden.begin(), overridden.end(), token);
+    }
+  };
+  /// The entry of a local state, made on first use. Stays valid as long as this.
+  const Entry& EntryOf(uint32_t state);
 
  private:
-  /// `may_refer`: whether the table may be made as a difference to another state's.
-  std::shared_ptr<StateTable> Build(uint32_t state, bool may_refer);
+  std::shared_ptr<StateTable> TableOf(uint32_t state);
+  /// A state that moves much as `state` does, or `state` itself.
+  uint32_t ModelOf(uint32_t state);
+  void SetApart(uint32_t state, uint32_t model, Entry* entry);
+  /// Adds the tokens on whose way two states part.
+  void FindOverridden(uint32_t mine, uint32_t model, uint32_t node, std::vector<uint32_t>* tokens);
 
-  const LexemeAutomaton automaton_;
+  LexemeAutomaton automaton_;
   Vocabulary& vocabulary_;
   std::mutex mutex_;
-  std::unordered_map<uint32_t, std::shared_ptr<StateTable>> states_;
+  std::unordered_map<uint32_t, Entry> entries_;
+  std::unordered_map<uint32_t, std::shared_ptr<StateTable>> tables_;
 };
 
 }  // namespace diecast

@@ -1,5 +1,7 @@
 #include "native/matcher/mask.h"
 
+#include <bit>
+
 namespace diecast {
 
 void TokenBitmap::Recount() {
@@ -15,6 +17,21 @@ void TokenBitmap::Recount() {
     total += w & 0x3f;
   }
   count = static_cast<int32_t>(total);
+}
+
+void IdCollector::Take(const TokenBitmap* base, std::vector<int32_t>* out) {
+  out->clear();
+  for (size_t s = 0; s < summary_.size(); ++s) {
+    for (; summary_[s] != 0; summary_[s] &= summary_[s] - 1) {
+      const size_t w = s * 64 + static_cast<size_t>(std::countr_zero(summary_[s]));
+      uint64_t bits = words_[w];
+      words_[w] = 0;
+      for (; bits != 0; bits &= bits - 1) {
+        const auto id = static_cast<uint32_t>(w * 64 + static_cast<size_t>(std::countr_zero(bits)));
+        if (base == nullptr || !base->Has(id)) out->push_back(static_cast<int32_t>(id));
+      }
+    }
+  }
 }
 
 }  // namespace diecast

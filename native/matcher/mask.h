@@ -29,6 +29,24 @@ inline bool TestBit(const std::vector<uint32_t>& words, uint32_t i) {
   return words[i >> 5] >> (i & 31) & 1;
 }
 
+/// Collects token ids: adding is setting two bits, and what was added comes out in order without
+/// repeats.
+class IdCollector {
+ public:
+  explicit IdCollector(size_t vocab_size)
+      : words_((vocab_size + 63) / 64), summary_((words_.size() + 63) / 64) {}
+  void Add(uint32_t id) {
+    words_[id >> 6] |= 1ull << (id & 63);
+    summary_[id >> 12] |= 1ull << (id >> 6 & 63);
+  }
+  /// Moves out those that are not in `base` (may be null), ascending.
+  void Take(const TokenBitmap* base, std::vector<int32_t>* out);
+
+ private:
+  std::vector<uint64_t> words_;
+  std::vector<uint64_t> summary_;
+};
+
 /// Immutable. Tens of bytes for most configurations: thousands of them share one in-string bitmap.
 struct MaskEntry {
   std::shared_ptr<const TokenBitmap> base;  ///< null when `extra` is the whole mask

@@ -91,7 +91,7 @@ bool Matcher::AcceptToken(int32_t id) {
   }
   // A grammar that names an end token by its id has consumed it above; for all others it ends the
   // text.
-  if (!eos || !m.store->complete(m.current())) return false;
+  if (!eos || !m.store->Complete(m.current())) return false;
   m.history.push_back(m.current());
   m.ended = true;
   return true;
@@ -130,7 +130,7 @@ TokenMask Matcher::NextTokenMask() {
 
 bool Matcher::IsComplete() const {
   const std::lock_guard<std::mutex> lock(impl_->grammar->mutex());
-  return impl_->store->complete(impl_->current());
+  return impl_->store->Complete(impl_->current());
 }
 
 bool Matcher::IsTerminated() const {
@@ -138,7 +138,7 @@ bool Matcher::IsTerminated() const {
   const std::lock_guard<std::mutex> lock(impl_->grammar->mutex());
   ConfigStore& store = *impl_->store;
   const uint32_t config = impl_->current();
-  return store.complete(config) && store.Live(config) == ByteSet{} && !store.HasTokenMoves(config);
+  return store.Complete(config) && !store.HasByteMoves(config) && !store.HasTokenMoves(config);
 }
 
 std::string Matcher::ForcedBytes(size_t max_bytes) const {

@@ -9,6 +9,13 @@
 namespace diecast {
 namespace {
 
+void AddRange(ByteSet* set, uint32_t lo, uint32_t hi) {
+  for (uint32_t w = lo >> 6; w <= hi >> 6; ++w) {
+    const uint64_t from = w == lo >> 6 ? ~0ull << (lo & 63) : ~0ull;
+    const uint64_t to = w == hi >> 6 ? ~0ull >> (63 - (hi & 63)) : ~0ull;
+    (*set)[w] |= from & to;
+  }
+}
 using namespace layout;
 
 [[noreturn]] void Fail(const std::string& what) {
@@ -197,6 +204,120 @@ Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
     pure_return_[s] = Accepting(s) && ByteEdges(s).empty() && CallEdges(s).empty() &&
                       LiteralEdges(s).empty() && !HasTokenEdges(s);
   }
+  FindFirsts();
+  FindEndless();
+}
+
+ByteSet Program::FirstBytes(uint32_t state) const {
+  ByteSet set{};
+  if (IsLiteralPosition(state)) {
+    Insert(&set, LiteralByte(state));
+    return set;
+  }
+  if (const uint32_t i = first_index_[state]; i != 0) return firsts_[i].bytes;
+  for (const ByteEdge& e : ByteEdges(state)) AddRange(&set, e.lo(), e.hi());
+  for (const LiteralEdge& e : LiteralEdges(state)) Insert(&set, FirstByte(e));
+  return set;
+}
+
+bool Program::MayTake(uint32_t state, uint8_t byte) const {
+  if (IsLiteralPosition(state)) return LiteralByte(state) == byte;
+  if (const uint32_t i = first_index_[state]; i != 0)
+    return firsts_[i].may_return || Contains(firsts_[i].bytes, byte);
+  if (Accepting(state)) return true;
+  for (const ByteEdge& e : ByteEdges(state)) {
+    if (byte >= e.lo() && byte <= e.hi()) return true;
+  }
+  for (const LiteralEdge& e : LiteralEdges(state)) {
+    if (FirstByte(e) == byte) return true;
+  }
+  return false;
+}
+
+void Program::FindFirsts() {
+  first_index_.assign(num_states_, 0);
+  std::vector<uint32_t> callers;
+  for (uint32_t s = 0; s < num_states_; ++s) {
+    if (CallEdges(s).empty()) continue;
+    callers.push_back(s);
+    first_index_[s] = static_cast<uint32_t>(callers.size());
+  }
+  firsts_.resize(callers.size() + 1);
+  const auto add = [](ByteSet* to, const ByteSet& from) {
+    uint64_t added = 0;
+    for (size_t w = 0; w < to->size(); ++w) {
+      added |= from[w] & ~(*to)[w];
+      (*to)[w] |= from[w];
+    }
+    return added != 0;
+  };
+  for (const uint32_t s : callers) {
+    First& first = firsts_[first_index_[s]];
+    for (const ByteEdge& e : ByteEdges(s)) AddRange(&first.bytes, e.lo(), e.hi());
+    for (const LiteralEdge& e : LiteralEdges(s)) Insert(&first.bytes, FirstByte(e));
+    first.may_return = Accepting(s);
+  }
+  // The least fixpoint. Edges mostly lead to higher states, so a backward pass settles most.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = callers.size(); i-- > 0;) {
+      First& first = firsts_[i + 1];
+      for (const CallEdge& e : CallEdges(callers[i])) {
+        bool passes = true;
+        if (!e.epsilon()) {
+          const uint32_t start = rules_[e.rule].start;
+          changed |= add(&first.bytes, FirstBytes(start));
+          passes = MayReturn(start);
+        }
+        if (!passes) continue;
+        changed |= add(&first.bytes, FirstBytes(e.target));
+        if (!first.may_return && MayReturn(e.target)) first.may_return = changed = true;
+      }
+    }
+  }
+}
+
+void Program::FindEndless() {
+  std::vector<bool> done(rules_.size(), false);
+  for (const CallEdge& call : call_edges_) {
+    if (!call.unique()) continue;
+    const Rule& rule = rules_[call.rule];
+    if (!rule.lexeme() || rule.counted()) {
+      has_scarce_unique_ = true;
+      continue;
+    }
+    if (!done[call.rule]) {
+      done[call.rule] = true;
+      endless_.resize(num_states_, false);
+      // States are taken off while all of their edges lead to states taken off before: what stays
+      // can reach a loop.
+      const uint32_t end = rule.first_state + rule.num_states;
+      std::vector<uint32_t> waiting(rule.num_states, 0);
+      std::vector<std::vector<uint32_t>> sources(rule.num_states);
+      for (uint32_t s = rule.first_state; s < end; ++s) {
+        const auto lead = [&](uint32_t target) {
+          ++waiting[s - rule.first_state];
+          sources[target - rule.first_state].push_back(s);
+        };
+        for (const ByteEdge& e : ByteEdges(s)) lead(e.target);
+        for (const LiteralEdge& e : LiteralEdges(s)) lead(e.target);
+        endless_[s] = true;
+      }
+      std::vector<uint32_t> finite;
+      for (uint32_t s = rule.first_state; s < end; ++s) {
+        if (waiting[s - rule.first_state] == 0) finite.push_back(s);
+      }
+      while (!finite.empty()) {
+        const uint32_t s = finite.back();
+        finite.pop_back();
+        endless_[s] = false;
+        for (const uint32_t from : sources[s - rule.first_state]) {
+          if (--waiting[from - rule.first_state] == 0) finite.push_back(from);
+        }
+      }
+    }
+    has_scarce_unique_ |= !endless_[rule.start];
+  }
 }
 
 std::span<const Program::TokenEdge> Program::TokenEdges(uint32_t state) const {
@@ -303,7 +424,8 @@ size_t Program::memory_bytes() const {
   const auto bytes = [](const auto& v) { return v.capacity() * sizeof(v[0]); };
   return sizeof(*this) + bytes(rules_) + bytes(states_) + bytes(byte_edges_) + bytes(call_edges_) +
          bytes(literal_edges_) + bytes(token_edges_) + bytes(distances_) + bytes(pool_) +
-         bytes(literal_end_) + bytes(literal_target_) + bytes(rule_of_) + num_states_ / 8;
+         bytes(literal_end_) + bytes(literal_target_) + bytes(rule_of_) + bytes(first_index_) +
+         bytes(firsts_) + num_states_ / 4;
 }
 
 }  // namespace diecast

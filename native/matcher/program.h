@@ -121,6 +121,25 @@ class Program {
   /// Accepting and without any edge: returning is all it can do.
   bool PureReturn(uint32_t state) const { return state < num_states_ && pure_return_[state]; }
 
+  /// Bytes that can come first from a state before its rule returns, counters and registers aside:
+  /// never too few.
+  ByteSet FirstBytes(uint32_t state) const;
+  /// Whether the rule may return from a state without consuming anything, counters and registers
+  /// aside.
+  bool MayReturn(uint32_t state) const {
+    if (state >= num_states_) return false;
+    const uint32_t i = first_index_[state];
+    return i == 0 ? Accepting(state) : firsts_[i].may_return;
+  }
+  /// Whether `byte` can be consumed from the state, or the rule left without consuming: counters
+  /// and registers aside.
+  bool MayTake(uint32_t state, uint8_t byte) const;
+  /// Whether texts without end lead on from a state of an uncounted lexeme: then those seen already
+  /// can always be avoided.
+  bool Endless(uint32_t state) const { return !endless_.empty() && endless_[Anchor(state)]; }
+  /// Whether some UNIQUE call is of a rule whose texts could run out.
+  bool has_scarce_unique() const { return has_scarce_unique_; }
+
   Distance DistanceOf(uint32_t state) const {
     const uint32_t anchor = Anchor(state);
     const Rule& rule = rules_[rule_of_[anchor]];
@@ -151,8 +170,15 @@ class Program {
   struct State {
     uint32_t byte_edges, call_edges, literal_edges, flags;
   };
+  /// What can come first from a state that calls.
+  struct First {
+    ByteSet bytes{};
+    bool may_return = false;
+  };
   void Restrict(const ByteSet& producible);
   void RemoveDeadEnds();
+  void FindFirsts();
+  void FindEndless();
   /// The encoded state that stands for `state` in per-state tables: a literal position shares its
   /// literal's target, since no byte of a literal counts.
   uint32_t Anchor(uint32_t state) const {
@@ -176,6 +202,10 @@ class Program {
   std::vector<uint32_t> literal_target_;  // per pool byte: the literal's target
   std::vector<uint32_t> rule_of_;         // per encoded state
   std::vector<bool> pure_return_;
+  std::vector<uint32_t> first_index_;  // per encoded state: into firsts_, 0 for those without calls
+  std::vector<First> firsts_;
+  std::vector<bool> endless_;  // per encoded state; empty without UNIQUE calls
+  bool has_scarce_unique_ = false;
 };
 
 }  // namespace diecast

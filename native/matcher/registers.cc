@@ -1,6 +1,8 @@
 #include "native/matcher/registers.h"
 
+#include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "native/error.h"
 
@@ -16,38 +18,74 @@ uint32_t RegisterStore::Record::TakenBelow(uint32_t n) const {
 }
 
 RegisterStore::RegisterStore() {
-  InternRecord({});
+  InternRecord({}, 0);
   texts_.push_back({0, 0, 0});           // kNoText
   texts_.push_back({kEmptyText, 0, 0});  // kEmptyText
 }
 
-uint32_t RegisterStore::InternRecord(const Record& record) {
+uint32_t RegisterStore::InternRecord(Record record, uint32_t required) {
   uint64_t hash = record.count;
   for (const uint64_t w : record.slots) hash = HashMix(hash, w);
   hash = HashMix(hash, record.slots.size());
   for (const uint32_t v : record.values) hash = HashMix(hash, v);
-  const uint32_t found =
-      record_table_.Find(hash, [&](uint32_t id) { return records_[id] == record; });
+  // Of two rules with different requirements only the empty record is shared.
+  hash = HashMix(hash, record.slots.empty() ? 0 : required);
+  record.taken_required = record.TakenBelow(required);
+  const uint32_t found = record_table_.Find(hash, [&](uint32_t id) {
+    return records_[id] == record && records_[id].taken_required == record.taken_required;
+  });
   if (found != InternTable::kNone) return found;
   const auto id = static_cast<uint32_t>(records_.size());
   if (id >= kMaxRecords)
     throw Error(ErrorCode::kGrammarTooLarge, "a grammar's memory of keys and items is full");
-  records_.push_back(record);
-  record_table_.Add(hash);
+  record.taken = record.TakenBelow(static_cast<uint32_t>(record.slots.size() * 64));
   record_bytes_ += sizeof(Record) + record.slots.size() * 8 + record.values.size() * 4;
+  records_.push_back(std::move(record));
+  record_table_.Add(hash);
   return id;
 }
 
-uint32_t RegisterStore::WithCount(uint32_t id) {
+uint32_t RegisterStore::WithCount(uint32_t id, uint32_t required) {
   Record next = records_[id];
   ++next.count;
-  return InternRecord(next);
+  return InternRecord(std::move(next), required);
 }
 
-uint32_t RegisterStore::WithValue(uint32_t id, uint32_t text) {
-  Record next = records_[id];
-  next.values.insert(std::lower_bound(next.values.begin(), next.values.end(), text), text);
-  return InternRecord(next);
+uint32_t RegisterStore::WithValue(uint32_t id, std::string_view value, uint32_t required) {
+  const uint32_t v = InternValue(value);
+  Record next;
+  const Record& record = records_[id];
+  next.count = record.count;
+  next.slots = record.slots;
+  next.values.reserve(record.values.size() + 1);
+  next.values = record.values;
+  const auto place = std::lower_bound(next.values.begin(), next.values.end(), value,
+                                      [&](uint32_t a, std::string_view b) { return Value(a) < b; });
+  next.values.insert(place, v);
+  return InternRecord(std::move(next), required);
+}
+
+std::span<const uint32_t> RegisterStore::StartingWith(uint32_t id, std::string_view prefix) const {
+  const std::vector<uint32_t>& values = records_[id].values;
+  const auto begin = std::lower_bound(values.begin(), values.end(), prefix,
+                                      [&](uint32_t a, std::string_view b) { return Value(a) < b; });
+  const auto end = std::partition_point(begin, values.end(),
+                                        [&](uint32_t v) { return Value(v).starts_with(prefix); });
+  return {begin, end};
+}
+
+bool RegisterStore::Seen(uint32_t id, std::string_view value) const {
+  const auto range = StartingWith(id, value);  // the value itself is the first of them
+  return !range.empty() && Value(range.front()).size() == value.size();
+}
+
+uint32_t RegisterStore::InternValue(std::string_view value) {
+  const auto [it, added] = values_.emplace(value, static_cast<uint32_t>(value_texts_.size()));
+  if (added) {
+    value_texts_.push_back(&it->first);
+    record_bytes_ += value.size() + 64;
+  }
+  return it->second;
 }
 
 uint32_t RegisterStore::Append(uint32_t text, uint8_t byte) {
@@ -60,10 +98,11 @@ uint32_t RegisterStore::Append(uint32_t text, uint8_t byte) {
   return id;
 }
 
-std::string RegisterStore::Text(uint32_t text) const {
-  std::string bytes(texts_[text].length, '\0');
-  for (uint32_t t = text; t > kEmptyText; t = texts_[t].parent) {
-    bytes[texts_[t].length - 1] = static_cast<char>(texts_[t].byte);
+std::string RegisterStore::Since(uint32_t text, uint32_t start) const {
+  const uint32_t from = texts_[start].length;
+  std::string bytes(texts_[text].length - from, '\0');
+  for (uint32_t t = text; texts_[t].length > from; t = texts_[t].parent) {
+    bytes[texts_[t].length - from - 1] = static_cast<char>(texts_[t].byte);
   }
   return bytes;
 }
@@ -72,17 +111,6 @@ uint32_t RegisterStore::InternText(std::string_view bytes) {
   uint32_t text = kEmptyText;
   for (const char c : bytes) text = Append(text, static_cast<uint8_t>(c));
   return text;
-}
-
-uint32_t RegisterStore::Since(uint32_t text, uint32_t start) {
-  return start == kEmptyText
-             ? text
-             : InternText(std::string_view(Text(text)).substr(texts_[start].length));
-}
-
-bool RegisterStore::IsPrefix(uint32_t prefix, uint32_t text) const {
-  while (texts_[text].length > texts_[prefix].length) text = texts_[text].parent;
-  return text == prefix;
 }
 
 size_t RegisterStore::memory_bytes() const {

@@ -4,12 +4,14 @@
 //
 // Records and texts are interned, so that a member of a configuration carries two ids and stays
 // comparable. A text is a chain of bytes, shared with every text that begins the same way; its id
-// is its last link.
+// is its last link. A text that has become a member of a record is a value, a string of its own.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "native/matcher/intern_table.h"
@@ -28,8 +30,12 @@ class RegisterStore {
   struct Record {
     uint32_t count = 0;            ///< entries so far
     std::vector<uint64_t> slots;   ///< bitset of taken slots, without trailing zero words
-    std::vector<uint32_t> values;  ///< ids of seen texts, ascending
-    bool operator==(const Record&) const = default;
+    std::vector<uint32_t> values;  ///< ids of seen values, in the order of their strings
+    uint32_t taken = 0;            ///< slots taken, kept by InternRecord
+    uint32_t taken_required = 0;   ///< of them those that are required
+    bool operator==(const Record& other) const {
+      return count == other.count && slots == other.slots && values == other.values;
+    }
 
     bool Taken(uint32_t slot) const {
       return slot / 64 < slots.size() && (slots[slot / 64] >> (slot % 64) & 1);
@@ -38,9 +44,6 @@ class RegisterStore {
       if (slots.size() <= slot / 64) slots.resize(slot / 64 + 1);
       slots[slot / 64] |= 1ull << (slot % 64);
     }
-    bool Seen(uint32_t text) const {
-      return std::binary_search(values.begin(), values.end(), text);
-    }
     /// How many of the slots [0, n) are taken.
     uint32_t TakenBelow(uint32_t n) const;
   };
@@ -48,18 +51,23 @@ class RegisterStore {
   RegisterStore();
 
   const Record& record(uint32_t id) const { return records_[id]; }
-  uint32_t InternRecord(const Record& record);
-  uint32_t WithCount(uint32_t id);
-  uint32_t WithValue(uint32_t id, uint32_t text);
+  /// `required`: how many of the rule's slots must be taken.
+  uint32_t InternRecord(Record record, uint32_t required);
+  uint32_t WithCount(uint32_t id, uint32_t required);
+  uint32_t WithValue(uint32_t id, std::string_view value, uint32_t required);
+
+  /// Values of a record that start with `prefix`: a range, because they are in order.
+  std::span<const uint32_t> StartingWith(uint32_t id, std::string_view prefix) const;
+  bool Seen(uint32_t id, std::string_view value) const;
+  const std::string& Value(uint32_t value) const { return *value_texts_[value]; }
+  uint32_t InternValue(std::string_view value);
 
   /// The text with one byte more.
   uint32_t Append(uint32_t text, uint8_t byte);
-  std::string Text(uint32_t text) const;
+  std::string Text(uint32_t text) const { return Since(text, kEmptyText); }
   uint32_t InternText(std::string_view bytes);
-  /// The part of `text` after its prefix `start`, as a text of its own.
-  uint32_t Since(uint32_t text, uint32_t start);
-  /// Whether `prefix` begins `text` (or equals it).
-  bool IsPrefix(uint32_t prefix, uint32_t text) const;
+  /// The part of `text` after its prefix `start`.
+  std::string Since(uint32_t text, uint32_t start) const;
   uint32_t Length(uint32_t text) const { return texts_[text].length; }
 
   size_t memory_bytes() const;
@@ -74,6 +82,8 @@ class RegisterStore {
   InternTable record_table_;
   std::vector<TextLink> texts_;
   FlatMap text_table_;
+  std::unordered_map<std::string, uint32_t> values_;
+  std::vector<const std::string*> value_texts_;  // keys of values_, which stay where they are
   size_t record_bytes_ = 0;
 };
 

@@ -13,33 +13,45 @@ constexpr int kMinLoops = 48;
 
 }  // namespace
 
-StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state,
-                       const Vocabulary& vocabulary)
-    : vocabulary_(vocabulary),
-      counted_(automaton.counted()),
-      all_(std::make_shared<TokenBitmap>()) {
-  all_->words.assign(vocabulary_.num_words(), 0);
+StateTable::StateTable(LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary)
+    : vocabulary_(vocabulary), counted_(automaton.counted()) {
+  auto all = std::make_shared<TokenBitmap>();
   if (counted_) allows_need_ = layout::kInfinityWord;
-  if (!TryLoop(automaton, state)) Walk(automaton, state);
-  for (auto& [key, tokens] : building_)
-    groups_.push_back({key.first, key.second, std::move(tokens)});
-  building_.clear();
+  if (TryLoop(automaton, state)) {
+    all->words = looping_;
+  } else {
+    all->words.assign(vocabulary_.num_words(), 0);
+    Walk(automaton, state);
+  }
+  for (const uint32_t token : added_) SetBit(&all->words, token);
+  all->Recount();
+  all_ = std::move(all);
+  added_ = {};
+  group_of_ = {};
+  if (!counted_) looping_ = {};
 }
 
 void StateTable::AddInside(uint32_t token, uint32_t count, Program::Distance distance) {
-  all_->Add(token);
+  added_.push_back(token);
   if (!counted_) return;
   // Conditions at the token's last state imply those at the states before it: distances only shrink
   // by what was counted.
   const uint32_t min_count = count + distance.min;
   const uint32_t max_count =
       distance.max == layout::kInfinityWord ? distance.max : count + distance.max;
-  building_[{min_count, max_count}].push_back(token);
-  needs_room_ = std::max(needs_room_, min_count);
-  allows_need_ = std::min(allows_need_, max_count);
+  const uint64_t key = uint64_t{min_count} << 32 | max_count;
+  uint32_t group = group_of_.Get(key);
+  if (group == FlatMap::kNone) {
+    group = static_cast<uint32_t>(groups_.size());
+    group_of_.Put(key, group);
+    groups_.push_back({min_count, max_count, {}});
+    needs_room_ = std::max(needs_room_, min_count);
+    allows_need_ = std::min(allows_need_, max_count);
+  }
+  groups_[group].tokens.push_back(token);
 }
 
-bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
+bool StateTable::TryLoop(LexemeAutomaton& automaton, uint32_t state) {
   if (automaton.Accepting(state)) return false;  // then a token may leave after every character
   const uint32_t self = state | (counted_ ? LexemeAutomaton::kInc : 0);
   int loops = 0;
@@ -101,20 +113,15 @@ bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
   }
   if (!beyond_ascii) leave_out(classes.starting_beyond_ascii());
 
-  if (!counted_) {
-    all_->words = looping;
-    all_->Recount();
+  if (counted_) {
+    looping_distance_ = automaton.DistanceOf(state);
+    const auto [min, max] = looping_distance_;
+    needs_room_ = classes.max_characters() + min;
+    if (max != layout::kInfinityWord) allows_need_ = max;
   }
-  const Program::Distance here = counted_ ? automaton.DistanceOf(state) : Program::Distance{0, 0};
-  for (size_t w = 0; w < looping.size(); ++w) {
-    if (counted_) {
-      for (uint32_t bits = looping[w]; bits != 0; bits &= bits - 1) {
-        const auto token =
-            static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits)));
-        AddInside(token, classes.num_characters(token), here);
-      }
-    }
-    // The rest goes byte by byte.
+  looping_ = std::move(looping);
+  // The rest goes byte by byte.
+  for (size_t w = 0; w < walked.size(); ++w) {
     for (uint32_t bits = walked[w]; bits != 0; bits &= bits - 1) {
       AddToken(automaton, state,
                static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits))));
@@ -123,46 +130,7 @@ bool StateTable::TryLoop(const LexemeAutomaton& automaton, uint32_t state) {
   return true;
 }
 
-StateTable::StateTable(const LexemeAutomaton& automaton, uint32_t state,
-                       const Vocabulary& vocabulary, std::shared_ptr<StateTable> base,
-                       uint32_t model)
-    : vocabulary_(vocabulary),
-      counted_(false),
-      base_(std::move(base)),
-      all_(std::make_shared<TokenBitmap>(*base_->all_)) {
-  const TokenTrie& trie = vocabulary_.trie();
-  struct Level {
-    uint32_t mine, other;
-  };
-  std::vector<Level> levels(size_t{trie.max_depth()} + 1);
-  levels[0] = {state, model};
-  for (uint32_t i = 0; i < trie.size();) {
-    const TokenTrie::Node& node = trie.node(i);
-    const Level& from = levels[node.depth - 1];
-    const uint32_t mine = automaton.Next(from.mine, node.byte);
-    const uint32_t other = automaton.Next(from.other, node.byte);
-    if (mine == other) {  // from here on the same
-      i = node.subtree_end;
-      continue;
-    }
-    const bool part = mine == LexemeAutomaton::kDead || other == LexemeAutomaton::kDead ||
-                      automaton.Accepting(mine) != automaton.Accepting(other);
-    if (!part) {
-      levels[node.depth] = {mine, other};
-      ++i;
-      continue;
-    }
-    for (const uint32_t token : trie.ValuesUnder(i)) {
-      overridden_.push_back(token);
-      all_->Remove(token);
-      AddToken(automaton, state, token);
-    }
-    i = node.subtree_end;
-  }
-  std::sort(overridden_.begin(), overridden_.end());
-}
-
-void StateTable::AddToken(const LexemeAutomaton& automaton, uint32_t state, uint32_t token) {
+void StateTable::AddToken(LexemeAutomaton& automaton, uint32_t state, uint32_t token) {
   const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));
   uint32_t at = state;
   uint32_t count = 0;
@@ -178,17 +146,39 @@ void StateTable::AddToken(const LexemeAutomaton& automaton, uint32_t state, uint
   AddInside(token, count, counted_ ? automaton.DistanceOf(at) : Program::Distance{0, 0});
 }
 
-void StateTable::Walk(const LexemeAutomaton& automaton, uint32_t state) {
+void StateTable::Walk(LexemeAutomaton& automaton, uint32_t state) {
   const TokenTrie& trie = vocabulary_.trie();
   struct Level {
     uint32_t state;
     uint32_t count;
+    TokenTrie::Ascii loops;  // bytes that lead back to the state, where no token can leave it
+  };
+  const auto loops_of = [&](uint32_t s) {
+    TokenTrie::Ascii loops{};
+    if (automaton.Accepting(s)) return loops;
+    const LexemeAutomaton::Row& row = automaton.RowOf(s);
+    const uint32_t self = s | (counted_ ? LexemeAutomaton::kInc : 0);
+    for (uint32_t b = 0; b < 128; ++b) loops[b >> 6] |= uint64_t{row[b] == self} << (b & 63);
+    return loops;
   };
   std::vector<Level> levels(size_t{trie.max_depth()} + 1);
-  levels[0] = {state, 0};
+  levels[0] = {state, 0, loops_of(state)};
   for (uint32_t i = 0; i < trie.size();) {
     const TokenTrie::Node& node = trie.node(i);
     const Level& from = levels[node.depth - 1];
+    if (trie.AllWithin(i, from.loops)) {  // the whole subtree leads back
+      for (const uint32_t token : trie.ValuesUnder(i)) {
+        uint32_t count = 0;
+        if (counted_) {
+          const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));
+          count = from.count + static_cast<uint32_t>(text.size()) - (node.depth - 1);
+        }
+        AddInside(token, count,
+                  counted_ ? automaton.DistanceOf(from.state) : Program::Distance{0, 0});
+      }
+      i = node.subtree_end;
+      continue;
+    }
     const uint32_t next = automaton.Next(from.state, node.byte);
     if (next == LexemeAutomaton::kDead) {
       i = node.subtree_end;
@@ -196,7 +186,7 @@ void StateTable::Walk(const LexemeAutomaton& automaton, uint32_t state) {
     }
     const uint32_t to = next & ~LexemeAutomaton::kInc;
     const uint32_t count = from.count + ((next & LexemeAutomaton::kInc) ? 1 : 0);
-    levels[node.depth] = {to, count};
+    levels[node.depth] = {to, count, to == from.state ? from.loops : loops_of(to)};
     for (const uint32_t token : trie.ValuesAt(i)) {
       AddInside(token, count, counted_ ? automaton.DistanceOf(to) : Program::Distance{0, 0});
     }
@@ -213,17 +203,27 @@ std::shared_ptr<const TokenBitmap> StateTable::Inside(CounterRoom room) {
   if (room.to_min <= allows_need_) room.to_min = 0;
   if (room.to_max == needs_room_ && room.to_min == 0) return all_;
   const std::lock_guard<std::mutex> lock(mutex_);
-  auto& bitmap = by_room_[uint64_t{room.to_max} << 32 | room.to_min];
-  if (!bitmap) {
-    bitmap = std::make_shared<TokenBitmap>();
+  auto& known = by_room_[uint64_t{room.to_max} << 32 | room.to_min];
+  if (!known) {
+    auto bitmap = std::make_shared<TokenBitmap>();
     bitmap->words.assign(vocabulary_.num_words(), 0);
+    const auto [min, max] = looping_distance_;
+    if (!looping_.empty() && room.to_max >= min) {
+      const std::vector<uint32_t>& fit = vocabulary_.classes().AtMost(room.to_max - min);
+      for (size_t w = 0; w < looping_.size(); ++w) bitmap->words[w] = looping_[w] & fit[w];
+      if (max != layout::kInfinityWord && room.to_min > max) {
+        const std::vector<uint32_t>& few = vocabulary_.classes().AtMost(room.to_min - max - 1);
+        for (size_t w = 0; w < looping_.size(); ++w) bitmap->words[w] &= ~few[w];
+      }
+    }
     for (const Group& group : groups_) {
       if (group.min_count > room.to_max || group.max_count < room.to_min) continue;
       for (const uint32_t token : group.tokens) SetBit(&bitmap->words, token);
     }
     bitmap->Recount();
+    known = std::move(bitmap);
   }
-  return bitmap;
+  return known;
 }
 
 const StateTable::Remainders& StateTable::RemaindersFrom(uint8_t byte) {
@@ -240,14 +240,15 @@ const StateTable::Remainders& StateTable::RemaindersFrom(uint8_t byte) {
       for (const uint32_t token : trie.ValuesUnder(child)) {
         const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));
         entries.emplace_back(text.substr(depth), static_cast<uint32_t>(slot->exits.size()));
-        slot->exits.push_back({token, exit.count});
+        slot->exits.push_back(
+            {token, static_cast<uint16_t>(exit.count), static_cast<uint16_t>(depth)});
       }
     }
     for (const TokenExit& exit : token_exits_) {
       const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(exit.token));
       if (static_cast<uint8_t>(text[exit.offset]) != byte) continue;
       entries.emplace_back(text.substr(exit.offset), static_cast<uint32_t>(slot->exits.size()));
-      slot->exits.push_back({exit.token, exit.count});
+      slot->exits.push_back({exit.token, exit.count, exit.offset});
     }
     slot->trie = TokenTrie::Build(std::move(entries));
   }

@@ -2,20 +2,18 @@
 // grouped by what remains.
 //
 // A table depends on nothing but the automaton that is reachable from the state, so states of
-// different lexemes with the same future share one (a free string inside of hundreds of schemas). A
-// state that differs from another for a few first bytes only (a key that must not become a declared
-// name, seen against a free string) refers to that one's table and adds the difference.
+// different lexemes with the same future share one (a free string inside of hundreds of schemas).
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
 
+#include "native/matcher/intern_table.h"
 #include "native/matcher/lexeme_automaton.h"
 #include "native/matcher/mask.h"
 #include "native/matcher/token_trie.h"
@@ -35,11 +33,7 @@ class StateTable {
  public:
   /// From scratch: by bitmaps where the state loops to itself, else by a walk of the whole token
   /// trie.
-  StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary);
-  /// For a state of an uncounted lexeme that moves much as `model` does, whose table is `base`:
-  /// only tokens on whose way the two part are looked at.
-  StateTable(const LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary,
-             std::shared_ptr<StateTable> base, uint32_t model);
+  StateTable(LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary);
 
   /// Tokens that stay inside the lexeme, those that end it exactly included, within `room`.
   std::shared_ptr<const TokenBitmap> Inside(CounterRoom room);
@@ -50,17 +44,13 @@ class StateTable {
     TokenTrie trie;  ///< values index `exits`
     struct Exit {
       uint32_t token;
-      uint32_t count;  ///< counts made inside of the lexeme
+      uint16_t count;   ///< counts made inside of the lexeme
+      uint16_t offset;  ///< bytes of the token inside of the lexeme
     };
     std::vector<Exit> exits;
   };
-  /// Those whose remainder starts with `byte`, of this table alone: those of `base()` hold too,
-  /// unless a token's first byte is in `differing()`.
+  /// Those whose remainder starts with `byte`.
   const Remainders& RemaindersFrom(uint8_t byte);
-  StateTable* base() const { return base_.get(); }
-  bool Overrides(uint32_t token) const {
-    return std::binary_search(overridden_.begin(), overridden_.end(), token);
-  }
 
   size_t memory_bytes() const;
 
@@ -81,28 +71,28 @@ class StateTable {
   };
   /// Adds all tokens when the state leads back to itself over most characters; false when it
   /// doesn't.
-  bool TryLoop(const LexemeAutomaton& automaton, uint32_t state);
+  bool TryLoop(LexemeAutomaton& automaton, uint32_t state);
   /// Adds one token by its bytes.
-  void AddToken(const LexemeAutomaton& automaton, uint32_t state, uint32_t token);
+  void AddToken(LexemeAutomaton& automaton, uint32_t state, uint32_t token);
   void AddInside(uint32_t token, uint32_t count, Program::Distance distance);
   /// Adds all tokens by a walk of the trie.
-  void Walk(const LexemeAutomaton& automaton, uint32_t state);
+  void Walk(LexemeAutomaton& automaton, uint32_t state);
 
   const Vocabulary& vocabulary_;
   const bool counted_;
-  const std::shared_ptr<StateTable> base_;
-  std::vector<uint32_t> overridden_;  // ascending
-  std::shared_ptr<TokenBitmap> all_;  // with unlimited room
-  std::vector<Group> groups_;         // counted lexemes only
-  uint32_t needs_room_ = 0;           // with at least this much room, all_ is exact
-  uint32_t allows_need_ = 0;          // with at most this much need, all_ is exact
+  std::shared_ptr<const TokenBitmap> all_;  // with unlimited room
+  std::vector<uint32_t> added_;             // tokens of all_ while it is put together, then empty
+  std::vector<uint32_t> looping_;           // counted lexemes only: tokens that count their
+  Program::Distance looping_distance_{};    // characters and lead back to the state
+  std::vector<Group> groups_;               // the other tokens of counted lexemes
+  uint32_t needs_room_ = 0;                 // with at least this much room, all_ is exact
+  uint32_t allows_need_ = 0;                // with at most this much need, all_ is exact
   std::vector<ExitNode> exit_nodes_;
   std::vector<TokenExit> token_exits_;
-  std::map<std::pair<uint32_t, uint32_t>, std::vector<uint32_t>>
-      building_;  // groups_ while they are collected
+  FlatMap group_of_;  // min_count << 32 | max_count -> index of groups_, while they are collected
 
   std::mutex mutex_;  // guards what is computed on demand
-  std::unordered_map<uint64_t, std::shared_ptr<TokenBitmap>> by_room_;
+  std::unordered_map<uint64_t, std::shared_ptr<const TokenBitmap>> by_room_;
   std::array<std::unique_ptr<Remainders>, 256> remainders_;
 };
 

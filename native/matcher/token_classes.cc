@@ -65,6 +65,15 @@ TokenClasses::TokenClasses(const Tokenizer& tokenizer, const std::vector<uint32_
       num_characters_[token] = static_cast<uint16_t>(count);
     }
   }
+  at_most_.emplace_back(num_words);
+  for (const uint32_t token : text_tokens) {
+    const size_t count = num_characters_[token];
+    if (at_most_.size() <= count) at_most_.resize(count + 1, std::vector<uint32_t>(num_words));
+    if (TestBit(whole_, token)) SetBit(&at_most_[count], token);
+  }
+  for (size_t n = 1; n < at_most_.size(); ++n) {
+    for (size_t w = 0; w < num_words; ++w) at_most_[n][w] |= at_most_[n - 1][w];
+  }
 }
 
 }  // namespace diecast

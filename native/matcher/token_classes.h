@@ -4,6 +4,7 @@
 // tokens that contain one of the exceptional bytes are walked.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +34,12 @@ class TokenClasses {
   const std::vector<uint32_t>& with_text() const { return with_text_; }
   /// Code points of a token of whole characters.
   uint32_t num_characters(uint32_t token) const { return num_characters_[token]; }
+  /// Tokens of whole characters, `n` at most.
+  const std::vector<uint32_t>& AtMost(uint32_t n) const {
+    return at_most_[std::min<size_t>(n, at_most_.size() - 1)];
+  }
+  /// Code points of the longest such token.
+  uint32_t max_characters() const { return static_cast<uint32_t>(at_most_.size()) - 1; }
 
  private:
   std::array<std::vector<uint32_t>, 128> containing_;
@@ -42,6 +49,7 @@ class TokenClasses {
   std::vector<uint32_t> ascii_;
   std::vector<uint32_t> with_text_;
   std::vector<uint16_t> num_characters_;
+  std::vector<std::vector<uint32_t>> at_most_;
 };
 
 /// The valid UTF-8 sequences of several bytes. Source: RFC 3629, section 4.

@@ -37,6 +37,21 @@ TokenTrie TokenTrie::Build(std::vector<std::pair<std::string_view, uint32_t>> en
     trie.roots_.assign(256, kNone);
     for (uint32_t i = 0; i < trie.size(); i = trie.nodes_[i].subtree_end)
       trie.roots_[trie.nodes_[i].byte] = i;
+    trie.below_.resize(trie.size());
+    for (uint32_t i = trie.size(); i-- > 0;) {  // children come after their parents
+      Below& below = trie.below_[i];
+      const uint8_t byte = trie.nodes_[i].byte;
+      if (byte < 128) {
+        below.bytes[byte >> 6] |= 1ull << (byte & 63);
+      } else {
+        below.beyond_ascii = true;
+      }
+      for (uint32_t c = i + 1; c < trie.nodes_[i].subtree_end; c = trie.nodes_[c].subtree_end) {
+        below.bytes[0] |= trie.below_[c].bytes[0];
+        below.bytes[1] |= trie.below_[c].bytes[1];
+        below.beyond_ascii |= trie.below_[c].beyond_ascii;
+      }
+    }
   }
   return trie;
 }

@@ -3,6 +3,7 @@
 // leave a lexeme.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -36,14 +37,33 @@ class TokenTrie {
     return {values_.data() + nodes_[i].first_value,
             nodes_[nodes_[i].subtree_end].first_value - nodes_[i].first_value};
   }
+  /// A set of ASCII bytes.
+  using Ascii = std::array<uint64_t, 2>;
+  /// Whether every byte of node i and of all nodes below it is in the set; false where that is not
+  /// known.
+  bool AllWithin(uint32_t i, const Ascii& set) const {
+    if (below_.empty()) return false;  // a small trie: not worth knowing
+    const Below& below = below_[i];
+    return !below.beyond_ascii && (below.bytes[0] & ~set[0]) == 0 &&
+           (below.bytes[1] & ~set[1]) == 0;
+  }
   uint16_t max_depth() const { return max_depth_; }
   static constexpr uint32_t kNone = 0xffffffff;
   /// The child of `parent` (kNone: of the root) along `byte`, or kNone.
   uint32_t Child(uint32_t parent, uint8_t byte) const;
-  size_t memory_bytes() const { return nodes_.capacity() * sizeof(Node) + values_.capacity() * 4; }
+  size_t memory_bytes() const {
+    return nodes_.capacity() * sizeof(Node) + values_.capacity() * 4 +
+           below_.capacity() * sizeof(Below);
+  }
 
  private:
   std::vector<Node> nodes_;  // with a sentinel at the end
+  struct Below {
+    Ascii bytes{};
+    bool beyond_ascii = false;
+  };
+  std::vector<Below>
+      below_;  // bytes of each node's subtree, itself included; empty for small tries
   std::vector<uint32_t> values_;
   std::vector<uint32_t> roots_;  // by byte, for tries worth it
   uint16_t max_depth_ = 0;

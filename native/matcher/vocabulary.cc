@@ -11,6 +11,10 @@ namespace {
 
 /// Tables kept for lexemes to come.
 constexpr size_t kMaxStateTableBytes = size_t{256} << 20;
+/// Shared lexemes kept: far more than there are, were it not for hostile programs.
+constexpr size_t kMaxSharedLexemes = 4096;
+/// Unions kept: 16 KB each with 128,000 tokens.
+constexpr size_t kMaxUnions = 4096;
 
 }  // namespace
 
@@ -45,16 +49,15 @@ bool Vocabulary::IsEos(int32_t id) const {
 
 std::shared_ptr<LexemeTable> Vocabulary::Lexeme(const Program& program, uint32_t rule) {
   LexemeAutomaton automaton(program, rule);
-  const uint64_t hash = automaton.Hash();
+  if (!program.rules()[rule].shared())
+    return std::make_shared<LexemeTable>(std::move(automaton), *this);
+  std::string shape = LexemeAutomaton::Shape(program, rule);
   const std::lock_guard<std::mutex> lock(mutex_);
-  const auto [begin, end] = lexemes_.equal_range(hash);
-  for (auto it = begin; it != end; ++it) {
-    if (auto table = it->second.lock(); table && table->automaton() == automaton) return table;
-  }
-  std::erase_if(lexemes_, [](const auto& item) { return item.second.expired(); });
+  if (const auto it = lexemes_.find(shape); it != lexemes_.end()) return it->second;
+  automaton.Detach();
   auto table = std::make_shared<LexemeTable>(std::move(automaton), *this);
-  lexemes_.emplace(hash, table);
-  if (program.rules()[rule].shared()) kept_.push_back(table);
+  if (lexemes_.size() >= kMaxSharedLexemes) lexemes_.clear();  // those in use live on
+  lexemes_.emplace(std::move(shape), table);
   return table;
 }
 
@@ -73,6 +76,21 @@ void Vocabulary::AddStateTable(const std::string& future,
     state_table_bytes_ = table->memory_bytes() + future.size();
   }
   state_tables_.emplace(future, table);
+}
+
+std::shared_ptr<const TokenBitmap> Vocabulary::Union(Bitmaps bitmaps) {
+  std::sort(bitmaps.begin(), bitmaps.end());
+  const std::lock_guard<std::mutex> lock(union_mutex_);
+  if (const auto it = unions_.find(bitmaps); it != unions_.end()) return it->second;
+  auto all = std::make_shared<TokenBitmap>();
+  all->words.assign(num_words(), 0);
+  for (const auto& bitmap : bitmaps) {
+    for (size_t i = 0; i < all->words.size(); ++i) all->words[i] |= bitmap->words[i];
+  }
+  all->Recount();
+  if (unions_.size() >= kMaxUnions) unions_.clear();
+  unions_.emplace(std::move(bitmaps), all);
+  return all;
 }
 
 std::shared_ptr<Vocabulary> CreateVocabulary(std::shared_ptr<const Tokenizer> tokenizer,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "native/matcher/byte_set.h"
+#include "native/matcher/mask.h"
 #include "native/matcher/token_classes.h"
 #include "native/matcher/token_trie.h"
 #include "native/tokenizer/tokenizer.h"
@@ -38,13 +40,18 @@ class Vocabulary {
 
   const TokenClasses& classes() const { return *classes_; }
 
-  /// The table of a lexeme rule, shared by every grammar that contains an equal automaton
-  /// (compared, not only hashed).
+  /// The table of a lexeme rule. For rules flagged as shared it is the one of every grammar that
+  /// contains an equal automaton; others' refer to the program.
   std::shared_ptr<LexemeTable> Lexeme(const Program& program, uint32_t rule);
 
   /// State tables by the canonical form of the state's future, whatever the lexeme.
   std::shared_ptr<StateTable> FindStateTable(const std::string& future);
   void AddStateTable(const std::string& future, const std::shared_ptr<StateTable>& table);
+
+  /// The union of bitmaps that lexeme tables own (two or more, without repeats), made once for as
+  /// many grammars as need it.
+  using Bitmaps = std::vector<std::shared_ptr<const TokenBitmap>>;
+  std::shared_ptr<const TokenBitmap> Union(Bitmaps bitmaps);
 
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;
@@ -53,12 +60,12 @@ class Vocabulary {
   ByteSet producible_{};
   std::unique_ptr<const TokenClasses> classes_;
   std::mutex mutex_;
-  std::unordered_multimap<uint64_t, std::weak_ptr<LexemeTable>> lexemes_;
-  /// Lexemes flagged as shared stay for the life of the vocabulary.
-  std::vector<std::shared_ptr<LexemeTable>> kept_;
+  std::unordered_map<std::string, std::shared_ptr<LexemeTable>> lexemes_;  // by shape
   std::mutex state_mutex_;
   std::unordered_map<std::string, std::shared_ptr<StateTable>> state_tables_;
   size_t state_table_bytes_ = 0;
+  std::mutex union_mutex_;
+  std::map<Bitmaps, std::shared_ptr<const TokenBitmap>> unions_;
 };
 
 }  // namespace diecast
