@@ -30,7 +30,7 @@ export function compileRegex(pattern: string, options: CompileOptions = {}): Com
     const lexeme = textLexeme(node.dfa, "regex");
     if (lexeme.isEmpty) throw new DiecastError("GRAMMAR_INVALID", "no text matches the pattern");
     root = builder.addLexeme(lexeme);
-  } else root = lowerGrammar([{ name: "regex", place: "", body: node, options: {} }], 0, builder);
+  } else root = lowerGrammar([{ name: "regex", place: "", body: node, options: {} }], 0, builder, budget);
   const { program, stats } = finishGrammar(builder, root, limits.maxStates);
   return { program, stats: { ...stats, compileMs: budget.elapsedMs } };
 }

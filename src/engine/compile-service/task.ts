@@ -91,7 +91,7 @@ export function allowedMs(task: CompileTask): number {
       return task.options.schema?.limits?.maxMs ?? DEFAULT_BUDGET.maxMs;
     case "ebnf":
     case "choice":
-      return DEFAULT_BUDGET.maxMs;
+      return task.options.limits?.maxMs ?? DEFAULT_BUDGET.maxMs;
   }
 }
 

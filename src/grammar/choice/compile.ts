@@ -2,26 +2,34 @@
 
 import { DiecastError } from "../../errors.ts";
 import { ProgramBuilder } from "../../fsm/program-builder.ts";
-import { DEFAULT_BUDGET } from "../budget.ts";
+import { Budget, DEFAULT_BUDGET } from "../budget.ts";
 import { type CompiledGrammar, finishGrammar, type GrammarWarning } from "../compiled-grammar.ts";
 import { isWellFormed } from "../json/value.ts";
 import { enumLexeme } from "../lexeme/enum.ts";
 
 export interface ChoiceOptions {
-  readonly limits?: { readonly maxEntries?: number; readonly maxBytes?: number; readonly maxStates?: number };
+  readonly limits?: {
+    readonly maxEntries?: number;
+    readonly maxBytes?: number;
+    readonly maxStates?: number;
+    readonly maxMs?: number;
+  };
 }
 
 const DEFAULT_MAX_ENTRIES = 1_000_000;
+/** A power of two. */
+const ENTRIES_BETWEEN_LOOKS = 4096;
 const DEFAULT_MAX_BYTES = 16 << 20;
 
 /** @throws {DiecastError} GRAMMAR_INVALID for an empty list or an entry that is no text (`pointer`); GRAMMAR_TOO_LARGE past a limit. */
 export function compileChoice(texts: readonly string[], options: ChoiceOptions = {}): CompiledGrammar {
-  const startMs = performance.now();
   const {
     maxEntries = DEFAULT_MAX_ENTRIES,
     maxBytes = DEFAULT_MAX_BYTES,
     maxStates = DEFAULT_BUDGET.maxStates,
+    maxMs = DEFAULT_BUDGET.maxMs,
   } = options.limits ?? {};
+  const clock = new Budget({ maxMs });
   if (!Array.isArray(texts)) throw new DiecastError("GRAMMAR_INVALID", "a choice is a list of texts", { pointer: "" });
   if (texts.length === 0)
     throw new DiecastError("GRAMMAR_INVALID", "a choice needs at least one text", { pointer: "" });
@@ -36,19 +44,21 @@ export function compileChoice(texts: readonly string[], options: ChoiceOptions =
         pointer: `/${i}`,
       });
     }
+    if ((i & (ENTRIES_BETWEEN_LOOKS - 1)) === 0) clock.checkTime();
     const bytes = encoder.encode(text);
     numBytes += bytes.length;
     if (numBytes > maxBytes) throw tooLarge("bytes", numBytes, maxBytes);
     return bytes;
   });
   const builder = new ProgramBuilder();
+  clock.checkTime();
   const { program, stats } = finishGrammar(builder, builder.addLexeme(enumLexeme(encoded, "choice")), maxStates);
   const warnings: GrammarWarning[] = [];
   const repeated = texts.length - new Set(texts).size;
   if (repeated > 0) warnings.push({ message: `${repeated} of the texts are repeated` });
   return {
     program,
-    stats: { ...stats, compileMs: performance.now() - startMs, numSources: texts.length },
+    stats: { ...stats, compileMs: clock.elapsedMs, numSources: texts.length },
     metadata: [],
     warnings,
   };

@@ -6,7 +6,7 @@
  */
 
 import { ProgramBuilder } from "../../fsm/program-builder.ts";
-import { DEFAULT_BUDGET } from "../budget.ts";
+import { Budget, DEFAULT_BUDGET } from "../budget.ts";
 import { type CompiledGrammar, finishGrammar, type GrammarWarning, type RuleMetadata } from "../compiled-grammar.ts";
 import { type GrammarRule, referencesOf } from "./grammar.ts";
 import type { EbnfLimits } from "./limits.ts";
@@ -17,7 +17,7 @@ import { TokenNames, type TokenOptions } from "./token-names.ts";
 export interface EbnfOptions extends TokenOptions {
   /** The rule that a text must match. Default `root`. */
   readonly rootRule?: string;
-  readonly limits?: Partial<EbnfLimits & { readonly maxStates: number }>;
+  readonly limits?: Partial<EbnfLimits & { readonly maxStates: number; readonly maxMs: number }>;
 }
 
 /**
@@ -25,21 +25,23 @@ export interface EbnfOptions extends TokenOptions {
  *   SCHEMA_UNSATISFIABLE when no text matches.
  */
 export function compileEbnf(text: string, options: EbnfOptions = {}): CompiledGrammar {
-  const startMs = performance.now();
+  const { maxMs = DEFAULT_BUDGET.maxMs } = options.limits ?? {};
+  const clock = new Budget({ maxMs });
   const rules: GrammarRule[] = [];
   const root = parseEbnf(text, rules, {
     rootRule: options.rootRule,
     limits: options.limits,
     tokens: new TokenNames(options),
+    clock,
   });
   // Lowering rewrites bodies, so this comes first.
   const warnings = unusedRules(rules, root);
   const builder = new ProgramBuilder();
-  const id = lowerGrammar(rules, root, builder);
+  const id = lowerGrammar(rules, root, builder, clock);
   const { program, stats } = finishGrammar(builder, id, options.limits?.maxStates ?? DEFAULT_BUDGET.maxStates);
   return {
     program,
-    stats: { ...stats, compileMs: performance.now() - startMs, numSources: rules.length },
+    stats: { ...stats, compileMs: clock.elapsedMs, numSources: rules.length },
     metadata: ruleMetadata(rules),
     warnings,
   };

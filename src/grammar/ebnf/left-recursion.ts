@@ -18,6 +18,7 @@ import { DiecastError } from "../../errors.ts";
 import type { ProgramBuilder } from "../../fsm/program-builder.ts";
 import { EDGE_KIND, EDGE_QUAD, edgeIncrements, edgeKind, Rule, type RuleId } from "../../fsm/rule.ts";
 import { determinizeRule } from "./determinize-rule.ts";
+import type { Clock } from "./limits.ts";
 import type { Networks } from "./networks.ts";
 import { components } from "./rule-graph.ts";
 import { jumpTailCalls } from "./tail-calls.ts";
@@ -35,13 +36,14 @@ export class CountedLeftRecursion extends DiecastError {
 /** States of all versions together. */
 const MAX_STATES = 1_000_000;
 
-export function removeLeftRecursion(networks: Networks, builder: ProgramBuilder): void {
-  new Remover(networks, builder).run();
+export function removeLeftRecursion(networks: Networks, builder: ProgramBuilder, clock: Clock): void {
+  new Remover(networks, builder, clock).run();
 }
 
 class Remover {
   private readonly networks: Networks;
   private readonly builder: ProgramBuilder;
+  private readonly clock: Clock;
   private readonly nullable = new Set<RuleId>();
   /** The cycle that a network belongs to. */
   private readonly cycleOf = new Map<RuleId, readonly RuleId[]>();
@@ -51,8 +53,9 @@ class Remover {
   private readonly joined = new Map<readonly RuleId[], Joined>();
   private numStates = 0;
 
-  constructor(networks: Networks, builder: ProgramBuilder) {
+  constructor(networks: Networks, builder: ProgramBuilder, clock: Clock) {
     this.networks = networks;
+    this.clock = clock;
     this.builder = builder;
     this.findNullable();
     this.findCycles();
@@ -62,6 +65,7 @@ class Remover {
     const rules = new Map<RuleId, Rule>();
     for (const id of this.networks.drafts.keys()) this.work.push({ id, network: id, isPositive: false });
     for (let job = this.work.pop(); job !== undefined; job = this.work.pop()) {
+      this.clock.checkTime();
       const cycle = this.cycleOf.get(job.network);
       const rule = cycle === undefined ? this.plain(job.network, job.isPositive) : this.unrolled(job, cycle);
       this.numStates += rule.numStates;
@@ -69,7 +73,10 @@ class Remover {
       rules.set(job.id, rule);
     }
     jumpTailCalls(rules);
-    for (const [id, rule] of rules) this.builder.define(id, determinizeRule(rule));
+    for (const [id, rule] of rules) {
+      this.clock.checkTime();
+      this.builder.define(id, determinizeRule(rule));
+    }
   }
 
   private isNullable(id: RuleId): boolean {

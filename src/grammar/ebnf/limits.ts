@@ -1,7 +1,11 @@
 /** Bounds and errors of the EBNF reader. */
 
 import { DiecastError } from "../../errors.ts";
+import type { Budget } from "../budget.ts";
 import type { Place } from "./grammar.ts";
+
+/** What ends a compilation that takes too long: every loop over rules and nodes looks at it. */
+export type Clock = Pick<Budget, "checkTime">;
 
 export interface EbnfLimits {
   /** UTF-8 bytes of the text. */

@@ -24,6 +24,7 @@ import {
   textOf,
 } from "./grammar.ts";
 import { CountedLeftRecursion, removeLeftRecursion } from "./left-recursion.ts";
+import type { Clock } from "./limits.ts";
 import { loopLinearRules } from "./linear-recursion.ts";
 import { Networks } from "./networks.ts";
 import { type Domain, type Regulars, shortestCompletions, withoutEmpty } from "./regular.ts";
@@ -39,6 +40,8 @@ const WRITTEN: WritingLimits = { copies: 12, nodes: 400 };
 const WRITTEN_IN_CYCLES: WritingLimits = { copies: 256, nodes: 20_000 };
 /** Nodes written in all, copies counted. */
 const MAX_NODES = 2_000_000;
+/** A power of two. */
+const NODES_BETWEEN_LOOKS = 256;
 /** Choices of this many texts are one automaton without further thought. */
 const MIN_TEXT_LIST = 64;
 /** Literals of a choice up to this many need no automaton. */
@@ -49,15 +52,20 @@ const MAX_ENDING_LEXEMES = 4;
 const encoder = new TextEncoder();
 
 /** Lowers `rules` into `builder` and returns the id of the root's rule. The rules' bodies are rewritten on the way. */
-export function lowerGrammar(rules: readonly GrammarRule[], root: number, builder: ProgramBuilder): RuleId {
+export function lowerGrammar(
+  rules: readonly GrammarRule[],
+  root: number,
+  builder: ProgramBuilder,
+  clock: Clock,
+): RuleId {
   loopLinearRules(rules);
-  const limits = new RuleLimits(rules);
+  const limits = new RuleLimits(rules, clock);
   try {
-    return new GrammarLowering(rules, limits, builder, WRITTEN).lower(root);
+    return new GrammarLowering(rules, limits, builder, WRITTEN, clock).lower(root);
   } catch (error) {
     // What the first try declared in the builder is reachable from nowhere.
     if (!(error instanceof CountedLeftRecursion)) throw error;
-    return new GrammarLowering(rules, limits, builder, WRITTEN_IN_CYCLES).lower(root);
+    return new GrammarLowering(rules, limits, builder, WRITTEN_IN_CYCLES, clock).lower(root);
   }
 }
 
@@ -70,10 +78,18 @@ class GrammarLowering {
   private readonly ids: (RuleId | undefined)[];
   private readonly queue: number[] = [];
   private readonly writing: WritingLimits;
+  private readonly clock: Clock;
   private readonly sizes = new Map<GrammarNode, number>();
   private numNodes = 0;
 
-  constructor(rules: readonly GrammarRule[], limits: RuleLimits, builder: ProgramBuilder, writing: WritingLimits) {
+  constructor(
+    rules: readonly GrammarRule[],
+    limits: RuleLimits,
+    builder: ProgramBuilder,
+    writing: WritingLimits,
+    clock: Clock,
+  ) {
+    this.clock = clock;
     this.rules = rules;
     this.builder = builder;
     this.limits = limits;
@@ -85,7 +101,7 @@ class GrammarLowering {
   lower(root: number): RuleId {
     const id = this.ruleId(root);
     for (let rule = this.queue.pop(); rule !== undefined; rule = this.queue.pop()) this.draftRule(rule);
-    removeLeftRecursion(this.networks, this.builder);
+    removeLeftRecursion(this.networks, this.builder, this.clock);
     return id;
   }
 
@@ -182,6 +198,7 @@ class GrammarLowering {
 
   /** Adds what `node` matches between two states. Recursion is bounded by the depth of trees. */
   private add(rule: Rule, node: GrammarNode, from: number, to: number): void {
+    if ((this.numNodes & (NODES_BETWEEN_LOOKS - 1)) === 0) this.clock.checkTime();
     if (++this.numNodes > MAX_NODES) {
       throw new DiecastError("GRAMMAR_TOO_LARGE", `the grammar's repetitions expand to more than ${MAX_NODES} nodes`, {
         given: this.numNodes,

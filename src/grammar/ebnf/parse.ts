@@ -19,7 +19,7 @@ import {
   sequenceOf,
   textOf,
 } from "./grammar.ts";
-import { DEFAULT_EBNF_LIMITS, type EbnfLimits } from "./limits.ts";
+import { type Clock, DEFAULT_EBNF_LIMITS, type EbnfLimits } from "./limits.ts";
 import { isMacroName, type MacroContext, macroNode } from "./macros.ts";
 import { Scanner } from "./scan.ts";
 import type { TokenNames } from "./token-names.ts";
@@ -29,7 +29,11 @@ export interface EbnfParseOptions {
   readonly rootRule?: string | undefined;
   readonly limits?: Partial<EbnfLimits> | undefined;
   readonly tokens: TokenNames;
+  readonly clock?: Clock | undefined;
 }
+
+/** A power of two. */
+const NODES_BETWEEN_LOOKS = 1024;
 
 /** An alternative without elements: the empty text, but other than `""` not by itself a body. */
 const LEFT_OUT: GrammarNode = { kind: "sequence", items: [] };
@@ -55,6 +59,7 @@ class Parser implements MacroContext {
   readonly tokens: TokenNames;
   private readonly rules: GrammarRule[];
   private readonly limits: EbnfLimits;
+  private readonly clock: Clock | undefined;
   /** Index in `rules` by name; rules of other texts stay invisible. */
   private readonly indexOf = new Map<string, number>();
   private depth = 0;
@@ -64,6 +69,7 @@ class Parser implements MacroContext {
     this.scanner = new Scanner(text, limits);
     this.rules = rules;
     this.limits = limits;
+    this.clock = options.clock;
     this.tokens = options.tokens;
   }
 
@@ -201,6 +207,7 @@ class Parser implements MacroContext {
   private element(): GrammarNode | undefined {
     const { scanner } = this;
     const next = scanner.peek();
+    if ((this.numNodes & (NODES_BETWEEN_LOOKS - 1)) === 0) this.clock?.checkTime();
     if (++this.numNodes > this.limits.maxNodes) throw tooLarge("nodes", this.numNodes, this.limits.maxNodes);
     switch (next) {
       case '"':

@@ -16,8 +16,9 @@ export interface RegexFlags {
   readonly dotAll?: boolean;
 }
 
-/** Patterns of more states become trees if they can. */
+/** Patterns of more states become trees if they can; those that are long only because much is written stay automata. */
 const MAX_AUTOMATON_SIZE = 2000;
+const MAX_TREE_SIZE = 2000;
 
 /** @throws {DiecastError} REGEX_* and GRAMMAR_TOO_LARGE. */
 export function regexNode(source: string, flags: RegexFlags = {}): GrammarNode {
@@ -42,7 +43,20 @@ function wholeTree(node: RegexNode): GrammarNode | undefined {
   let inner = node;
   for (let found = stripStart(inner); found.anchored; found = stripStart(inner)) inner = found.rest;
   for (let found = stripEnd(inner); found.anchored; found = stripEnd(inner)) inner = found.rest;
-  return treeOf(inner);
+  return writtenSize(inner) > MAX_TREE_SIZE ? undefined : treeOf(inner);
+}
+
+/** Nodes as they stand. */
+function writtenSize(node: RegexNode): number {
+  switch (node.kind) {
+    case "sequence":
+    case "choice":
+      return node.items.reduce((sum, item) => sum + writtenSize(item), 1);
+    case "repeat":
+      return writtenSize(node.item) + 1;
+    default:
+      return 1;
+  }
 }
 
 /** Recursion is bounded by the parser's limit of nesting. */

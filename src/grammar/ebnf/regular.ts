@@ -15,6 +15,7 @@ import { Dfa } from "../../fsm/dfa.ts";
 import { minimize } from "../../fsm/minimize.ts";
 import { Nfa } from "../../fsm/nfa.ts";
 import type { GrammarNode, GrammarRule } from "./grammar.ts";
+import type { Clock } from "./limits.ts";
 import { callComponents } from "./rule-graph.ts";
 
 export type Domain = "text" | "tokens";
@@ -36,6 +37,7 @@ const TOKEN_UNIVERSE: CharSet = [0, 0x7ffffffe];
 
 export class Regulars {
   readonly domain: Domain;
+  private readonly clock: Clock;
   /** By rule, "undefined" when it has none. */
   private readonly ruleDfas: (Dfa | undefined)[];
   private readonly nodeDfas = new Map<GrammarNode, Dfa | undefined>();
@@ -48,10 +50,12 @@ export class Regulars {
   constructor(
     rules: readonly GrammarRule[],
     domain: Domain,
+    clock: Clock,
     finishRule: (rule: number, body: Dfa) => Dfa | undefined = (_, body) => body,
     isRequired: (rule: number) => boolean = () => false,
   ) {
     this.domain = domain;
+    this.clock = clock;
     this.ruleDfas = new Array<Dfa | undefined>(rules.length).fill(undefined);
     for (const { members, isCycle } of callComponents(rules)) {
       if (isCycle) continue;
@@ -82,6 +86,7 @@ export class Regulars {
   private tryBuild(node: GrammarNode, effort: Effort): Dfa | undefined {
     const fuel = this.required ? effort.fuel : Math.min(effort.fuel, this.fuel);
     if (fuel <= 0) return undefined;
+    this.clock.checkTime();
     try {
       const nfa = new Nfa(4 * effort.maxNfaStates);
       this.write(nfa, node, nfa.start, nfa.end);

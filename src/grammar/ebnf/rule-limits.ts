@@ -10,6 +10,7 @@
 import { DiecastError } from "../../errors.ts";
 import type { Dfa } from "../../fsm/dfa.ts";
 import { type GrammarNode, type GrammarRule, referencesOf } from "./grammar.ts";
+import type { Clock } from "./limits.ts";
 import { nullableNodes } from "./nullable.ts";
 import { type Domain, Regulars, shortestOnly, upToLimit } from "./regular.ts";
 
@@ -27,16 +28,19 @@ export class RuleLimits {
   /** Whether a tree matches the empty text (or no tokens). */
   readonly isNullable: (node: GrammarNode) => boolean;
   private readonly rules: readonly GrammarRule[];
+  private readonly clock: Clock;
   private readonly limited = new Map<number, LimitedRule>();
 
-  constructor(rules: readonly GrammarRule[]) {
+  constructor(rules: readonly GrammarRule[], clock: Clock) {
     this.rules = rules;
+    this.clock = clock;
     this.isNullable = nullableNodes(rules);
     const required = reachableFrom(rules, (rule) => isTextOption(rules[rule]!));
     const finished = new Set<number>();
     this.regulars = new Regulars(
       rules,
       "text",
+      clock,
       (rule, body) => {
         finished.add(rule);
         return this.finishText(rule, body);
@@ -71,6 +75,7 @@ export class RuleLimits {
     new Regulars(
       rules,
       "tokens",
+      this.clock,
       (index, body) => {
         const limit = rules[index]!.options.maxTokens;
         if (limit === undefined) return body;

@@ -53,7 +53,7 @@ export function compileStructuralTag(tag: unknown, options: StructuralTagOptions
   });
   const { format, pointer } = formatOf(value, schema.limits);
   const root = rules.push({ name: "structural_tag", place: "", body: tree.read(format, pointer), options: {} }) - 1;
-  const id = lowerGrammar(rules, root, builder);
+  const id = lowerGrammar(rules, root, builder, budget);
   const { program, stats } = finishGrammar(builder, id, schema.limits.maxStates);
   return {
     program,

@@ -190,11 +190,11 @@ export class FormatTree {
 
   private grammar(reader: FormatReader): GrammarNode {
     reader.allow("grammar");
-    const { rules, tokens, ebnfLimits } = this.context;
+    const { rules, tokens, ebnfLimits, budget } = this.context;
     const text = reader.text("grammar");
     return atPointer(reader.at("grammar"), () => ({
       kind: "ref",
-      rule: parseEbnf(text, rules, { tokens, limits: ebnfLimits }),
+      rule: parseEbnf(text, rules, { tokens, limits: ebnfLimits, clock: budget }),
     }));
   }
 

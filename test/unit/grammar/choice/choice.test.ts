@@ -30,3 +30,10 @@ test("repeated texts are a warning, an empty list and lone surrogates are errors
     expect.objectContaining({ code: "GRAMMAR_INVALID" }),
   );
 });
+
+test("a deadline ends a compilation with a coded error", () => {
+  const texts = Array.from({ length: 20_000 }, (_, i) => `${i * 7919}`);
+  expect(() => compileChoice(texts, { limits: { maxMs: 0 } })).toThrow(
+    expect.objectContaining({ code: "GRAMMAR_TOO_LARGE", detail: expect.objectContaining({ unit: "ms" }) }),
+  );
+});

@@ -148,3 +148,13 @@ test("random texts end in a program or in a coded error", { timeout: 120_000 }, 
   }
   expect(compiled).toBeGreaterThan(50);
 });
+
+test("a deadline ends a compilation with a coded error", () => {
+  const grammar = `root ::= ${Array.from({ length: 200 }, (_, i) => `r${i}`).join(" | ")}\n${Array.from(
+    { length: 200 },
+    (_, i) => `r${i} ::= "(" r${(i * 7) % 200} ")" | r${(i * 3) % 200} "x" | "${i}"`,
+  ).join("\n")}`;
+  expect(() => compileEbnf(grammar, { limits: { maxMs: 0 } })).toThrow(
+    expect.objectContaining({ code: "GRAMMAR_TOO_LARGE", detail: expect.objectContaining({ limit: 0, unit: "ms" }) }),
+  );
+});
