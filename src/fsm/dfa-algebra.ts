@@ -1,7 +1,7 @@
 /** The Boolean algebra of regular languages, on automata. Results are canonical (see dfa.ts). */
 
 import { commonRefinement } from "./alphabet.ts";
-import { DEFAULT_FSM_LIMITS, Dfa, everything, type FsmLimits, tooManyStates } from "./dfa.ts";
+import { DEFAULT_FSM_LIMITS, Dfa, everything, type FsmLimits, tooManyStates, trim } from "./dfa.ts";
 import { minimize } from "./minimize.ts";
 
 export function intersect(a: Dfa, b: Dfa, limits: FsmLimits = DEFAULT_FSM_LIMITS): Dfa {
@@ -10,6 +10,31 @@ export function intersect(a: Dfa, b: Dfa, limits: FsmLimits = DEFAULT_FSM_LIMITS
 
 export function union(a: Dfa, b: Dfa, limits: FsmLimits = DEFAULT_FSM_LIMITS): Dfa {
   return product(a, b, (inA, inB) => inA || inB, limits);
+}
+
+/** The texts that an automaton accepts, or all others. */
+export interface Condition {
+  readonly dfa: Dfa;
+  readonly negated: boolean;
+}
+
+/** Intermediate results of this many states are minimized before they are combined any further. */
+const MAX_UNMINIMIZED = 4000;
+
+/** The texts that meet all conditions, of which there is one at least. */
+export function intersectAll(conditions: readonly Condition[], limits: FsmLimits = DEFAULT_FSM_LIMITS): Dfa {
+  const sorted = [...conditions].sort(
+    (a, b) => Number(a.negated) - Number(b.negated) || a.dfa.numStates - b.dfa.numStates,
+  );
+  // Invariant: there is one condition at least.
+  const [first, ...others] = sorted as [Condition, ...Condition[]];
+  let result = first.negated ? complement(first.dfa, limits) : first.dfa;
+  if (others.length === 0) return result;
+  for (const { dfa, negated } of others) {
+    if (result.numStates > MAX_UNMINIMIZED) result = minimize(result);
+    result = trim(joint(result, dfa, (inA, inB) => inA && inB !== negated, limits));
+  }
+  return minimize(result);
 }
 
 /** The texts of `a` that are not in `b`. */
@@ -73,8 +98,12 @@ class Pairs {
   }
 }
 
-/** Runs both automata side by side. A side that has died stays dead (-1) while the other can still decide. */
 function product(a: Dfa, b: Dfa, verdict: Verdict, limits: FsmLimits): Dfa {
+  return minimize(joint(a, b, verdict, limits));
+}
+
+/** Runs both automata side by side. A side that has died stays dead (-1) while the other can still decide. */
+function joint(a: Dfa, b: Dfa, verdict: Verdict, limits: FsmLimits): Dfa {
   const { alphabet, left, right } = commonRefinement(a.alphabet, b.alphabet);
   const k = alphabet.numClasses;
   const aAloneCounts = verdict(true, false);
@@ -103,5 +132,5 @@ function product(a: Dfa, b: Dfa, verdict: Verdict, limits: FsmLimits): Dfa {
       next[at++] = isDead ? -1 : pairs.idOf(toA, toB);
     }
   }
-  return minimize(new Dfa(alphabet, Uint8Array.from(accepting), next.slice(0, accepting.length * k)));
+  return new Dfa(alphabet, Uint8Array.from(accepting), next.slice(0, accepting.length * k));
 }

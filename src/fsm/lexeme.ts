@@ -25,6 +25,12 @@ export interface LexemeTable {
   readonly distances: Uint32Array | undefined;
 }
 
+/** About how much memory a lexeme holds. */
+export function tableBytes({ table }: { readonly table: LexemeTable }): number {
+  const { states, byteEdges, literalEdges, distances } = table;
+  return states.byteLength + byteEdges.byteLength + literalEdges.byteLength + (distances?.byteLength ?? 0);
+}
+
 export interface LexemeOptions {
   readonly counter?: Counter | undefined;
   readonly shared?: boolean;

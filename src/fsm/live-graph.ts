@@ -12,6 +12,8 @@ export const UNBOUNDED = 0xffffffff;
 
 export class LiveGraph {
   numStates = 0;
+  /** Whether no call was denied. */
+  isWhole = true;
   /** 1 for states that lie on a path from the start to acceptance. */
   live = new Uint8Array(64);
   /** Edge offsets (into `rule.edges`) by source, in order of insertion; state s owns [outStart[s], outStart[s + 1]). Dead edges are left out. */
@@ -60,6 +62,7 @@ export class LiveGraph {
       inStart[s]! += inStart[s - 1]!;
     }
     closed[numClosed] = -1;
+    this.isWhole = numClosed === 0;
     for (let e = 0, i = 0; e < edges.length; e += EDGE_QUAD.size) {
       if (e === closed[i]) {
         i++;

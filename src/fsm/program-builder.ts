@@ -109,7 +109,8 @@ export class ProgramBuilder {
 
   /** @throws {DiecastError} SCHEMA_UNSATISFIABLE when no text matches `root`. */
   finish(root: RuleId): FinishedProgram {
-    const productive = new ProductiveRules(this.slots.map((slot) => slot.definition)).search(root);
+    const rules = new ProductiveRules(this.slots.map((slot) => slot.definition));
+    const productive = rules.search(root);
     if (productive[root] !== 1) throw new DiecastError("SCHEMA_UNSATISFIABLE", "no value satisfies this grammar");
 
     const sections = scratchSections;
@@ -142,7 +143,8 @@ export class ProgramBuilder {
         pushRule(ruleWords, placement, flags, definition.counter, distancesAt, 0);
       } else {
         scratchGraph.load(definition, isCallable);
-        const distances = definition.counter === undefined ? undefined : scratchGraph.distances();
+        const distances =
+          definition.counter === undefined ? undefined : (rules.distances.get(order[i]!) ?? scratchGraph.distances());
         const { registers } = definition;
         const slots = registers && scratchGraph.liveSlots(registers.slots);
         const placement = encodeRule(definition, scratchGraph, distances, sections, finalId, slots?.numbers);
@@ -234,29 +236,39 @@ function assemble(ruleWords: readonly number[], sections: ProgramSections): Fini
   return { program, stats };
 }
 
+/** Scratch of the search: one list for all states and edges of the rules that are looked at, and which states were reached. */
+let linkScratch = new Int32Array(1024);
+let reachedScratch = new Uint8Array(1024);
+
 /** The forward search described above. Only what the root can reach is looked at. */
 class ProductiveRules {
   private readonly definitions: readonly (Rule | Lexeme | undefined)[];
   /** 1 for rules known to match some text. */
   private readonly productive: Uint8Array;
-  private readonly started: Uint8Array;
-  /** Edges by source state, per started rule, and the states reached so far. */
-  private readonly outEdges: (number[] | undefined)[][];
-  private readonly reached: Uint8Array[];
+  /** Where a started rule's states begin among all states; -1 for rules that are not started. */
+  private readonly offsets: Int32Array;
+  /** First edge of each state, then the next edge of each edge of the rule: positions in `rule.edges` plus 1, 0 at the end. */
+  private links = linkScratch;
+  /** Where a started rule's links begin. */
+  private readonly linkOffsets: Int32Array;
+  private reached = reachedScratch;
+  private numStates = 0;
+  private numLinks = 0;
   /** (rule, return state) pairs that wait for a rule to become productive. */
-  private readonly waiting: number[][];
+  private readonly waiting: (number[] | undefined)[];
   /** (rule, state) pairs to be expanded. */
   private readonly work: number[] = [];
   /** Counted rules whose acceptance was reached, but whose counts have not been examined since they last grew. */
   private readonly toCount = new Set<number>();
+  /** Those of rules that had nothing more to wait for when they were examined. */
+  readonly distances = new Map<number, Uint32Array>();
 
   constructor(definitions: readonly (Rule | Lexeme | undefined)[]) {
     this.definitions = definitions;
     this.productive = new Uint8Array(definitions.length);
-    this.started = new Uint8Array(definitions.length);
-    this.outEdges = new Array(definitions.length);
-    this.reached = new Array(definitions.length);
-    this.waiting = new Array(definitions.length);
+    this.offsets = new Int32Array(definitions.length).fill(-1);
+    this.linkOffsets = new Int32Array(definitions.length);
+    this.waiting = new Array<number[] | undefined>(definitions.length);
   }
 
   search(root: RuleId): Uint8Array {
@@ -269,31 +281,49 @@ class ProductiveRules {
   }
 
   private startRule(id: number): void {
-    if (this.started[id] === 1) return;
-    this.started[id] = 1;
+    if (this.offsets[id] !== -1) return;
     const definition = this.definitions[id];
     assertInvariant(definition !== undefined, `rule ${id} was declared but never defined`);
+    this.offsets[id] = this.numStates;
+    this.linkOffsets[id] = this.numLinks;
     if (definition instanceof Lexeme) {
       if (!definition.isEmpty) this.markProductive(id);
       return;
     }
-    const out: (number[] | undefined)[] = new Array(definition.numStates);
+    const { numStates, edges } = definition;
+    const firstLink = this.numLinks;
+    this.numLinks += numStates + edges.length / EDGE_QUAD.size;
+    this.numStates += numStates;
+    this.grow();
+    const { links } = this;
+    links.fill(0, firstLink, firstLink + numStates);
     // Invariant: quads are complete and name existing states (Rule.assertWellFormed).
-    for (let e = 0; e < definition.edges.length; e += EDGE_QUAD.size) {
-      const from = definition.edges[e]!;
-      const list = out[from];
-      if (list === undefined) out[from] = [e];
-      else list.push(e);
+    for (let e = 0, link = firstLink + numStates; e < edges.length; e += EDGE_QUAD.size, link++) {
+      const from = firstLink + edges[e]!;
+      links[link] = links[from]!;
+      links[from] = e + 1;
     }
-    this.outEdges[id] = out;
-    this.reached[id] = new Uint8Array(definition.numStates);
+    this.reached.fill(0, this.numStates - numStates, this.numStates);
     this.reach(id, definition.start);
   }
 
+  private grow(): void {
+    if (this.numLinks > this.links.length) {
+      linkScratch = new Int32Array(Math.max(this.numLinks, 2 * this.links.length));
+      linkScratch.set(this.links);
+      this.links = linkScratch;
+    }
+    if (this.numStates > this.reached.length) {
+      reachedScratch = new Uint8Array(Math.max(this.numStates, 2 * this.reached.length));
+      reachedScratch.set(this.reached);
+      this.reached = reachedScratch;
+    }
+  }
+
   private reach(id: number, state: number): void {
-    const reached = this.reached[id]!;
-    if (reached[state] === 1) return;
-    reached[state] = 1;
+    const at = this.offsets[id]! + state;
+    if (this.reached[at] === 1) return;
+    this.reached[at] = 1;
     this.work.push(id, state);
   }
 
@@ -302,20 +332,24 @@ class ProductiveRules {
       const state = this.work.pop()!;
       const id = this.work.pop()!;
       const rule = this.definitions[id] as Rule;
-      if (rule.counter !== undefined) this.toCount.add(id);
-      else if (rule.accepting[state]) this.markProductive(id);
-      for (const e of this.outEdges[id]![state] ?? []) {
-        const target = rule.edges[e + EDGE_QUAD.target]!;
-        if (edgeKind(rule.edges[e + EDGE_QUAD.info]!) !== EDGE_KIND.call) {
+      const { edges } = rule;
+      if (rule.accepting[state]) {
+        if (rule.counter === undefined) this.markProductive(id);
+        else this.toCount.add(id);
+      }
+      const firstLink = this.linkOffsets[id]!;
+      const nextOf = firstLink + rule.numStates - 1 / EDGE_QUAD.size;
+      for (let link = this.links[firstLink + state]!; link !== 0; link = this.links[nextOf + link / EDGE_QUAD.size]!) {
+        const e = link - 1;
+        const target = edges[e + EDGE_QUAD.target]!;
+        if (edgeKind(edges[e + EDGE_QUAD.info]!) !== EDGE_KIND.call) {
           this.reach(id, target);
           continue;
         }
-        const callee = rule.edges[e + EDGE_QUAD.argument]!;
+        const callee = edges[e + EDGE_QUAD.argument]!;
         this.startRule(callee);
-        if (this.productive[callee] === 1) {
-          this.reach(id, target);
-          if (rule.counter !== undefined) this.toCount.add(id);
-        } else {
+        if (this.productive[callee] === 1) this.reach(id, target);
+        else {
           const waiting = this.waiting[callee];
           if (waiting === undefined) this.waiting[callee] = [id, target];
           else waiting.push(id, target);
@@ -340,6 +374,7 @@ class ProductiveRules {
         (registers === undefined ||
           areRegistersSatisfiable(least, most, counter!, registers, scratchGraph.liveSlots(registers.slots)));
       if (isSatisfiable) this.markProductive(id);
+      if (isSatisfiable && scratchGraph.isWhole) this.distances.set(id, distances);
     }
   }
 

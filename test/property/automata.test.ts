@@ -13,18 +13,19 @@ import {
   subtractSet,
   unionOf,
 } from "../../src/fsm/char-set.ts";
+import { commonText } from "../../src/fsm/common-text.ts";
 import { determinize } from "../../src/fsm/determinize.ts";
 import { Dfa, lengthDfa, trim } from "../../src/fsm/dfa.ts";
 import {
   complement,
   difference,
   intersect,
+  intersectAll,
   isEmptyLanguage,
   isEquivalent,
   isSubset,
   union,
 } from "../../src/fsm/dfa-algebra.ts";
-import { commonText, intersectAll } from "../../src/fsm/dfa-product.ts";
 import { lengthSets } from "../../src/fsm/length-sets.ts";
 import { minimize } from "../../src/fsm/minimize.ts";
 import { Nfa } from "../../src/fsm/nfa.ts";

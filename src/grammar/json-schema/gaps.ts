@@ -6,6 +6,7 @@
  */
 
 import type { Rule, RuleId } from "../../fsm/rule.ts";
+import { utf8Of } from "../utf8.ts";
 
 /**
  * - `flexible`: every gap may hold bounded whitespace, or none.
@@ -19,12 +20,18 @@ export type GapPlace = "inside" | "beforeColon" | "afterColon" | "beforeComma" |
 
 export class Gaps {
   readonly #policy: WhitespacePolicy;
-  readonly #whitespace: () => RuleId;
+  readonly #makeWhitespace: () => RuleId;
+  #whitespaceRule: RuleId | undefined;
 
   /** @param whitespace Gives the rule of bounded whitespace (the empty text included); called for `flexible` only. */
   constructor(policy: WhitespacePolicy, whitespace: () => RuleId) {
     this.#policy = policy;
-    this.#whitespace = whitespace;
+    this.#makeWhitespace = whitespace;
+  }
+
+  #whitespace(): RuleId {
+    this.#whitespaceRule ??= this.#makeWhitespace();
+    return this.#whitespaceRule;
   }
 
   /** Adds the gap after state `from` and returns the state behind it: `from` itself when nothing may stand there. */
@@ -49,8 +56,6 @@ export class Gaps {
   }
 }
 
-const encoder = new TextEncoder();
-
 /** Adds a fixed text after state `from`; returns the state behind it, which is `from` if the text is empty. */
 export function addText(rule: Rule, from: number, text: string): number {
   if (text === "") return from;
@@ -63,5 +68,5 @@ export function addText(rule: Rule, from: number, text: string): number {
 export function addTextTo(rule: Rule, from: number, text: string, to: number): void {
   const only = text.charCodeAt(0);
   if (text.length === 1 && only < 0x80) rule.addBytes(from, only, only, to);
-  else rule.addLiteral(from, encoder.encode(text), to);
+  else rule.addLiteral(from, utf8Of(text), to);
 }

@@ -6,11 +6,12 @@
  */
 
 import type { Dfa } from "../../fsm/dfa.ts";
-import { difference, intersect } from "../../fsm/dfa-algebra.ts";
-import type { Lexeme } from "../../fsm/lexeme.ts";
+import { type Condition, intersectAll } from "../../fsm/dfa-algebra.ts";
+import { type Lexeme, tableBytes } from "../../fsm/lexeme.ts";
 import { decimalOf, leastCommonMultiple } from "../json/decimal.ts";
+import { Kept } from "../kept.ts";
 import { numberDfa, numberLexeme, type NumberSpec as PlainSpec } from "../lexeme/number.ts";
-import { compileRegex } from "../regex/compile.ts";
+import { compilePattern } from "../regex/compile.ts";
 import { textLexeme } from "../text-lexeme.ts";
 import { type NumberBound, type NumberSpec, specKey } from "./typed.ts";
 
@@ -38,29 +39,21 @@ export function numberLexemeOf(spec: NumberSpec, numbers: "canonical" | "spec", 
   };
   const isPlain = !spec.notIntegral && spec.notMultiples.length === 0 && spec.excluded.length === 0;
   if (isPlain && (!oneSpelling || spec.integral)) return numberLexeme(plain);
-  if (isPlain) {
-    return oneSpelled(specKey(spec), () => textLexeme(intersect(numberDfa(plain), whole(ONE_SPELLING)), "number"));
-  }
-  let dfa = intersect(numberDfa(plain), whole(spec.notIntegral ? NOT_INTEGRAL : PLAIN_DECIMAL));
-  if (oneSpelling) dfa = intersect(dfa, whole(ONE_SPELLING));
-  for (const multipleOf of spec.notMultiples) dfa = difference(dfa, numberDfa({ multipleOf }));
-  for (const value of spec.excluded) dfa = difference(dfa, numberDfa({ minimum: { value }, maximum: { value } }));
-  return textLexeme(dfa, "number");
+  return kept.of(`${isDecimalInteger} ${oneSpelling} ${specKey(spec)}`, () => {
+    const conditions: Condition[] = [
+      { dfa: numberDfa(plain), negated: false },
+      { dfa: whole(spec.notIntegral ? NOT_INTEGRAL : PLAIN_DECIMAL), negated: false },
+    ];
+    if (oneSpelling) conditions.push({ dfa: whole(ONE_SPELLING), negated: false });
+    for (const multipleOf of spec.notMultiples) conditions.push({ dfa: numberDfa({ multipleOf }), negated: true });
+    for (const value of spec.excluded) {
+      conditions.push({ dfa: numberDfa({ minimum: { value }, maximum: { value } }), negated: true });
+    }
+    return textLexeme(intersectAll(conditions), "number");
+  });
 }
 
-/** Kept for the process, and all forgotten when they are many. */
-const keptNumbers = new Map<string, Lexeme>();
-const MAX_KEPT_NUMBERS = 256;
-
-function oneSpelled(key: string, make: () => Lexeme): Lexeme {
-  let lexeme = keptNumbers.get(key);
-  if (lexeme === undefined) {
-    lexeme = make();
-    if (keptNumbers.size >= MAX_KEPT_NUMBERS) keptNumbers.clear();
-    keptNumbers.set(key, lexeme);
-  }
-  return lexeme;
-}
+const kept = new Kept<Lexeme>(4 << 20, tableBytes);
 
 function commonMultiple(a: string, b: string): string {
   return leastCommonMultiple(decimalOf(a), decimalOf(b));
@@ -71,5 +64,5 @@ function boundOf(bound: NumberBound | undefined): PlainSpec["minimum"] {
 }
 
 function whole(pattern: string): Dfa {
-  return compileRegex(pattern, { match: "whole" });
+  return compilePattern(pattern, { match: "whole" }).content;
 }

@@ -85,6 +85,8 @@ class ObjectFrame {
   readonly #end: number;
   /** K(i, met). */
   readonly #keys = new Map<number, number>();
+  /** See `#afterState`. */
+  readonly #afters = new Map<number, number>();
   /** After `lastRequired`, the object may end. */
   readonly #lastRequired: number;
 
@@ -224,17 +226,26 @@ class ObjectFrame {
 
   /** Adds a member's value and what may follow it. A value is counted unless its key took a slot, which counts by itself. */
   #addValue(from: number, choice: Choice, metBefore: number, nextIndex: number, isCounted = this.#isCounted): void {
-    const { gaps } = this.#lowering.context;
-    const rule = this.#rule;
-    const met = metBefore | choice.met;
-    const after = rule.addState();
-    this.#lowering.addValue(rule, from, choice.literals, after, isCounted);
-    const comma = gaps.add(rule, after, "beforeComma");
+    const after = this.#afterState(nextIndex, metBefore | choice.met);
+    this.#lowering.addValue(this.#rule, from, choice.literals, after, isCounted);
+  }
+
+  /** Where a member's value has ended: the same for all members with the same ones before and behind. */
+  #afterState(nextIndex: number, met: number): number {
     const numPlaces = this.#shape.members.length + Number(this.#shape.cells.length > 0);
     const hasMore = this.#isAnyOrder || nextIndex < numPlaces;
+    const key = (hasMore ? nextIndex : numPlaces) * (this.#allMet + 1) + met;
+    const known = this.#afters.get(key);
+    if (known !== undefined) return known;
+    const { gaps } = this.#lowering.context;
+    const rule = this.#rule;
+    const after = rule.addState();
+    this.#afters.set(key, after);
+    const comma = gaps.add(rule, after, "beforeComma");
     if (hasMore) gaps.addTextAndGap(rule, comma, ",", "afterComma", this.#keyState(nextIndex, met));
     const isAllThere = this.#isAnyOrder || nextIndex > this.#lastRequired;
     if (isAllThere && met === this.#allMet) rule.addBytes(comma, 0x7d, 0x7d, this.#end);
+    return after;
   }
 
   /** Indexes of the obligations that a declared member may meet. */

@@ -14,6 +14,7 @@ import type { Budget } from "../budget.ts";
 import { valueKey } from "../json/print.ts";
 import type { JsonValue } from "../json/value.ts";
 import { enumLexeme } from "../lexeme/enum.ts";
+import { utf8Of } from "../utf8.ts";
 import { type Literal, type SchemaDocument, TRUE_LITERAL } from "./document.ts";
 import type { Emptiness } from "./emptiness.ts";
 import type { Evaluator } from "./evaluate.ts";
@@ -48,8 +49,6 @@ export interface LoweringContext {
   /** Whether equal values get equal texts, for arrays whose items must differ. */
   readonly oneSpelling: boolean;
 }
-
-const encoder = new TextEncoder();
 
 /** Edges of a value that are put into the frame around it rather than into a rule of its own. */
 const MAX_INLINE = 4;
@@ -183,9 +182,8 @@ export class Lowering {
   addTexts(rule: Rule, start: number, texts: readonly string[], end: number): void {
     const unique = [...new Set(texts)];
     if (unique.length === 0) return;
-    if (unique.length <= 3) for (const text of unique) rule.addLiteral(start, encoder.encode(text), end);
-    else
-      rule.addCall(start, this.context.builder.addLexeme(enumLexeme(unique.map((text) => encoder.encode(text)))), end);
+    if (unique.length <= 3) for (const text of unique) rule.addLiteral(start, utf8Of(text), end);
+    else rule.addCall(start, this.context.builder.addLexeme(enumLexeme(unique.map((text) => utf8Of(text)))), end);
   }
 
   #specRule({ spec, refusal }: Alternative): RuleId {

@@ -10,10 +10,10 @@
 
 import { DiecastError } from "../../errors.ts";
 import { SCALAR_VALUES } from "../../fsm/char-set.ts";
+import { commonText } from "../../fsm/common-text.ts";
 import { type Dfa, everything } from "../../fsm/dfa.ts";
-import { difference, isEmptyLanguage } from "../../fsm/dfa-algebra.ts";
-import { type Condition, commonText, intersectAll } from "../../fsm/dfa-product.ts";
-import type { Lexeme } from "../../fsm/lexeme.ts";
+import { type Condition, difference, intersectAll, isEmptyLanguage } from "../../fsm/dfa-algebra.ts";
+import { type Lexeme, tableBytes } from "../../fsm/lexeme.ts";
 import { textsDfa } from "../../fsm/texts-dfa.ts";
 import type { Budget } from "../budget.ts";
 import { pointerToken } from "../json/pointer.ts";
@@ -40,7 +40,7 @@ const keptConjunctions = new Kept<Conjunction>(16 << 20, ({ content }) =>
   content === undefined ? 0 : dfaBytes(content),
 );
 /** Key lexemes by their tests and the names they leave out: one schema's objects, and one service's schemas, often declare the same. */
-const keptKeys = new Kept<Lexeme>(16 << 20, ({ table }) => table.states.byteLength + table.byteEdges.byteLength);
+const keptKeys = new Kept<Lexeme>(16 << 20, tableBytes);
 
 export type StringConditions = Pick<StringSpec, "minLength" | "maxLength" | "tests">;
 

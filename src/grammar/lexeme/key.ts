@@ -8,9 +8,8 @@
 import { Lexeme } from "../../fsm/lexeme.ts";
 import { tableWithout } from "../../fsm/lexeme-without.ts";
 import { stringText } from "../json/print.ts";
+import { utf8Of } from "../utf8.ts";
 import { stringLexeme } from "./json-string.ts";
-
-const encoder = new TextEncoder();
 
 /** The lexeme, quotes included, of all keys but `names` (decoded). */
 export function keyLexemeExcept(names: readonly string[]): Lexeme {
@@ -21,7 +20,7 @@ export function keyLexemeExcept(names: readonly string[]): Lexeme {
 export function withoutNames(keys: Lexeme, names: readonly string[]): Lexeme {
   const table = tableWithout(
     keys.table,
-    names.map((name) => encoder.encode(stringText(name))),
+    names.map((name) => utf8Of(stringText(name))),
   );
   return table === keys.table ? keys : new Lexeme("key", table);
 }

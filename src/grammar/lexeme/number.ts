@@ -13,9 +13,10 @@ import { Dfa, emptyLanguage } from "../../fsm/dfa.ts";
 import { intersect } from "../../fsm/dfa-algebra.ts";
 import { addEncodedStates } from "../../fsm/encode-dfa.ts";
 import { utf8Trie } from "../../fsm/encoding-trie.ts";
-import { Lexeme, lexemeTable } from "../../fsm/lexeme.ts";
+import { Lexeme, lexemeTable, tableBytes } from "../../fsm/lexeme.ts";
 import { minimize } from "../../fsm/minimize.ts";
 import { Rule } from "../../fsm/rule.ts";
+import { Kept } from "../kept.ts";
 import { compileRegex } from "../regex/compile.ts";
 import { type PlainDecimal, parsePlainDecimal } from "./plain-decimal.ts";
 
@@ -35,7 +36,6 @@ export interface NumberSpec {
 
 /** States that `multipleOf` may take: its residues times its decimal places. */
 const MAX_RESIDUE_STATES = 50_000;
-const MAX_CACHED = 512;
 const LIMITS = { maxStates: 400_000 };
 
 const DIGIT_SETS: readonly CharSet[] = Array.from({ length: 10 }, (_, d) => singleton(0x30 + d));
@@ -49,7 +49,8 @@ const DIGIT = DIGIT_SETS.map((_, d) => classesOf[d]![0]!);
 const POINT = classesOf[10]![0]!;
 const MINUS = classesOf[11]![0]!;
 
-const cache = new Map<string, Lexeme>();
+const keptDfas = new Kept<Dfa>(8 << 20, ({ next }) => next.byteLength);
+const keptLexemes = new Kept<Lexeme>(8 << 20, tableBytes);
 
 /**
  * The lexeme of numbers that meet `spec`; empty (`isEmpty`) when none does.
@@ -57,24 +58,26 @@ const cache = new Map<string, Lexeme>();
  * @throws {DiecastError} GRAMMAR_TOO_LARGE for bounds of thousands of digits, SCHEMA_UNSUPPORTED for a `multipleOf` with too many residues.
  */
 export function numberLexeme(spec: NumberSpec = {}): Lexeme {
-  const bound = (b: NumberBound | undefined): string => (b === undefined ? "" : `${b.value}${b.exclusive ? "x" : ""}`);
-  const key = [spec.integer ? "i" : "n", bound(spec.minimum), bound(spec.maximum), spec.multipleOf ?? ""].join(" ");
-  let lexeme = cache.get(key);
-  if (lexeme === undefined) {
+  return keptLexemes.of(keyOf(spec), () => {
     const isFree = spec.minimum === undefined && spec.maximum === undefined && spec.multipleOf === undefined;
-    lexeme = encode(spec.integer ? "integer" : "number", numberDfa(spec), isFree);
-    if (cache.size >= MAX_CACHED) cache.delete(cache.keys().next().value!);
-    cache.set(key, lexeme);
-  }
-  return lexeme;
+    return encode(spec.integer ? "integer" : "number", numberDfa(spec), isFree);
+  });
+}
+
+function keyOf({ integer, minimum, maximum, multipleOf }: NumberSpec): string {
+  const bound = (b: NumberBound | undefined): string => (b === undefined ? "" : `${b.value}${b.exclusive ? "x" : ""}`);
+  return `${integer ? "i" : "n"} ${bound(minimum)} ${bound(maximum)} ${multipleOf ?? ""}`;
 }
 
 /** The automaton over characters, for combining with others. */
 export function numberDfa(spec: NumberSpec): Dfa {
-  const { minimum, maximum, multipleOf, integer } = spec;
-  if (minimum === undefined && maximum === undefined && multipleOf === undefined) {
-    return integer ? ANY_INTEGER() : ANY_NUMBER();
+  if (spec.minimum === undefined && spec.maximum === undefined && spec.multipleOf === undefined) {
+    return spec.integer ? ANY_INTEGER() : ANY_NUMBER();
   }
+  return keptDfas.of(keyOf(spec), () => makeDfa(spec));
+}
+
+function makeDfa({ minimum, maximum, multipleOf, integer }: NumberSpec): Dfa {
   const lo = minimum && { ...parsePlainDecimal(minimum.value), exclusive: minimum.exclusive ?? false };
   const hi = maximum && { ...parsePlainDecimal(maximum.value), exclusive: maximum.exclusive ?? false };
   const magnitudes = integer ? MAGNITUDE_INTEGER() : MAGNITUDE_DECIMAL();
@@ -130,11 +133,16 @@ function between(magnitudes: Dfa, lo: Bound | undefined, hi: Bound | undefined):
 /** Collects transitions of an automaton over NUMBER_ALPHABET whose states are numbered as they come. */
 class Table {
   readonly accepting: number[] = [];
-  private readonly next: number[] = [];
+  private next = new Int32Array(64 * NUMBER_ALPHABET.numClasses).fill(-1);
 
   addState(accepting: boolean): number {
-    for (let c = 0; c < NUMBER_ALPHABET.numClasses; c++) this.next.push(-1);
-    return this.accepting.push(accepting ? 1 : 0) - 1;
+    const state = this.accepting.push(accepting ? 1 : 0) - 1;
+    if (this.accepting.length * NUMBER_ALPHABET.numClasses > this.next.length) {
+      const grown = new Int32Array(2 * this.next.length).fill(-1, this.next.length);
+      grown.set(this.next);
+      this.next = grown;
+    }
+    return state;
   }
 
   connect(from: number, symbolClass: number, to: number): void {
@@ -142,13 +150,12 @@ class Table {
   }
 
   connectDigits(from: number, to: (digit: number) => number): void {
-    DIGIT.forEach((symbolClass, digit) => {
-      this.connect(from, symbolClass, to(digit));
-    });
+    for (let digit = 0; digit < 10; digit++) this.connect(from, DIGIT[digit]!, to(digit));
   }
 
   finish(): Dfa {
-    return new Dfa(NUMBER_ALPHABET, Uint8Array.from(this.accepting), Int32Array.from(this.next));
+    const size = this.accepting.length * NUMBER_ALPHABET.numClasses;
+    return new Dfa(NUMBER_ALPHABET, Uint8Array.from(this.accepting), this.next.slice(0, size));
   }
 }
 
@@ -258,28 +265,36 @@ function multiplesOf(divisor: string): Dfa {
 
 /** Texts of `positive`, and of `negative` behind a minus sign. */
 function withSign(positive: Dfa, negative: Dfa): Dfa {
-  const table = [positive, negative].map((dfa) => onNumberAlphabet(dfa));
   const k = NUMBER_ALPHABET.numClasses;
-  const accepting = [positive.accepting[0]!, ...positive.accepting, ...negative.accepting];
-  const next: number[] = [];
-  const offsets = [1, 1 + positive.numStates];
-  for (let c = 0; c < k; c++) {
-    const target = table[0]![c]!;
-    next.push(c === MINUS ? offsets[1]! : target === -1 ? -1 : target + offsets[0]!);
+  // Without bounds both sides are one automaton.
+  const sides = positive === negative ? [positive] : [positive, negative];
+  const numStates = sides.reduce((sum, dfa) => sum + dfa.numStates, 1);
+  const accepting = new Uint8Array(numStates);
+  const next = new Int32Array(numStates * k);
+  let first = 1;
+  for (const dfa of sides) {
+    accepting.set(dfa.accepting, first);
+    const rows = onNumberAlphabet(dfa);
+    for (let i = 0; i < rows.length; i++) next[first * k + i] = rows[i] === -1 ? -1 : rows[i]! + first;
+    first += dfa.numStates;
   }
-  table.forEach((rows, i) => {
-    for (const target of rows) next.push(target === -1 ? -1 : target + offsets[i]!);
-  });
+  accepting[0] = positive.accepting[0]!;
+  next.copyWithin(0, k, 2 * k);
+  next[MINUS] = positive === negative ? 1 : 1 + positive.numStates;
   // An empty side has a start that accepts nothing; minimization trims it.
-  return minimize(new Dfa(NUMBER_ALPHABET, Uint8Array.from(accepting), Int32Array.from(next)));
+  return minimize(new Dfa(NUMBER_ALPHABET, accepting, next));
 }
 
 /** The transitions of `dfa`, which tells no more apart than NUMBER_ALPHABET does. */
 function onNumberAlphabet(dfa: Dfa): Int32Array {
-  const sets = NUMBER_ALPHABET.classSets();
-  const old = sets.map((set) => dfa.alphabet.classOf(set[0]!));
   const k = NUMBER_ALPHABET.numClasses;
-  return Int32Array.from({ length: dfa.numStates * k }, (_, i) => dfa.target(Math.floor(i / k), old[i % k]!));
+  const width = dfa.alphabet.numClasses;
+  const old = NUMBER_ALPHABET.classSets().map((set) => dfa.alphabet.classOf(set[0]!));
+  const next = new Int32Array(dfa.numStates * k);
+  for (let s = 0; s < dfa.numStates; s++) {
+    for (let c = 0; c < k; c++) next[s * k + c] = dfa.next[s * width + old[c]!]!;
+  }
+  return next;
 }
 
 function encode(name: string, dfa: Dfa, shared: boolean): Lexeme {

@@ -1,43 +1,17 @@
 /**
- * Conjunctions of many automata at once, negated or not.
+ * Whether conditions on a text can be met together, found without building their conjunction.
  *
- * All are run side by side. A negated automaton that has died holds whatever comes and is forgotten, and most die soon, so that a step costs no more than what is
- * still undecided; building the conjunction two by two would minimize every intermediate result. Whether there is any text at all is found without building
- * anything.
+ * All automata are run side by side, breadth first, until a text is found. A negated automaton that has died holds whatever comes and is forgotten, so that a
+ * step costs no more than what is still undecided.
  */
 
 import { type Alphabet, commonRefinement } from "./alphabet.ts";
-import { DEFAULT_FSM_LIMITS, Dfa, type FsmLimits, tooManyStates } from "./dfa.ts";
-import { complement, difference, intersect } from "./dfa-algebra.ts";
-import { minimize } from "./minimize.ts";
+import { tooManyStates } from "./dfa.ts";
+import type { Condition } from "./dfa-algebra.ts";
 import { SequenceTable } from "./sequence-table.ts";
-
-/** The texts that an automaton accepts, or all others. */
-export interface Condition {
-  readonly dfa: Dfa;
-  readonly negated: boolean;
-}
 
 /** Joint states looked at to find a text. */
 const MAX_SEARCHED = 20_000;
-
-/** The canonical automaton of the texts that meet all conditions, of which there is one at least. */
-export function intersectAll(conditions: readonly Condition[], limits: FsmLimits = DEFAULT_FSM_LIMITS): Dfa {
-  const sorted = [...conditions].sort(
-    (a, b) => Number(a.negated) - Number(b.negated) || a.dfa.numStates - b.dfa.numStates,
-  );
-  if (sorted.length > 2) {
-    const joint = new JointWalk(sorted).build(limits);
-    if (joint !== undefined) return joint;
-  }
-  // Two by two: what the automata exclude of each other may keep intermediate results small.
-  let result: Dfa | undefined;
-  for (const { dfa, negated } of sorted) {
-    if (result === undefined) result = negated ? complement(dfa, limits) : dfa;
-    else result = negated ? difference(result, dfa, limits) : intersect(result, dfa, limits);
-  }
-  return result!; // Invariant: there is one condition at least.
-}
 
 /**
  * A text that meets all conditions, as code points, if there is one.
@@ -70,25 +44,6 @@ class JointWalk {
     }
     this.#alphabet = alphabet;
     this.#states.intern(conditions.flatMap((_, i) => [i, 0]));
-  }
-
-  /** Undefined when there are too many joint states. */
-  build(limits: FsmLimits): Dfa | undefined {
-    const k = this.#alphabet.numClasses;
-    const accepting: number[] = [];
-    let next = new Int32Array(64 * k);
-    for (let id = 0; id < this.#states.size; id++) {
-      if (id >= limits.maxStates) return undefined;
-      const state = this.#states.get(id);
-      accepting.push(Number(this.#isAccepting(state)));
-      if ((id + 1) * k > next.length) {
-        const grown = new Int32Array(next.length * 2);
-        grown.set(next);
-        next = grown;
-      }
-      for (let c = 0; c < k; c++) next[id * k + c] = this.#step(state, c);
-    }
-    return minimize(new Dfa(this.#alphabet, Uint8Array.from(accepting), next.slice(0, accepting.length * k)));
   }
 
   search(): readonly number[] | undefined {
