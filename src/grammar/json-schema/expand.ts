@@ -8,6 +8,10 @@
  * `oneOf` = ∪ᵢ (Sᵢ ∧ ⋀ ¬Sⱼ) over the j that are not provably disjoint from i. `enum` and `const` never fork: their values are checked
  * one by one against the whole conjunction.
  *
+ * Where that gives many branches, the objects of a conjunction are worked THOROUGHLY instead: all forks wait until nothing else is left, the one with the
+ * fewest ways open goes first, what members already say settles forks (`certainty.ts`), and the ways of a negation exclude each other
+ * (`exclusive.ts`). So a discriminator is decided first and decides most of the rest.
+ *
  * Cost: exponential in the worst case, bounded by the budget. Results are memoised by conjunction and type.
  * Errors: GRAMMAR_TOO_LARGE when the budget is spent. Keywords that cannot be enforced travel as `Alternative.refusal`.
  */
@@ -16,9 +20,11 @@ import { DiecastError } from "../../errors.ts";
 import type { Budget } from "../budget.ts";
 import { valueKey } from "../json/print.ts";
 import type { JsonValue } from "../json/value.ts";
+import { Certainty } from "./certainty.ts";
 import { FALSE_LITERAL, type Literal, type SchemaDocument, TRUE_LITERAL } from "./document.ts";
 import type { Emptiness } from "./emptiness.ts";
 import type { Evaluator } from "./evaluate.ts";
+import { exclusive } from "./exclusive.ts";
 import { type Goal, literalGoal, type NegationContext, negate, unsupported } from "./goals.ts";
 import { type Branch, Narrower } from "./narrow.ts";
 import { ALL_TYPES, type Constraint, type JsonType, pointerOf, type SchemaNode, TYPE, typeOf } from "./schema-node.ts";
@@ -34,9 +40,12 @@ export interface ExpanderContext {
 
 /** Alternatives of one conjunction and type: what a matcher can still follow side by side. */
 const MAX_ALTERNATIVES = 2000;
+/** Branches after which objects are worked thoroughly, which costs more for each branch and makes fewer. */
+const MAX_SIMPLE_BRANCHES = 32;
 /** Branches looked at to prove two schemas disjoint or one empty; beyond, no proof. */
 const MAX_BRANCHES_OF_A_PROOF = 500;
 
+const UNLIMITED = Number.POSITIVE_INFINITY;
 const FORKING_TYPES: readonly JsonType[] = ["number", "string", "array", "object"];
 const NULL_VALUE: JsonValue = { kind: "null", at: -1 };
 const BOOLEAN_VALUES: readonly JsonValue[] = [
@@ -50,9 +59,12 @@ export class Expander {
   readonly #layers = new Map<Constraint, MemberLayer>();
   readonly #disjoint = new Map<string, boolean>();
   readonly #narrower = new Narrower();
+  readonly #certainty: Certainty;
+  readonly #negations = new Map<Literal, Goal[][]>();
 
   constructor(context: ExpanderContext) {
     this.#context = context;
+    this.#certainty = new Certainty(context.document, context.emptiness, context.evaluator);
   }
 
   /** The alternatives of a conjunction, over all types. None: nothing satisfies it (the converse need not hold). */
@@ -95,9 +107,25 @@ export class Expander {
     const key = `${type}:${literals.join()}`;
     const known = this.#memo.get(key);
     if (known !== undefined) return known;
+    const alternatives =
+      type === "object"
+        ? (this.#collect(literals, type, MAX_SIMPLE_BRANCHES) ?? this.#collect(literals, type, UNLIMITED, true))
+        : this.#collect(literals, type, UNLIMITED);
+    if (alternatives === undefined) throw this.#tooManyAlternatives(literals);
+    this.#memo.set(key, alternatives);
+    return alternatives;
+  }
+
+  /** All alternatives; undefined if there are too many of them or more than `maxBranches` to look at. */
+  #collect(
+    literals: readonly Literal[],
+    type: JsonType,
+    maxBranches: number,
+    isThorough = false,
+  ): Alternative[] | undefined {
     const alternatives: Alternative[] = [];
     const indexes = new Map<string, number>();
-    this.#eachAlternative(literals, type, (alternative) => {
+    const take = (alternative: Alternative): boolean => {
       const { spec } = alternative;
       const specText = spec.type === "value" ? `v ${valueKey(spec.value)}` : specKey(spec);
       const index = indexes.get(specText);
@@ -108,11 +136,10 @@ export class Expander {
       }
       indexes.set(specText, alternatives.length);
       alternatives.push(alternative);
-      if (alternatives.length > MAX_ALTERNATIVES) throw this.#tooManyAlternatives(literals);
-      return true;
-    });
-    this.#memo.set(key, alternatives);
-    return alternatives;
+      return alternatives.length <= MAX_ALTERNATIVES;
+    };
+    const first = this.#branchOf(type, literals.map(literalGoal), isThorough);
+    return this.#eachAlternativeOf(first, literals, take, maxBranches) ? alternatives : undefined;
   }
 
   #hasTypeAlternatives(literals: readonly Literal[], type: JsonType): boolean {
@@ -138,13 +165,14 @@ export class Expander {
     literals: readonly Literal[],
     type: JsonType,
     take: (alternative: Alternative) => boolean,
-    maxBranches = Number.POSITIVE_INFINITY,
+    maxBranches = UNLIMITED,
   ): boolean {
     return this.#eachAlternativeOf(this.#branchOf(type, literals.map(literalGoal)), literals, take, maxBranches);
   }
 
-  #branchOf(type: JsonType, goals: readonly Goal[]): Branch {
+  #branchOf(type: JsonType, goals: readonly Goal[], isThorough = false): Branch {
     return {
+      isThorough,
       goals: [...goals].reverse(),
       later: [],
       seen: new Set(),
@@ -236,6 +264,11 @@ export class Expander {
   #work(branch: Branch, type: number, branches: Branch[]): boolean {
     for (;;) {
       let goal = branch.goals.pop();
+      if (goal === undefined && branch.isThorough) {
+        if (branch.later.length === 0) return true;
+        if (!this.#workNarrowest(branch, type, branches)) return false;
+        continue;
+      }
       if (goal === undefined) {
         goal = branch.later.pop();
         if (goal === undefined) return true;
@@ -278,13 +311,59 @@ export class Expander {
   }
 
   #workNegation(branch: Branch, literal: Literal, type: number, branches: Branch[]): boolean {
+    const unions = this.#waysOfNegation(literal, type);
+    return unions === undefined || this.#fork(branch, unions, type, branches);
+  }
+
+  /** The ways in which a negated literal can hold; undefined where it always does. */
+  #waysOfNegation(literal: Literal, type: number): Goal[][] | undefined {
     const node = this.#context.document.nodeOf(literal);
-    if ((node.types & type) === 0) return true;
+    if ((node.types & type) === 0) return undefined;
     const unions: Goal[][] = [];
     for (const constraint of node.constraints) {
       if ((constraint.on & type) !== 0) unions.push(...negate(node, constraint, this.#negation(type)));
     }
-    return this.#fork(branch, unions, type, branches);
+    return unions;
+  }
+
+  /** Forks at the goal of `later` that leaves the fewest ways open, once nothing but forks is left. */
+  #workNarrowest(branch: Branch, type: number, branches: Branch[]): boolean {
+    let narrowest: readonly (readonly Goal[])[] | undefined;
+    let at = -1;
+    for (let i = branch.later.length - 1; i >= 0; i--) {
+      const unions = this.#waysOf(branch, branch.later[i]!, type); // Invariant: i is in range.
+      this.#context.budget.spend(1 + (unions?.length ?? 0));
+      const open = unions === undefined ? undefined : this.#openWays(branch, unions, type);
+      if (open === undefined) {
+        branch.later.splice(i, 1);
+        if (at > i) at--;
+        continue;
+      }
+      if (open.length === 0) return false;
+      if (narrowest === undefined || open.length < narrowest.length) {
+        narrowest = open;
+        at = i;
+        if (open.length === 1) break;
+      }
+    }
+    if (narrowest === undefined) return true;
+    branch.later.splice(at, 1);
+    return this.#fork(branch, narrowest, type, branches);
+  }
+
+  /** The ways in which a goal that forks can hold; undefined where it holds anyway. */
+  #waysOf(branch: Branch, goal: Goal, type: number): readonly (readonly Goal[])[] | undefined {
+    if (goal.kind === "constraint") return this.#waysOfConstraint(branch, goal.node, goal.constraint);
+    if (goal.kind !== "literal") throw new TypeError("only literals and constraints wait");
+    let unions = this.#negations.get(goal.literal);
+    if (unions === undefined) {
+      unions = this.#waysOfNegation(goal.literal, type);
+      if (unions === undefined) return undefined;
+      // Of objects only, so the literal is key enough.
+      unions = exclusive(unions);
+      this.#negations.set(goal.literal, unions);
+    }
+    return unions;
   }
 
   #negation(type: number): NegationContext {
@@ -313,31 +392,17 @@ export class Expander {
           branch.goals.push(literalGoal(literalOf(constraint.of[i]!)));
         return true;
       case "anyOf":
-        return this.#fork(
-          branch,
-          constraint.of.map((of) => [literalGoal(literalOf(of))]),
-          type,
-          branches,
-        );
       case "oneOf":
-        return this.#fork(branch, this.#exactlyOne(branch, node, constraint.of.map(literalOf)), type, branches);
+      case "if": {
+        if (branch.isThorough) {
+          branch.later.push({ kind: "constraint", node, constraint });
+          return true;
+        }
+        return this.#fork(branch, this.#waysOfConstraint(branch, node, constraint), type, branches);
+      }
       case "not":
         branch.goals.push(literalGoal(literalOf(constraint.of) ^ 1));
         return true;
-      case "if": {
-        const test = literalOf(constraint.test);
-        const yes = constraint.yes === undefined ? TRUE_LITERAL : literalOf(constraint.yes);
-        const no = constraint.no === undefined ? TRUE_LITERAL : literalOf(constraint.no);
-        if (yes === no) {
-          branch.goals.push(literalGoal(yes));
-          return true;
-        }
-        const unions = [
-          [literalGoal(test), literalGoal(yes)],
-          [literalGoal(test ^ 1), literalGoal(no)],
-        ];
-        return this.#fork(branch, unions, type, branches);
-      }
       case "dependentRequired":
       case "dependentSchema":
       case "unevaluatedItems":
@@ -399,23 +464,49 @@ export class Expander {
   }
 
   #workDependency(branch: Branch, node: SchemaNode, constraint: Constraint, type: number, branches: Branch[]): boolean {
-    if (constraint.kind === "unevaluatedItems" || constraint.kind === "unevaluatedProperties") {
-      const cases = unevaluatedCases(this.#context.document, node, constraint);
-      const unions = cases.map(({ conditions, members, items }): Goal[] => [
-        ...conditions,
-        ...(members === undefined ? [] : [{ kind: "memberLayer", layer: members } as const]),
-        ...(items === undefined ? [] : [{ kind: "itemLayer", layer: items } as const]),
-      ]);
-      return this.#fork(branch, unions, type, branches);
+    const unions = this.#waysOfConstraint(branch, node, constraint);
+    return this.#fork(branch, unions, type, branches);
+  }
+
+  /** The ways in which a keyword that forks can hold. */
+  #waysOfConstraint(branch: Branch, node: SchemaNode, constraint: Constraint): Goal[][] {
+    const { document } = this.#context;
+    const literalOf = (of: SchemaNode): Literal => document.literalOf(of);
+    switch (constraint.kind) {
+      case "anyOf":
+        return constraint.of.map((of) => [literalGoal(literalOf(of))]);
+      case "oneOf":
+        return this.#exactlyOne(branch, node, constraint.of.map(literalOf));
+      case "if": {
+        const test = literalOf(constraint.test);
+        const yes = constraint.yes === undefined ? TRUE_LITERAL : literalOf(constraint.yes);
+        const no = constraint.no === undefined ? TRUE_LITERAL : literalOf(constraint.no);
+        if (yes === no) return [[literalGoal(yes)]];
+        return [
+          [literalGoal(test), literalGoal(yes)],
+          [literalGoal(test ^ 1), literalGoal(no)],
+        ];
+      }
+      case "unevaluatedItems":
+      case "unevaluatedProperties":
+        return unevaluatedCases(document, node, constraint).map(({ conditions, members, items }): Goal[] => [
+          ...conditions,
+          ...(members === undefined ? [] : [{ kind: "memberLayer", layer: members } as const]),
+          ...(items === undefined ? [] : [{ kind: "itemLayer", layer: items } as const]),
+        ]);
+      case "dependentRequired":
+        return [
+          [{ kind: "absent", name: constraint.name }],
+          [{ kind: "present", names: [constraint.name, ...constraint.names] }],
+        ];
+      case "dependentSchema":
+        return [
+          [{ kind: "absent", name: constraint.name }],
+          [{ kind: "present", names: [constraint.name] }, literalGoal(literalOf(constraint.of))],
+        ];
+      default:
+        throw new TypeError(`${constraint.keyword} does not fork`);
     }
-    if (constraint.kind !== "dependentRequired" && constraint.kind !== "dependentSchema") {
-      return this.#workConstraint(branch, node, constraint, type, branches);
-    }
-    const present: Goal[] =
-      constraint.kind === "dependentRequired"
-        ? [{ kind: "present", names: [constraint.name, ...constraint.names] }]
-        : [{ kind: "present", names: [constraint.name] }, literalGoal(this.#context.document.literalOf(constraint.of))];
-    return this.#fork(branch, [[{ kind: "absent", name: constraint.name }], present], type, branches);
   }
 
   #exactlyOne(branch: Branch, node: SchemaNode, literals: readonly Literal[]): Goal[][] {
@@ -423,7 +514,9 @@ export class Expander {
     return literals.map((chosen, i) => [
       literalGoal(chosen),
       ...literals.flatMap((other, j) =>
-        i === j || this.areDisjoint(chosen, other, type) || this.#areDisjointBeside(branch, node, chosen, other)
+        i === j ||
+        this.areDisjoint(chosen, other, type) ||
+        (!branch.isThorough && this.#areDisjointBeside(branch, node, chosen, other))
           ? []
           : [literalGoal(other ^ 1)],
       ),
@@ -461,19 +554,14 @@ export class Expander {
 
   /** Makes the branch satisfy one of `unions`: the first goes on in `branch`, the others become branches of their own. */
   #fork(branch: Branch, unions: readonly (readonly Goal[])[], type: number, branches: Branch[]): boolean {
-    const open: (readonly Goal[])[] = [];
-    for (const goals of unions) {
-      const truths = goals.map((goal) => this.#truth(branch, goal, type));
-      if (truths.includes(false)) continue;
-      const unknown = goals.filter((_, i) => truths[i] === undefined);
-      if (unknown.length === 0) return true;
-      open.push(unknown);
-    }
+    const open = this.#openWays(branch, unions, type);
+    if (open === undefined) return true;
     const [first, ...others] = open;
     if (first === undefined) return false;
     for (const goals of others.reverse()) {
       this.#context.budget.spend(2 + ((branch.goals.length + branch.later.length + branch.seen.size) >> 3));
       branches.push({
+        isThorough: branch.isThorough,
         goals: [...branch.goals, ...[...goals].reverse()],
         later: [...branch.later],
         seen: new Set(branch.seen),
@@ -484,6 +572,29 @@ export class Expander {
     }
     branch.goals.push(...[...first].reverse());
     return true;
+  }
+
+  /** The ways that are neither certain nor impossible, without what is certain in them; undefined if one of them holds anyway. */
+  #openWays(
+    branch: Branch,
+    unions: readonly (readonly Goal[])[],
+    type: number,
+  ): readonly (readonly Goal[])[] | undefined {
+    const { spec, isThorough } = branch;
+    const open: (readonly Goal[])[] = [];
+    for (const goals of unions) {
+      const truths = goals.map((goal) => this.#truth(branch, goal, type));
+      if (truths.includes(false)) continue;
+      const unknown = goals.filter((_, i) => truths[i] === undefined);
+      if (unknown.length === 0) return undefined;
+      if (isThorough && spec.type === "object") {
+        const truth = this.#certainty.ofGoals(spec, unknown);
+        if (truth === true) return undefined;
+        if (truth === false) continue;
+      }
+      open.push(unknown);
+    }
+    return open;
   }
 
   /** What is already certain about a goal in this branch; undefined if nothing. */

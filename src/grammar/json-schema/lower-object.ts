@@ -204,13 +204,16 @@ class ObjectFrame {
     const rule = this.#rule;
     const key = rule.addState();
     const lexeme = context.builder.addLexeme(cell.lexeme);
-    if (this.#areKeysUnique) rule.addUniqueCall(state, lexeme, key);
-    else rule.addCall(state, lexeme, key);
+    // In any order the member is counted before its key, as a slot is: required members that are still missing need room beside it.
+    const begin = this.#isAnyOrder ? rule.addState() : state;
+    if (this.#isAnyOrder) rule.addEpsilon(state, begin, true);
+    if (this.#areKeysUnique) rule.addUniqueCall(begin, lexeme, key);
+    else rule.addCall(begin, lexeme, key);
     const value = addColon(this.#lowering, rule, key);
     // Among items that must differ the first undeclared member is the last one.
     const next = context.oneSpelling ? Number.POSITIVE_INFINITY : nextIndex;
     for (const choice of this.#choices(cell.literals, this.#applyingToCell(cell))) {
-      this.#addValue(value, choice, met, next);
+      this.#addValue(value, choice, met, next, this.#isCounted && !this.#isAnyOrder);
     }
   }
 

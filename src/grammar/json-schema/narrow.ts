@@ -15,6 +15,8 @@ import type { MemberLayer, NumberSpec, ObjectSpec, TypedSpec } from "./typed.ts"
 
 /** One conjunct of the normal form under construction. */
 export interface Branch {
+  /** Whether all forks wait in `later`. */
+  readonly isThorough: boolean;
   /** Last goal first. */
   readonly goals: Goal[];
   /** Goals that fork without declaring anything new: worked on when nothing else is left, so that more is known then. */

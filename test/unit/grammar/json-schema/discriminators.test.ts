@@ -1,6 +1,6 @@
 /** A `oneOf` whose branches exclude each other only by what stands around it: it must not multiply into negations. */
 
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { compileJsonSchema } from "../../../../src/grammar/index.ts";
 import { acceptor } from "../../../support/accepts.ts";
 
@@ -29,4 +29,59 @@ it("without it the branches overlap and are told apart by negations", () => {
   // Every branch lets this pass.
   expect(accepts('{"size":5}')).toBe(false);
   expect(accepts('{"size":0}')).toBe(true);
+});
+
+describe("branches that overlap in many ways", () => {
+  const shape = (type: string, extra: object) => ({
+    type: "object",
+    required: ["type", "points"],
+    properties: { type: { enum: [type] }, points: { type: "array", ...extra }, box: { type: "array", minItems: 4 } },
+  });
+  const kinds = ["a", "b", "c", "d", "e", "f"];
+  // The last branch forgot its kind, so it overlaps with each of the others.
+  const collection = {
+    type: "object",
+    required: ["type", "parts"],
+    properties: { type: { type: "string" }, parts: { type: "array" }, box: { type: "array", minItems: 4 } },
+  };
+  const schema = { oneOf: [...kinds.map((kind, i) => shape(kind, { minItems: i })), collection] };
+
+  it.each(["schema", "any"] as const)("are told apart by one member after the other, %s order", (propertyOrder) => {
+    const accepts = acceptor(schema, { propertyOrder });
+    for (const [text, expected] of [
+      ['{"type":"b","points":[1]}', true],
+      ['{"type":"b","points":[]}', false],
+      ['{"type":"x","parts":[],"points":[]}', true],
+      ['{"type":"x","points":[]}', false],
+      ['{"type":"c","parts":[],"box":[1,2,3,4]}', true],
+      ['{"type":"c","parts":[],"points":[1,2]}', false],
+      ['{"type":"c","points":[1,2],"parts":0}', true],
+      ['{"type":"c","parts":[],"points":[1]}', true],
+      ['{"type":"c","points":[1,2],"box":[]}', false],
+    ] as const) {
+      expect([text, accepts(text)]).toEqual([text, expected]);
+    }
+    expect(compileJsonSchema(schema, { propertyOrder }).stats.numRules).toBeLessThan(200);
+  });
+
+  it("conditions on one member are decided together", () => {
+    const codes = Array.from({ length: 16 }, (_, i) => `c${i}`);
+    const accepts = acceptor(
+      {
+        properties: { code: { enum: [...codes, "none"] }, zip: { type: "string" } },
+        allOf: codes.map((code, i) => ({
+          if: { properties: { code: { const: code } }, required: ["code"] },
+          // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+          then: { properties: { zip: { maxLength: i } }, required: ["zip"] },
+        })),
+      },
+      { propertyOrder: "any" },
+    );
+    expect(accepts('{"code":"c3","zip":"123"}')).toBe(true);
+    expect(accepts('{"code":"c3","zip":"1234"}')).toBe(false);
+    expect(accepts('{"zip":"1234","code":"c3"}')).toBe(false);
+    expect(accepts('{"code":"c3"}')).toBe(false);
+    expect(accepts('{"code":"none"}')).toBe(true);
+    expect(accepts('{"zip":"1234567890123456789"}')).toBe(true);
+  });
 });

@@ -145,6 +145,14 @@ describe("keys that never repeat", () => {
 
 describe("properties in any order", () => {
   const any: CompileOptions = { propertyOrder: "any" };
+
+  it("leave room for what is still required", () => {
+    const schema = { type: "object", properties: { a: {}, b: {} }, required: ["id"], maxProperties: 3 };
+    check(schema, ['{"x":1,"y":2,"id":3}', '{"id":1}'], ['{"x":1,"y":2,"z":3}'], any);
+    // The third member can only be the required one, which shows at its first letter.
+    expect(accepted(schema, '{"x":1,"y":2,"z":3}', any)).toBe(14);
+    expect(accepted(schema, '{"a":1,"y":2,"b":3}', any)).toBe(14);
+  });
   const schema = {
     type: "object",
     properties: { a: { type: "integer" }, b: { type: "boolean" }, c: { type: "null" } },
