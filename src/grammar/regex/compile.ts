@@ -2,16 +2,20 @@
  * From a pattern's text to the automaton of the strings it accepts, over code points.
  *
  * `maxLength` and counted repeats of a single class (`^[a-z]{1,64}$`) are the same thing; such patterns are recognized and returned as a class and length
- * limits, so that they take a counter instead of a chain of states.
+ * limits, so that they take a counter instead of a chain of states. So are patterns that limit the length ahead (`^(?=.{1,253}$)…`) and would be too large
+ * otherwise.
  */
 
+import { DiecastError } from "../../errors.ts";
 import { type CharSet, SCALAR_VALUES } from "../../fsm/char-set.ts";
 import { DEFAULT_FUEL, determinize } from "../../fsm/determinize.ts";
 import { DEFAULT_FSM_LIMITS, type Dfa, everything, type FsmLimits } from "../../fsm/dfa.ts";
+import { intersect } from "../../fsm/dfa-algebra.ts";
+import { CONDITION } from "../../fsm/nfa.ts";
 import { LINE_ENDS } from "./char-classes.ts";
 import { checkExpansion, lowerSearch, lowerWhole, stripEnd, stripStart } from "./lower.ts";
 import { type ReadPattern, type RegexSyntaxLimits, readPattern } from "./parse.ts";
-import type { RegexNode } from "./regex-node.ts";
+import { type RegexNode, sequenceOf } from "./regex-node.ts";
 
 export interface RegexOptions {
   /** "search" (JSON Schema's `pattern`): anywhere in the string. "whole": the string from end to end. */
@@ -59,8 +63,33 @@ function compileFresh(source: string, options: RegexOptions): CompiledPattern {
   const pattern = parse(source, options);
   const counted = countedClass(pattern.node, options.match ?? "search");
   if (counted !== undefined) return counted;
-  return { content: compileNode(pattern, options), length: undefined };
+  try {
+    return { content: compileNode(pattern, options), length: undefined };
+  } catch (error) {
+    const limited =
+      DiecastError.is(error) && error.code === "GRAMMAR_TOO_LARGE" ? lengthAhead(pattern.node) : undefined;
+    if (limited === undefined) throw error;
+    const { set, min, max, rest } = limited;
+    const content = compileNode({ ...pattern, node: rest }, options);
+    return { content: intersect(content, repeatedSet(set)), length: { min, max } };
+  }
 }
+
+/** `^(?=.{1,253}$)…`: a look-ahead that limits the length of the text, and the rest without it. */
+function lengthAhead(node: RegexNode): { set: CharSet; min: number; max: number; rest: RegexNode } | undefined {
+  const start = stripStart(node);
+  if (!start.anchored || start.rest.kind !== "sequence") return undefined;
+  const [first, ...others] = start.rest.items.filter(isNotEmpty);
+  if (first?.kind !== "look" || !first.ahead || first.negative) return undefined;
+  const end = stripEnd(first.body);
+  const inner = end.rest.kind === "sequence" ? end.rest.items.filter(isNotEmpty) : [end.rest];
+  const [repeat] = inner;
+  if (!end.anchored || inner.length !== 1 || repeat?.kind !== "repeat" || repeat.item.kind !== "set") return undefined;
+  const anchor: RegexNode = { kind: "condition", condition: CONDITION.textStart };
+  return { set: repeat.item.set, min: repeat.min, max: repeat.max, rest: sequenceOf([anchor, ...others]) };
+}
+
+const isNotEmpty = (node: RegexNode): boolean => node.kind !== "sequence" || node.items.length > 0;
 
 /** The automaton alone, counted repeats expanded. */
 export function compileRegex(source: string, options: RegexOptions = {}): Dfa {
@@ -100,7 +129,7 @@ function countedClass(node: RegexNode, match: "search" | "whole"): CompiledPatte
   }
   for (;;) {
     if (inner.kind !== "sequence") break;
-    const items = inner.items.filter((item) => item.kind !== "sequence" || item.items.length > 0);
+    const items = inner.items.filter(isNotEmpty);
     if (items.length !== 1) return undefined;
     inner = items[0]!;
   }

@@ -57,6 +57,53 @@ describe("compileRegex", () => {
     expect(refusal("\\-\\p{L}")).toEqual({ code: "REGEX_UNSUPPORTED", offset: 2 });
   });
 
+  test("a look-ahead that limits the length becomes a limit where states would be too many", () => {
+    const hostname = "^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]{2,63}$";
+    const { content, length } = compilePattern(hostname);
+    expect(length).toEqual({ min: 1, max: 253 });
+    expect(["a.com", "a-b.c-d.org"].filter((text) => !content.acceptsText(text))).toEqual([]);
+    expect(["com", "-a.com", `${"a".repeat(64)}.com`].filter((text) => content.acceptsText(text))).toEqual([]);
+    // Small ones stay automata.
+    expect(compilePattern("^(?=.{1,3}$)(?:ab?)+$").length).toBeUndefined();
+  });
+
+  test("ignores case in properties, at word boundaries and in class operations as the engine does", () => {
+    const whole = (source: string): ((text: string) => boolean) => {
+      const dfa = compileRegex(source, { match: "whole" });
+      return (text) => dfa.acceptsText(text);
+    };
+    // Under `u` the complement comes first: every letter matches something that is not upper case.
+    expect(["a", "A", "é", "1"].map(whole("(?i)\\P{Lu}"))).toEqual([true, true, true, true]);
+    expect(["a", "A", "1"].map(whole("(?i)[^\\P{Lu}]"))).toEqual([false, false, false]);
+    expect(["\u017f.", "s.", "é."].map(whole("(?i)\\b.\\b\\."))).toEqual([true, true, false]);
+    expect(["a", "A", "b", "B"].map(whole("(?i)[\\w--\\q{B}]"))).toEqual([true, true, false, false]);
+    expect(["x", "ab", "AB"].map(whole("(?i)[\\q{AB|x}--\\q{ab}]"))).toEqual([true, false, false]);
+    expect(() => compileRegex("\\b(?i:\\b)a")).toThrow(expect.objectContaining({ code: "REGEX_UNSUPPORTED" }));
+  });
+
+  test("&& in a class is the operation in a grammar's own pattern, and two characters in a schema's", () => {
+    const source = "^[\\p{Lu}&&\\p{ASCII}]$";
+    expect(["A", "É", "a", "&"].map((text) => compileRegex(source, { match: "whole" }).acceptsText(text))).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(["A", "É", "a", "&"].map((text) => compileRegex(source).acceptsText(text))).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+  });
+
+  test.each(["\\h+", "\\R", "\\Qa\\E", "\\k<n>x", "\\x4", "\\u12"])(
+    "refuses %s, which other dialects read otherwise",
+    (source) => {
+      expect(refusal(source)).toEqual({ code: "REGEX_UNSUPPORTED", offset: 0 });
+    },
+  );
+
   test("understands class operations of the v flag", () => {
     const dfa = compileRegex("^[\\p{L}--[a-z]]$");
     expect([dfa.acceptsText("A"), dfa.acceptsText("é"), dfa.acceptsText("a")]).toEqual([true, true, false]);
