@@ -46,6 +46,7 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
                         InstanceAccessor<&TokenizerWrap::ChatTemplate>("chatTemplate"),
                         InstanceAccessor<&TokenizerWrap::Fingerprint>("fingerprint"),
                         InstanceMethod<&TokenizerWrap::Encode>("encode"),
+                        InstanceMethod<&TokenizerWrap::EncodeDocument>("encodeDocument"),
                         InstanceMethod<&TokenizerWrap::Decode>("decode"),
                         InstanceMethod<&TokenizerWrap::TokenBytes>("tokenBytes"),
                         InstanceMethod<&TokenizerWrap::IsSpecial>("isSpecial"),
@@ -92,6 +93,14 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
       const std::string text = ExpectText(info, 0, "text");
       const bool parse_special = OptionalBool(info, 1, "parseSpecial", false);
       return ToInt32Array(info.Env(), tokenizer->Encode(text, parse_special));
+    });
+  }
+  Napi::Value EncodeDocument(const Napi::CallbackInfo& info) {
+    return Guard(info.Env(), [&] {
+      const std::string text = ExpectText(info, 0, "text");
+      const bool parse_special = OptionalBool(info, 1, "parseSpecial", false);
+      const bool continues = OptionalBool(info, 2, "continues", false);
+      return ToInt32Array(info.Env(), tokenizer->EncodeDocument(text, parse_special, continues));
     });
   }
   Napi::Value Decode(const Napi::CallbackInfo& info) {

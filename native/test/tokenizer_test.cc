@@ -9,8 +9,10 @@
 #include "native/error.h"
 #include "native/test/check.h"
 #include "native/tokenizer/bpe_model.h"
-#include "native/tokenizer/nfc.h"
+#include "native/tokenizer/normal_form.h"
 #include "native/tokenizer/pretokenizer.h"
+#include "native/tokenizer/pretokenizer_steps.h"
+#include "native/tokenizer/split_pattern.h"
 #include "native/tokenizer/unicode_class.h"
 
 using namespace diecast;
@@ -108,12 +110,12 @@ void MergesAsTheDefinitionSays() {
           tokens[static_cast<size_t>(left)] + tokens[static_cast<size_t>(right)];
       const auto [entry, added] = ids.emplace(text, static_cast<int32_t>(tokens.size()));
       if (added) tokens.push_back(text);
-      merges.push_back({left, right, entry->second});
+      merges.push_back({left, right, entry->second, static_cast<uint32_t>(merges.size())});
     }
     BytesIndex index(tokens.size());
     std::vector<std::string_view> views(tokens.begin(), tokens.end());
     for (size_t id = 0; id < views.size(); ++id) index.Insert(views[id], static_cast<int32_t>(id));
-    const BpeModel model(std::move(index), merges, views, false);
+    const BpeModel model(std::move(index), merges, views, {});
     for (size_t length = 1; length < 160; length += 1 + random() % 5) {
       std::string text;
       std::vector<int32_t> bytes;
@@ -128,13 +130,82 @@ void MergesAsTheDefinitionSays() {
   }
 }
 
-void NormalizesToFormC() {
-  CHECK(NormalizeNfc("e\xcc\x81") == "\xc3\xa9");
-  CHECK(NormalizeNfc("\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8") == "\xea\xb0\x81");
-  CHECK(NormalizeNfc("s\xcc\x87\xcc\xa3") == "\xe1\xb9\xa9");         // marks are reordered
-  CHECK(NormalizeNfc("\xe2\x84\xa6") == "\xce\xa9");                  // the ohm sign is an omega
-  CHECK(NormalizeNfc("\xe0\xa5\x98") == "\xe0\xa4\x95\xe0\xa4\xbc");  // excluded from composition
-  CHECK(NormalizeNfc("e\xff\xcc\x81") == "e\xff\xcc\x81");
+void NormalizesToTheForms() {
+  CHECK(Normalize("e\xcc\x81", NormalForm::kNfc) == "\xc3\xa9");
+  CHECK(Normalize("\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", NormalForm::kNfc) == "\xea\xb0\x81");
+  CHECK(Normalize("s\xcc\x87\xcc\xa3", NormalForm::kNfc) == "\xe1\xb9\xa9");  // marks are reordered
+  CHECK(Normalize("\xe2\x84\xa6", NormalForm::kNfc) == "\xce\xa9");  // the ohm sign is an omega
+  CHECK(Normalize("\xe0\xa5\x98", NormalForm::kNfc) ==
+        "\xe0\xa4\x95\xe0\xa4\xbc");  // excluded from composition
+  CHECK(Normalize("\xc3\xa9", NormalForm::kNfd) == "e\xcc\x81");
+  CHECK(Normalize("\xef\xac\x81\xe2\x91\xa0", NormalForm::kNfkc) == "fi1");  // fi, circled 1
+  CHECK(ToLowerCase("A\xc3\x89\xc4\xb0") == "a\xc3\xa9i\xcc\x87");
+  CHECK(Normalize("e\xff\xcc\x81", NormalForm::kNfc) == "e\xff\xcc\x81");
+}
+
+std::vector<std::string> Matches(std::string_view regex, std::string_view text) {
+  const auto pattern = SplitPattern::Compile(regex);
+  std::vector<std::string> found;
+  size_t begin = 0;
+  size_t end = 0;
+  for (SplitPattern::Matches matches(*pattern, text); matches.Next(&begin, &end);) {
+    CHECK(begin < end && end <= text.size());
+    found.emplace_back(text.substr(begin, end - begin));
+  }
+  return found;
+}
+
+void MatchesAsBacktrackingSays() {
+  using Words = std::vector<std::string>;
+  CHECK((Matches("a|ab", "abab") == Words{"a", "a"}));  // the first alternative, not the longest
+  CHECK((Matches("a+?b|a", "aab aa") == Words{"aab", "a", "a"}));
+  CHECK((Matches("[a-c&&[^b]]+", "abcca") == Words{"a", "cca"}));
+  CHECK((Matches("(?i:'s|k+)",
+                 "'S'\xc5\xbf"
+                 "Kk\xe2\x84\xaa") == Words{"'S", "'\xc5\xbf", "Kk\xe2\x84\xaa"}));
+  CHECK((Matches("\\p{N}{1,3}(?=(?:\\d{3})*(?:\\D|$))", "1234567") == Words{"1", "234", "567"}));
+  CHECK((Matches("a++a|b", "aab") == Words{"b"}));  // a possessive run gives nothing back
+  CHECK((Matches("(?>ab|a)c|ab", "ac abc") == Words{"ac", "abc"}));
+  CHECK((Matches("^b|c$", "b\nb c\nc") == Words{"b", "b", "c", "c"}));
+  CHECK((Matches("(?:ab?){2,3}", "abaabaa") == Words{"abaab", "aa"}));
+  CHECK((Matches("\\w+|[^\\w\\s]+", "h\xc3\xa9_1 !?\xff") == Words{"h\xc3\xa9_1", "!?\xff"}));
+}
+
+void RefusesPatternsThatItDoesNotRead() {
+  for (const char* regex : {"",
+                            "a*",
+                            "(",
+                            ")",
+                            "[a",
+                            "a**",
+                            "(?<=a)b",
+                            "(a)\\1",
+                            "\\p{Nope}",
+                            "[[:alpha:]]",
+                            "\\b",
+                            "a{2000}",
+                            "(?:(?:ab?){1000}){1000}",
+                            "(?i:stra)",
+                            "(?i:\xc3\xa9)",
+                            "x|",
+                            "[b-a]",
+                            "\\",
+                            "(?:a|b*)+",
+                            "\xff"}) {
+    try {
+      (void)SplitPattern::Compile(regex);
+      std::printf("accepted: %s\n", regex);
+      CHECK(!"a pattern was accepted");
+    } catch (const Error& e) {
+      CHECK(e.code == ErrorCode::kModelUnsupported);
+    }
+  }
+  try {  // nested repeats end in an error, not in a hang
+    (void)Matches("(?:a+)+b", std::string(60, 'a'));
+    CHECK(!"an exponential match ended");
+  } catch (const Error& e) {
+    CHECK(e.code == ErrorCode::kInvalidArgument);
+  }
 }
 
 const std::string kSmallTokenizer = R"({
@@ -173,7 +244,9 @@ int main() {
   PretokensCoverAnyBytesInOrder();
   SplitsAsThePatternsSay();
   MergesAsTheDefinitionSays();
-  NormalizesToFormC();
+  NormalizesToTheForms();
+  MatchesAsBacktrackingSays();
+  RefusesPatternsThatItDoesNotRead();
   ReadsASmallTokenizer();
   RefusesEveryTruncation();
   return 0;

@@ -79,7 +79,7 @@ AddedTokenMatcher::Longest AddedTokenMatcher::LongestAt(std::string_view text, s
 }
 
 bool AddedTokenMatcher::Find(std::string_view text, size_t from, size_t previous_end,
-                             bool parse_special, Match* match) const {
+                             const Search& search, Match* match) const {
   if (tokens_.empty()) return false;
   for (size_t pos = from; pos < text.size();) {
     if (!starts_[static_cast<uint8_t>(text[pos])]) {
@@ -92,19 +92,20 @@ bool AddedTokenMatcher::Find(std::string_view text, size_t from, size_t previous
       continue;
     }
     const AddedToken& token = tokens_[static_cast<size_t>(longest.token)];
-    if ((token.special && !parse_special) ||
+    if ((token.special && !search.parse_special) || (search.exact && !token.spells) ||
         (token.single_word && TouchesWord(text, pos, longest.end))) {
       pos = longest.end;  // matches do not overlap, skipped ones included
       continue;
     }
     size_t start = pos;
     size_t end = longest.end;
-    while (token.strip_left && start > previous_end) {
+    while (!search.exact && token.strip_left && start > previous_end) {
       const size_t previous = PreviousChar(text, start);
       if (previous < previous_end || !HasClass(text, previous, kWhiteSpace)) break;
       start = previous;
     }
-    while (token.strip_right && end < text.size() && HasClass(text, end, kWhiteSpace)) {
+    while (!search.exact && token.strip_right && end < text.size() &&
+           HasClass(text, end, kWhiteSpace)) {
       end += DecodeUtf8(text, end).length;
     }
     *match = {start, end, longest.end, token.id};

@@ -19,6 +19,7 @@ struct AddedToken {
   bool strip_left = false;   ///< takes in the white space before it
   bool strip_right = false;  ///< takes in the white space after it
   bool normalized = false;   ///< looked for in normalized text
+  bool spells = true;        ///< its content is what it adds to a text
 };
 
 /// Immutable and thread-safe after construction.
@@ -36,11 +37,15 @@ class AddedTokenMatcher {
                          ///< strip_right took in
     int32_t id;
   };
+  struct Search {
+    bool parse_special;
+    bool exact;  ///< only tokens that spell the text they take: without white space around
+  };
   /// The next match whose content starts at or after `from`; strip_left reaches back to
   /// `previous_end`, the `end` of the match before. Where that match took in white space that is
   /// itself a token, this one may start before `previous_end`. Cost: O(text x longest content) at
   /// worst, a table lookup per byte where no content begins.
-  bool Find(std::string_view text, size_t from, size_t previous_end, bool parse_special,
+  bool Find(std::string_view text, size_t from, size_t previous_end, const Search& search,
             Match* match) const;
 
  private:

@@ -4,12 +4,17 @@
 #include <algorithm>
 #include <bit>
 
+#include "native/tokenizer/normalizer.h"
+#include "native/tokenizer/utf8.h"
+
 namespace diecast {
 namespace {
 
 /// Up to this many bytes a quadratic scan over stack arrays beats the heap.
 constexpr size_t kMaxShort = 48;
 constexpr uint32_t kNoRank = ~uint32_t{0};
+/// More characters than this before a space mark, and text is not cut there.
+constexpr size_t kMaxGlue = 64;
 
 uint64_t PairKey(int32_t left, int32_t right) {
   return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
@@ -23,34 +28,46 @@ size_t HashPair(uint64_t pair) {
 }  // namespace
 
 BpeModel::BpeModel(BytesIndex index, std::span<const BpeMerge> merges,
-                   std::span<const std::string_view> tokens, bool ignore_merges)
+                   std::span<const std::string_view> keys, BpeOptions options)
     : index_(std::move(index)),
+      options_(options),
       merges_(std::bit_ceil(merges.size() + merges.size() / 2 + 8)),
       merge_mask_(merges_.size() - 1),
-      is_whole_(tokens.size(), ignore_merges ? 1 : 0) {
+      whole_(keys.size()) {
   for (int byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
     byte_tokens_[static_cast<size_t>(byte)] = index_.Find({&c, 1});
   }
-  for (size_t rank = 0; rank < merges.size(); ++rank) {
-    InsertMerge(merges[rank], static_cast<uint32_t>(rank));
-  }
-  if (ignore_merges) return;
-  std::vector<int32_t> ids;
-  for (size_t id = 0; id < tokens.size(); ++id) {
-    // Only what Find can return needs the flag.
-    if (tokens[id].empty() || index_.Find(tokens[id]) != static_cast<int32_t>(id)) continue;
-    ids.clear();
-    Encode(tokens[id], &ids);
-    is_whole_[id] = ids.size() == 1 && ids[0] == static_cast<int32_t>(id) ? 1 : 0;
-  }
+  for (const BpeMerge& merge : merges) InsertMerge(merge);
+  if (options_.by_character) FindGlue(merges, keys);
 }
 
-void BpeModel::InsertMerge(const BpeMerge& merge, uint32_t rank) {
+void BpeModel::InsertMerge(const BpeMerge& merge) {
   const uint64_t pair = PairKey(merge.left, merge.right);
   size_t i = HashPair(pair) & merge_mask_;
   while (merges_[i].pair != kNoPair && merges_[i].pair != pair) i = (i + 1) & merge_mask_;
-  merges_[i] = {pair, rank, merge.merged};  // a repeated pair takes its last rank
+  merges_[i] = {pair, merge.rank, merge.merged};  // a repeated pair takes its last rank
+}
+
+void BpeModel::FindGlue(std::span<const BpeMerge> merges, std::span<const std::string_view> keys) {
+  if (index_.Find(kSpaceMark) < 0) return;
+  std::vector<uint8_t> is_apart(keys.size());  // tokens that do not stand for their key's text
+  for (const int32_t id : options_.fallback) {
+    if (id >= 0) is_apart[static_cast<size_t>(id)] = 1;
+  }
+  if (options_.unknown_id >= 0) is_apart[static_cast<size_t>(options_.unknown_id)] = 1;
+  for (const BpeMerge& merge : merges) {
+    const auto left = static_cast<size_t>(merge.left);
+    if (!keys[static_cast<size_t>(merge.right)].starts_with(kSpaceMark)) continue;
+    if (is_apart[left] != 0) return;
+    size_t start = keys[left].size() - 1;
+    while (start > 0 && (static_cast<uint8_t>(keys[left][start]) & 0xc0) == 0x80) --start;
+    const uint32_t last = DecodeUtf8(keys[left], start).code_point;
+    if (std::find(glue_.begin(), glue_.end(), last) != glue_.end()) continue;
+    if (glue_.size() == kMaxGlue) return;
+    glue_.push_back(last);
+  }
+  cuts_at_marks_ = true;
 }
 
 const BpeModel::Merge* BpeModel::FindMerge(int32_t left, int32_t right) const {
@@ -63,30 +80,103 @@ const BpeModel::Merge* BpeModel::FindMerge(int32_t left, int32_t right) const {
 }
 
 void BpeModel::Encode(std::string_view pretoken, std::vector<int32_t>* ids) const {
-  if (pretoken.size() == 1) {
+  if (!options_.by_character && pretoken.size() == 1) {
     const int32_t id = byte_tokens_[static_cast<uint8_t>(pretoken[0])];
     if (id >= 0) ids->push_back(id);
     return;
   }
-  const int32_t whole = index_.Find(pretoken);
-  if (whole >= 0 && is_whole_[static_cast<size_t>(whole)] != 0) {
-    ids->push_back(whole);
-  } else if (pretoken.size() <= kMaxShort) {
-    MergeShort(pretoken, ids);
-  } else {
-    MergeLong(pretoken, ids);
+  if (!cuts_at_marks_) return EncodeSegment(pretoken, ids);
+  if (options_.ignore_merges) {
+    if (const int32_t whole = index_.Find(pretoken); whole >= 0) return ids->push_back(whole);
+  }
+  while (!pretoken.empty()) {
+    const size_t end = SegmentEnd(pretoken);
+    EncodeSegment(pretoken.substr(0, end), ids);
+    pretoken.remove_prefix(end);
   }
 }
 
-void BpeModel::MergeShort(std::string_view pretoken, std::vector<int32_t>* ids) const {
+size_t BpeModel::SegmentEnd(std::string_view text) const {
+  for (size_t at = text.find(kSpaceMark, 1); at != std::string_view::npos;
+       at = text.find(kSpaceMark, at + kSpaceMark.size())) {
+    size_t start = at - 1;
+    while (start > 0 && (static_cast<uint8_t>(text[start]) & 0xc0) == 0x80) --start;
+    const uint32_t before = DecodeUtf8(text, start).code_point;
+    if (std::find(glue_.begin(), glue_.end(), before) == glue_.end()) return at;
+  }
+  return text.size();
+}
+
+void BpeModel::EncodeSegment(std::string_view segment, std::vector<int32_t>* ids) const {
+  const int32_t whole = index_.Find(segment);
+  std::atomic<uint8_t>* is_whole = nullptr;
+  if (whole >= 0) {
+    is_whole = &whole_[static_cast<size_t>(whole)];
+    if (options_.ignore_merges || is_whole->load(std::memory_order_relaxed) == kYes) {
+      return ids->push_back(whole);
+    }
+  }
+  const size_t before = ids->size();
+  // A symbol has at least a byte, and a character at most four.
+  if (segment.size() <= kMaxShort && !options_.by_character) {
+    int32_t symbols[kMaxShort];
+    size_t size = 0;
+    for (const char c : segment) {
+      const int32_t id = byte_tokens_[static_cast<uint8_t>(c)];
+      if (id >= 0) symbols[size++] = id;
+    }
+    MergeShort({symbols, size}, ids);
+  } else {
+    std::vector<int32_t> symbols;
+    Symbols(segment, &symbols);
+    symbols.size() <= kMaxShort ? MergeShort(symbols, ids) : MergeLong(symbols, ids);
+  }
+  if (is_whole != nullptr) {
+    const bool yes = ids->size() == before + 1 && ids->back() == whole;
+    is_whole->store(yes ? kYes : kNo, std::memory_order_relaxed);
+  }
+}
+
+void BpeModel::Symbols(std::string_view segment, std::vector<int32_t>* symbols) const {
+  symbols->reserve(segment.size());
+  if (!options_.by_character) {
+    for (const char c : segment) {
+      const int32_t id = byte_tokens_[static_cast<uint8_t>(c)];
+      if (id >= 0) symbols->push_back(id);
+    }
+    return;
+  }
+  bool unknown = false;  // an unknown token is due, before the next character that has a token
+  for (size_t pos = 0; pos < segment.size();) {
+    const Utf8Char decoded = DecodeUtf8(segment, pos);
+    const size_t length = decoded.kind == Utf8Char::kValid ? decoded.length : 1;
+    const std::string_view c = segment.substr(pos, length);
+    pos += length;
+    if (const int32_t id = index_.Find(c); id >= 0) {
+      if (unknown) symbols->push_back(options_.unknown_id);
+      unknown = false;
+      symbols->push_back(id);
+      continue;
+    }
+    const bool falls_back = std::all_of(c.begin(), c.end(), [&](char byte) {
+      return options_.fallback[static_cast<uint8_t>(byte)] >= 0;
+    });
+    if (falls_back) {
+      for (const char byte : c) symbols->push_back(options_.fallback[static_cast<uint8_t>(byte)]);
+    } else if (options_.unknown_id >= 0) {
+      if (unknown && !options_.fuses_unknown) symbols->push_back(options_.unknown_id);
+      unknown = true;
+    }
+  }
+  if (unknown) symbols->push_back(options_.unknown_id);
+}
+
+void BpeModel::MergeShort(std::span<const int32_t> initial, std::vector<int32_t>* ids) const {
   int32_t symbols[kMaxShort];
   uint32_t ranks[kMaxShort];  // of the pair (i, i + 1)
   int32_t merged[kMaxShort];  // what that pair makes
-  size_t size = 0;
-  for (const char c : pretoken) {
-    const int32_t id = byte_tokens_[static_cast<uint8_t>(c)];
-    if (id >= 0) symbols[size++] = id;
-  }
+  size_t size = initial.size();
+  std::copy(initial.begin(), initial.end(), symbols);
   const auto rate = [&](size_t i) {
     const Merge* merge = FindMerge(symbols[i], symbols[i + 1]);
     ranks[i] = merge == nullptr ? kNoRank : merge->rank;
@@ -109,7 +199,7 @@ void BpeModel::MergeShort(std::string_view pretoken, std::vector<int32_t>* ids) 
   ids->insert(ids->end(), symbols, symbols + size);
 }
 
-void BpeModel::MergeLong(std::string_view pretoken, std::vector<int32_t>* ids) const {
+void BpeModel::MergeLong(std::span<const int32_t> initial, std::vector<int32_t>* ids) const {
   constexpr uint32_t kEnd = ~uint32_t{0};
   struct Symbol {
     int32_t id;      // -1 once merged into its left neighbour
@@ -123,11 +213,10 @@ void BpeModel::MergeLong(std::string_view pretoken, std::vector<int32_t>* ids) c
     bool operator<(const Candidate& other) const { return order > other.order; }
   };
   std::vector<Symbol> symbols;
-  symbols.reserve(pretoken.size());
-  for (const char c : pretoken) {
-    const int32_t id = byte_tokens_[static_cast<uint8_t>(c)];
+  symbols.reserve(initial.size());
+  for (const int32_t id : initial) {
     const auto i = static_cast<uint32_t>(symbols.size());
-    if (id >= 0) symbols.push_back({id, -1, i - 1, i + 1});  // the first one's `previous` is kEnd
+    symbols.push_back({id, -1, i - 1, i + 1});  // the first one's `previous` is kEnd
   }
   if (symbols.empty()) return;
   symbols.back().next = kEnd;

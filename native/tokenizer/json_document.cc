@@ -239,6 +239,7 @@ JsonDocument JsonDocument::Parse(std::string_view text) {
 JsonValue JsonDocument::root() const { return JsonValue(this, 0); }
 
 bool JsonValue::is_null() const { return node().type == JsonDocument::Type::kNull; }
+bool JsonValue::is_true() const { return node().type == JsonDocument::Type::kTrue; }
 bool JsonValue::is_string() const { return node().type == JsonDocument::Type::kString; }
 bool JsonValue::is_array() const { return node().type == JsonDocument::Type::kArray; }
 bool JsonValue::is_object() const { return node().type == JsonDocument::Type::kObject; }
@@ -263,6 +264,17 @@ int64_t JsonValue::AsInteger(std::string_view field) const {
     if (error == std::errc() && end == last) return value;
   }
   Fail(field, "expected an integer");
+}
+
+double JsonValue::AsNumber(std::string_view field) const {
+  double value = 0;
+  if (node().type == JsonDocument::Type::kNumber) {
+    const char* first = document_->text_.data() + node().text_begin;
+    const char* last = first + node().text_length;
+    const auto [end, error] = std::from_chars(first, last, value);
+    if (error == std::errc() && end == last) return value;
+  }
+  Fail(field, "expected a number");
 }
 
 std::optional<JsonValue> JsonValue::Find(std::string_view key, std::string_view field) const {

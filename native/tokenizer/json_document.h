@@ -44,12 +44,14 @@ class JsonDocument {
 class JsonValue {
  public:
   bool is_null() const;
+  bool is_true() const;
   bool is_string() const;
   bool is_array() const;
   bool is_object() const;
   std::string_view AsString(std::string_view field) const;
   bool AsBool(std::string_view field) const;
   int64_t AsInteger(std::string_view field) const;
+  double AsNumber(std::string_view field) const;
 
   /// An object's member; nullopt when it is missing. A member that occurs twice throws.
   std::optional<JsonValue> Find(std::string_view key, std::string_view field) const;

@@ -133,16 +133,6 @@ size_t ScanLlama3(std::string_view text, size_t pos, int max_digits) {
 
 }  // namespace
 
-std::optional<PretokenizerKind> PretokenizerFromGgufName(std::string_view name) {
-  if (name == "smollm") return PretokenizerKind::kSmollm;
-  if (name == "gpt-2" || name == "gpt2" || name == "default") return PretokenizerKind::kGpt2;
-  if (name == "llama-bpe" || name == "llama3" || name == "llama-v3") {
-    return PretokenizerKind::kLlama3;
-  }
-  if (name == "qwen2") return PretokenizerKind::kQwen2;
-  return std::nullopt;
-}
-
 std::optional<PretokenizerKind> PretokenizerFromRegex(std::string_view regex) {
   if (regex == kGpt2Regex) return PretokenizerKind::kGpt2;
   if (regex == kLlama3Regex) return PretokenizerKind::kLlama3;

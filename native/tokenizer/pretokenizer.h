@@ -17,8 +17,6 @@ enum class PretokenizerKind : uint8_t {
   kQwen2,   ///< as kLlama3 with single number characters
 };
 
-/// The kind that GGUF's `tokenizer.ggml.pre` names; nullopt for an unknown one.
-std::optional<PretokenizerKind> PretokenizerFromGgufName(std::string_view name);
 /// The kind whose pattern is exactly `regex`, as tokenizer.json spells it; nullopt for an unknown
 /// one.
 std::optional<PretokenizerKind> PretokenizerFromRegex(std::string_view regex);

@@ -1,4 +1,5 @@
-// Byte-level BPE tokenizer, built from GGUF metadata or a Hugging Face tokenizer.json.
+// Tokenizers (byte-level BPE, SentencePiece BPE and unigram), built from GGUF metadata or a Hugging
+// Face tokenizer.json.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,8 @@ class Tokenizer {
 
   /// Number of ids, in [0, vocab_size).
   virtual int32_t vocab_size() const = 0;
-  /// Raw bytes that the token stands for (byte-level alphabet undone). For added and special
+  /// The bytes that the token adds to a text that it continues: the byte-level alphabet undone,
+  /// space marks as spaces, <0xNN> as the byte. Several tokens may have the same. For special
   /// tokens: their literal text.
   virtual std::string_view TokenBytes(int32_t id) const = 0;
   /// A control token (e.g. <|im_end|>): never produced from plain text when parse_special is false,
@@ -31,10 +33,20 @@ class Tokenizer {
   /// -1 when no token has exactly this text (added and special tokens included).
   virtual int32_t TokenId(std::string_view bytes) const = 0;
 
-  /// Text to ids. With `parse_special`, the texts of special tokens become their ids (as chat
-  /// templates need); without, only non-special added tokens are recognised. Never adds BOS. Input
-  /// may be any bytes. Cost: near-linear in the text.
+  /// Text that continues another one, to ids: cut as the tokenizer cuts in the middle of a text,
+  /// and the ids' bytes are exactly the text, wherever the vocabulary can spell it. So there is no
+  /// space before the first word that is not in the text, and nothing is normalized. With
+  /// `parse_special`, the texts of special tokens become their ids (as chat templates need);
+  /// without, only non-special added tokens are recognised. Never adds BOS. Input may be any bytes.
+  /// Cost: near-linear in the text.
   virtual std::vector<int32_t> Encode(std::string_view text, bool parse_special) const = 0;
+  /// A text of its own (or, with `continues`, a further part of one), to ids, exactly as the
+  /// `tokenizers` package does it: normalized, and with the space that many vocabularies want
+  /// before the first word. Otherwise as Encode, which it is where nothing is normalized.
+  virtual std::vector<int32_t> EncodeDocument(std::string_view text, bool parse_special,
+                                              [[maybe_unused]] bool continues = false) const {
+    return Encode(text, parse_special);
+  }
   /// Ids to bytes; ids out of range throw Error{kInvalidArgument}.
   virtual std::string Decode(std::span<const int32_t> ids, bool skip_special) const = 0;
 

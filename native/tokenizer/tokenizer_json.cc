@@ -1,30 +1,16 @@
-// Reads a byte-level BPE tokenizer out of a Hugging Face tokenizer.json. Whatever would change the
-// ids and is not implemented is refused with the member's name; truncation, padding and the decoder
-// do not change what Encode and Decode do here.
+// Reads a tokenizer out of a Hugging Face tokenizer.json: BPE over bytes or characters, or a
+// unigram model. Whatever would change ids or bytes and is not implemented is refused with the
+// member's name; truncation and padding do not change what a tokenizer does here.
 #include <algorithm>
 #include <span>
 
 #include "native/error.h"
 #include "native/tokenizer/json_document.h"
+#include "native/tokenizer/tokenizer_json_steps.h"
 #include "native/tokenizer/tokenizer_spec.h"
 
 namespace diecast {
 namespace {
-
-[[noreturn]] void Unsupported(const std::string& field, const std::string& what) {
-  throw Error(ErrorCode::kModelUnsupported,
-              "tokenizer.json: " + field + ": " + what + " is not supported");
-}
-
-std::string_view TypeOf(const JsonValue& value, std::string_view field) {
-  return value.Get("type", field).AsString(field);
-}
-
-bool BoolMember(const JsonValue& object, std::string_view key, bool fallback,
-                std::string_view field) {
-  const auto member = object.FindPresent(key, field);
-  return member ? member->AsBool(field) : fallback;
-}
 
 int64_t CountChildren(const JsonValue& value, std::string_view field) {
   int64_t count = 0;
@@ -52,91 +38,33 @@ int32_t ReadId(const JsonValue& value, int64_t limit, std::string_view field) {
   return static_cast<int32_t>(id);
 }
 
-// --- pre-tokenizer
-// -----------------------------------------------------------------------------------------------------------
-
-/// The steps of a pre-tokenizer, a Sequence flattened.
-std::vector<JsonValue> PretokenizerSteps(const JsonValue& value) {
-  const std::string_view field = "pre_tokenizer";
-  if (TypeOf(value, field) != "Sequence") return {value};
-  std::vector<JsonValue> steps;
-  const JsonValue list = value.Get("pretokenizers", field);
-  if (!list.is_array()) list.Fail(field, "expected an array");
-  for (auto step = list.First(field); step; step = step->Next()) steps.push_back(*step);
-  return steps;
-}
-
-/// True for a ByteLevel step that splits by GPT-2's pattern itself. Requires: the step is a
-/// ByteLevel.
-bool ByteLevelSplits(const JsonValue& step) {
-  const std::string_view field = "pre_tokenizer ByteLevel";
-  if (BoolMember(step, "add_prefix_space", true, field)) {
-    Unsupported("pre_tokenizer", "ByteLevel with add_prefix_space");
-  }
-  return BoolMember(step, "use_regex", true, field);
-}
-
-PretokenizerKind KindOfSplit(const JsonValue& split) {
-  const std::string_view field = "pre_tokenizer Split";
-  const auto regex = split.Get("pattern", field).Find("Regex", field);
-  if (!regex) Unsupported("pre_tokenizer", "Split by a literal string");
-  const std::string_view behavior = split.Get("behavior", field).AsString(field);
-  if (behavior != "Isolated") {
-    Unsupported("pre_tokenizer", "Split with behavior " + std::string(behavior));
-  }
-  if (BoolMember(split, "invert", false, field)) {
-    Unsupported("pre_tokenizer", "Split with invert");
-  }
-  const std::string_view text = regex->AsString(field);
-  const auto kind = PretokenizerFromRegex(text);
-  if (!kind) Unsupported("pre_tokenizer", "the pattern " + std::string(text));
-  return *kind;
-}
-
-PretokenizerKind ReadPretokenizer(const JsonValue& root) {
-  const auto value = root.FindPresent("pre_tokenizer", "document");
-  if (!value) Unsupported("pre_tokenizer", "a tokenizer without one");
-  const std::vector<JsonValue> steps = PretokenizerSteps(*value);
-  std::vector<std::string_view> types;
-  std::string names;
-  for (const JsonValue& step : steps) {
-    types.push_back(TypeOf(step, "pre_tokenizer"));
-    names += (names.empty() ? "" : ", ") + std::string(types.back());
-  }
-  const bool ends_byte_level = !types.empty() && types.back() == "ByteLevel";
-  if (ends_byte_level && types.size() == 1 && ByteLevelSplits(steps[0])) {
-    return PretokenizerKind::kGpt2;
-  }
-  if (ends_byte_level && types.size() == 2) {
-    const bool splits_again = ByteLevelSplits(steps[1]);
-    if (types[0] == "Split" && !splits_again) return KindOfSplit(steps[0]);
-    if (types[0] == "Digits" && splits_again &&
-        BoolMember(steps[0], "individual_digits", false, "pre_tokenizer Digits")) {
-      return PretokenizerKind::kSmollm;
-    }
-  }
-  Unsupported("pre_tokenizer", "the sequence [" + names + "] with these options");
-}
-
 // --- model
 // -------------------------------------------------------------------------------------------------------------------
+
+const TokenizerSpec::Token kUnused{.bytes = {}, .special = true, .piece = {}};
 
 /// Grows the table to hold `id`; ids in between stay unused (hidden, without text).
 TokenizerSpec::Token& TokenAt(TokenizerSpec* spec, int32_t id) {
   const auto index = static_cast<size_t>(id);
-  if (index >= spec->tokens.size()) spec->tokens.resize(index + 1, {std::string(), true, false});
+  if (index >= spec->tokens.size()) spec->tokens.resize(index + 1, kUnused);
   return spec->tokens[index];
 }
 
-void ReadVocabulary(const JsonValue& model, int64_t id_limit, TokenizerSpec* spec) {
+TokenizerSpec::Token ModelToken(std::string_view text, const JsonDecoder& decoder) {
+  return decoder.byte_level ? ByteLevelToken(text) : PieceToken(text, decoder.byte_fallback);
+}
+
+void ReadVocabulary(const JsonValue& model, int64_t id_limit, const JsonDecoder& decoder,
+                    TokenizerSpec* spec) {
   const std::string_view field = "model.vocab";
   const JsonValue vocab = model.Get("vocab", field);
   if (!vocab.is_object()) vocab.Fail(field, "expected an object");
+  spec->tokens.reserve(static_cast<size_t>(id_limit / 2));
   for (auto entry = vocab.First(field); entry; entry = entry->Next()) {
     TokenizerSpec::Token& token = TokenAt(spec, ReadId(*entry, id_limit, field));
     if (!token.special)
       entry->Fail(field, "the id of " + std::string(entry->key()) + " occurs twice");
-    token = ModelToken(entry->key());
+    token = ModelToken(entry->key(), decoder);
   }
   if (spec->tokens.empty()) vocab.Fail(field, "the vocabulary is empty");
   BytesIndex seen(spec->tokens.size());
@@ -145,6 +73,21 @@ void ReadVocabulary(const JsonValue& model, int64_t id_limit, TokenizerSpec* spe
       entry->Fail(field, "token " + std::string(entry->key()) + " occurs twice");
     }
   }
+}
+
+/// The vocabulary of a unigram model: pairs of a piece and its score.
+void ReadScoredVocabulary(const JsonValue& model, const JsonDecoder& decoder, TokenizerSpec* spec) {
+  const std::string_view field = "model.vocab";
+  const JsonValue vocab = model.Get("vocab", field);
+  if (!vocab.is_array()) vocab.Fail(field, "expected an array");
+  for (auto entry = vocab.First(field); entry; entry = entry->Next()) {
+    const auto piece = entry->First(field);
+    const auto score = piece ? piece->Next() : std::nullopt;
+    if (!score || score->Next()) entry->Fail(field, "expected a piece and its score");
+    spec->tokens.push_back(ModelToken(piece->AsString(field), decoder));
+    spec->scores.push_back(score->AsNumber(field));
+  }
+  if (spec->tokens.empty()) vocab.Fail(field, "the vocabulary is empty");
 }
 
 std::optional<std::pair<std::string_view, std::string_view>> MergeSides(const JsonValue& merge) {
@@ -159,29 +102,37 @@ std::optional<std::pair<std::string_view, std::string_view>> MergeSides(const Js
 
 void ReadMerges(const JsonValue& model, TokenizerSpec* spec) {
   const std::string_view field = "model.merges";
-  const MergeResolver resolver(spec->tokens);
+  MergeResolver resolver(*spec);
   const JsonValue merges = model.Get("merges", field);
   if (!merges.is_array()) merges.Fail(field, "expected an array");
   for (auto entry = merges.First(field); entry; entry = entry->Next()) {
     const auto sides = MergeSides(*entry);
-    const auto merge = sides ? resolver.Resolve(sides->first, sides->second) : std::nullopt;
+    auto merge = sides ? resolver.Resolve(sides->first, sides->second) : std::nullopt;
     if (!merge) {
       entry->Fail(field, "a merge must be two tokens of the vocabulary that join into a third");
     }
+    merge->rank = static_cast<uint32_t>(spec->merges.size());
     spec->merges.push_back(*merge);
   }
 }
 
-/// Options that would add ids for bytes without a token: harmless when every byte has one.
-void RefuseFallbacks(const JsonValue& model, const TokenizerSpec& spec) {
-  const std::string_view field = "model";
-  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    const auto value = model.FindPresent(affix, field);
-    if (value && !value->AsString(field).empty())
-      Unsupported(std::string("model.") + affix, "a text");
+/// The id of model.unk_token; -1 when there is none.
+int32_t UnknownId(const JsonValue& model, const JsonDecoder& decoder, const TokenizerSpec& spec) {
+  const std::string_view field = "model.unk_token";
+  const auto unknown = model.FindPresent("unk_token", field);
+  if (!unknown || unknown->AsString(field).empty()) return -1;
+  const TokenizerSpec::Token wanted = ModelToken(unknown->AsString(field), decoder);
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    if (spec.tokens[id].key() == wanted.key()) return static_cast<int32_t>(id);
   }
-  const auto dropout = model.FindPresent("dropout", field);
-  if (dropout) Unsupported("model.dropout", "a rate");
+  // Some files name an added token.
+  if (!decoder.byte_level) unknown->Fail(field, "it is not in the vocabulary");
+  return -1;
+}
+
+/// Options that would add ids for bytes without a token: harmless when every byte has one.
+void RefuseByteFallbacks(const JsonValue& model, const TokenizerSpec& spec) {
+  const std::string_view field = "model";
   const auto unknown = model.FindPresent("unk_token", field);
   const bool has_unknown = unknown && !unknown->AsString(field).empty();
   if (!has_unknown && !BoolMember(model, "byte_fallback", false, field)) return;
@@ -189,27 +140,66 @@ void RefuseFallbacks(const JsonValue& model, const TokenizerSpec& spec) {
       std::count_if(spec.tokens.begin(), spec.tokens.end(),
                     [](const auto& token) { return token.in_model && token.bytes.size() == 1; });
   if (single_bytes != 256) {
-    Unsupported(has_unknown ? "model.unk_token" : "model.byte_fallback",
-                "a vocabulary with " + std::to_string(single_bytes) + " of 256 bytes");
+    UnsupportedJson(has_unknown ? "model.unk_token" : "model.byte_fallback",
+                    "a vocabulary with " + std::to_string(single_bytes) + " of 256 bytes");
   }
 }
 
-void ReadModel(const JsonValue& root, TokenizerSpec* spec) {
-  const JsonValue model = root.Get("model", "document");
-  const auto type = model.FindPresent("type", "model");
-  if (type && type->AsString("model.type") != "BPE") {
-    Unsupported("model.type", std::string(type->AsString("model.type")));
-  }
+void ReadBpe(const JsonValue& model, int64_t id_limit, const JsonDecoder& decoder,
+             TokenizerSpec* spec) {
+  using Model = TokenizerSpec::Model;
+  spec->model = decoder.byte_level ? Model::kByteBpe : Model::kCharacterBpe;
   spec->ignore_merges = BoolMember(model, "ignore_merges", false, "model.ignore_merges");
-  ReadVocabulary(model, IdLimit(root), spec);
+  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    const auto value = model.FindPresent(affix, "model");
+    if (value && !value->AsString("model").empty())
+      UnsupportedJson(std::string("model.") + affix, "a text");
+  }
+  const auto dropout = model.FindPresent("dropout", "model");
+  if (dropout && dropout->AsNumber("model.dropout") != 0) {
+    UnsupportedJson("model.dropout", "a rate");
+  }
+  ReadVocabulary(model, id_limit, decoder, spec);
   ReadMerges(model, spec);
-  RefuseFallbacks(model, *spec);
+  const int32_t unknown = UnknownId(model, decoder, *spec);
+  if (decoder.byte_level) {
+    RefuseByteFallbacks(model, *spec);
+  } else {
+    spec->byte_fallback = BoolMember(model, "byte_fallback", false, "model.byte_fallback");
+    spec->fuses_unknown = BoolMember(model, "fuse_unk", false, "model.fuse_unk");
+    spec->unknown_id = unknown;
+  }
+  if (unknown >= 0) spec->tokens[static_cast<size_t>(unknown)].special = true;
+}
+
+void ReadUnigram(const JsonValue& model, const JsonDecoder& decoder, TokenizerSpec* spec) {
+  if (decoder.byte_level) UnsupportedJson("model.type", "Unigram over a byte-level alphabet");
+  spec->model = TokenizerSpec::Model::kUnigram;
+  ReadScoredVocabulary(model, decoder, spec);
+  spec->byte_fallback = BoolMember(model, "byte_fallback", false, "model.byte_fallback");
+  if (const auto unknown = model.FindPresent("unk_id", "model")) {
+    spec->unknown_id = ReadId(*unknown, static_cast<int64_t>(spec->tokens.size()), "model.unk_id");
+    spec->tokens[static_cast<size_t>(spec->unknown_id)].special = true;
+  }
+}
+
+void ReadModel(const JsonValue& root, const JsonDecoder& decoder, TokenizerSpec* spec) {
+  const JsonValue model = root.Get("model", "document");
+  const std::string_view type =
+      model.FindPresent("type", "model") ? TypeOf(model, "model.type") : std::string_view("BPE");
+  if (type == "BPE") {
+    ReadBpe(model, IdLimit(root), decoder, spec);
+  } else if (type == "Unigram") {
+    ReadUnigram(model, decoder, spec);
+  } else {
+    UnsupportedJson("model.type", std::string(type));
+  }
 }
 
 // --- added tokens and the rest
 // -----------------------------------------------------------------------------------------------
 
-void ReadAddedTokens(const JsonValue& root, TokenizerSpec* spec) {
+void ReadAddedTokens(const JsonValue& root, const JsonDecoder& decoder, TokenizerSpec* spec) {
   const std::string_view field = "added_tokens";
   const auto list = root.FindPresent("added_tokens", "document");
   if (!list) return;
@@ -228,32 +218,35 @@ void ReadAddedTokens(const JsonValue& root, TokenizerSpec* spec) {
     // A token of the model may be declared again here, with flags; then it keeps its place in
     // merges.
     TokenizerSpec::Token& token = TokenAt(spec, added.id);
+    const TokenizerSpec::Token declared = ModelToken(added.content, decoder);
     const bool is_hole = token.bytes.empty() && token.special;
-    if (!is_hole && token.bytes != added.content) {
-      const TokenizerSpec::Token alias = ModelToken(added.content);
-      if (token.bytes != alias.bytes) {
-        entry->Fail(field, "the id of " + added.content + " belongs to another token");
-      }
+    if (!is_hole && token.bytes != added.content && token.key() != declared.key()) {
+      entry->Fail(field, "the id of " + added.content + " belongs to another token");
     }
-    // Its literal text is what it stands for; merges cannot make it where that differs from the
-    // alphabet's reading.
-    token.in_model = token.in_model && token.bytes == added.content;
-    token.bytes = added.content;
-    token.special = added.special;
+    if (decoder.byte_level || added.special) {
+      // Its literal text is what it stands for. With a byte-level alphabet, merges cannot make it
+      // where that differs from the alphabet's reading.
+      token.in_model = token.in_model && (!decoder.byte_level || token.bytes == added.content);
+      if (token.in_model && token.key() != added.content) token.piece = token.key();
+      token.bytes = added.content;
+    } else if (is_hole) {
+      token = declared;
+      token.in_model = false;
+    }
+    token.special = added.special || added.id == spec->unknown_id;
+    added.spells = token.bytes == added.content;
     spec->added.push_back(std::move(added));
   }
 }
 
-void ReadNormalizer(const JsonValue& root, TokenizerSpec* spec) {
-  const auto normalizer = root.FindPresent("normalizer", "document");
-  if (!normalizer) return;
-  const std::string_view type = TypeOf(*normalizer, "normalizer");
-  if (type == "Sequence") {
-    const JsonValue steps = normalizer->Get("normalizers", "normalizer");
-    if (!steps.First("normalizer")) return;
+/// A file that declares no added tokens leaves it to others to say which tokens are special; those
+/// that SentencePiece reserves are.
+void MarkReserved(TokenizerSpec* spec) {
+  if (!spec->added.empty()) return;
+  for (TokenizerSpec::Token& token : spec->tokens) {
+    const std::string_view key = token.key();
+    if (key == "<s>" || key == "</s>" || key == "<unk>" || key == "<pad>") token.special = true;
   }
-  if (type != "NFC") Unsupported("normalizer", std::string(type));
-  spec->normalize_nfc = true;
 }
 
 /// A template that starts a single text with one special token says that the model expects BOS.
@@ -286,15 +279,16 @@ std::shared_ptr<const Tokenizer> Tokenizer::FromJson(std::string_view tokenizer_
   const JsonDocument document = JsonDocument::Parse(tokenizer_json);
   const JsonValue root = document.root();
   TokenizerSpec spec;
-  spec.pretokenizer = ReadPretokenizer(root);
-  ReadNormalizer(root, &spec);
-  ReadModel(root, &spec);
-  ReadAddedTokens(root, &spec);
+  const JsonDecoder decoder = ReadSteps(root, &spec);
+  ReadModel(root, decoder, &spec);
+  ReadAddedTokens(root, decoder, &spec);
+  if (!decoder.byte_level) MarkReserved(&spec);
+  spec.scores.resize(spec.model == TokenizerSpec::Model::kUnigram ? spec.tokens.size() : 0);
   if (const auto processor = root.FindPresent("post_processor", "document")) {
     ReadPostProcessor(*processor, &spec);
   }
   spec.AddKnownEos();
-  return BuildBpeTokenizer(std::move(spec));
+  return BuildTokenizer(std::move(spec));
 }
 
 }  // namespace diecast

@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 
 import { DiecastError, ERROR_CODES, type ErrorCode } from "../errors.ts";
 
-/** Byte-level BPE tokenizer. Immutable. */
+/** BPE or unigram tokenizer. Immutable. */
 export interface NativeTokenizer {
   readonly vocabSize: number;
   /** -1 when the tokenizer has none. */
@@ -25,9 +25,18 @@ export interface NativeTokenizer {
   readonly chatTemplate: string;
   /** 16 hex digits; equal fingerprints mean equal behaviour. */
   readonly fingerprint: string;
-  /** With `parseSpecial`, the texts of special tokens become their ids. Never adds BOS. */
+  /**
+   * Text that continues another: the ids' bytes are exactly the text wherever the vocabulary can spell it. With `parseSpecial`, the texts of
+   * special tokens become their ids. Never adds BOS.
+   */
   encode(text: string | Uint8Array, parseSpecial: boolean): Int32Array;
+  /**
+   * A text of its own (with `continues`: a further part of one), as the `tokenizers` package encodes it: normalized, and with the space that
+   * many vocabularies want before the first word.
+   */
+  encodeDocument(text: string | Uint8Array, parseSpecial: boolean, continues?: boolean): Int32Array;
   decode(ids: Int32Array, skipSpecial: boolean): Uint8Array;
+  /** What the token adds to a text that it continues; a special token's literal text. */
   tokenBytes(id: number): Uint8Array;
   isSpecial(id: number): boolean;
   /** -1 when no token has exactly this text. */
@@ -274,6 +283,7 @@ export const NATIVE_CLASSES = {
       "chatTemplate",
       "fingerprint",
       "encode",
+      "encodeDocument",
       "decode",
       "tokenBytes",
       "isSpecial",

@@ -184,7 +184,9 @@ export class Engine implements EngineHandle {
   /** The prompt of a chat as ids, in which the texts of special tokens inside messages stay plain text. */
   encodeChat(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): Int32Array {
     const parts = this.#template().renderParts(messages, options);
-    const encoded = parts.map((part) => callNative(() => this.tokenizer.encode(part.text, part.parseSpecial)));
+    const encoded = parts.map(({ text, parseSpecial }, i) =>
+      callNative(() => this.tokenizer.encodeDocument(text, parseSpecial, i > 0)),
+    );
     return concat(encoded);
   }
 
@@ -246,7 +248,7 @@ export class Engine implements EngineHandle {
   }
 
   #encodePrompt(text: string): Int32Array {
-    const ids = callNative(() => this.tokenizer.encode(text, true));
+    const ids = callNative(() => this.tokenizer.encodeDocument(text, true));
     const { addsBos, bosId } = this.tokenizer;
     if (!addsBos || bosId < 0 || ids[0] === bosId) return ids;
     return concat([Int32Array.of(bosId), ids]);

@@ -48,8 +48,8 @@ export function tokenizerCases(): TokenizerCase[] {
   return parseCases(readFileSync(new URL("cases.jsonl", FIXTURES), "utf8"));
 }
 
-export function smallFixtures(): Record<string, SmallFixture> {
-  return JSON.parse(readFileSync(new URL("small.json", FIXTURES), "utf8")) as Record<string, SmallFixture>;
+export function smallFixtures(file: "small.json" | "families.json" = "small.json"): Record<string, SmallFixture> {
+  return JSON.parse(readFileSync(new URL(file, FIXTURES), "utf8")) as Record<string, SmallFixture>;
 }
 
 export function tokenizerFromObject(json: unknown): NativeTokenizer {
@@ -62,7 +62,7 @@ export function differences(tokenizer: NativeTokenizer, name: "smollm2" | "llama
   for (const entry of cases) {
     for (const parseSpecial of [false, true]) {
       const expected = (parseSpecial ? entry[`${name}Special`] : undefined) ?? entry[name];
-      const actual = [...tokenizer.encode(entry.text, parseSpecial)];
+      const actual = [...tokenizer.encodeDocument(entry.text, parseSpecial)];
       if (actual.length !== expected.length || actual.some((id, i) => id !== expected[i])) {
         found.push({ text: entry.text, parseSpecial, expected, actual });
       }

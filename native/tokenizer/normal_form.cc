@@ -1,6 +1,6 @@
 // Decompose, order by combining class, compose: the three steps of UAX #15, on one run of
 // characters at a time.
-#include "native/tokenizer/nfc.h"
+#include "native/tokenizer/normal_form.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -22,8 +22,14 @@ struct CombiningRange {
   uint32_t first, last;
   uint8_t combining_class;
 };
+struct CompatibilityMapping {
+  uint32_t code_point, begin, length;
+};
+struct LowerCase {
+  uint32_t code_point, lower;
+};
 
-#include "native/tokenizer/nfc_table.inc"
+#include "native/tokenizer/normal_form_table.inc"
 
 // Hangul syllables are leading consonant, vowel and optional trailing consonant, in arithmetic
 // order.
@@ -46,22 +52,36 @@ uint8_t CombiningClassOf(uint32_t code_point) {
   return code_point <= range->last ? range->combining_class : 0;
 }
 
-void Decompose(uint32_t code_point, std::vector<Char>* out) {
+/// The entry of a table that is ordered by code point; nullptr when there is none.
+template <typename Entry, size_t size>
+const Entry* FindEntry(const Entry (&table)[size], uint32_t code_point) {
+  const auto* found =
+      std::lower_bound(std::begin(table), std::end(table), code_point,
+                       [](const Entry& entry, uint32_t c) { return entry.code_point < c; });
+  return found != std::end(table) && found->code_point == code_point ? found : nullptr;
+}
+
+void Decompose(uint32_t code_point, bool compatible, std::vector<Char>* out) {
   if (const uint32_t syllable = code_point - kSyllableBase; syllable < kNumSyllables) {
     out->push_back({kLeadBase + syllable / (kNumVowels * kNumTrails), 0});
     out->push_back({kVowelBase + syllable % (kNumVowels * kNumTrails) / kNumTrails, 0});
     if (syllable % kNumTrails != 0) out->push_back({kTrailBase + syllable % kNumTrails, 0});
     return;
   }
-  const auto* found =
-      std::lower_bound(std::begin(kDecompositions), std::end(kDecompositions), code_point,
-                       [](const Decomposition& d, uint32_t c) { return d.code_point < c; });
-  if (found == std::end(kDecompositions) || found->code_point != code_point) {
+  if (const Decomposition* found = FindEntry(kDecompositions, code_point)) {
+    Decompose(found->first, compatible, out);
+    if (found->second != 0) Decompose(found->second, compatible, out);
+    return;
+  }
+  const CompatibilityMapping* mapping =
+      compatible ? FindEntry(kCompatibility, code_point) : nullptr;
+  if (mapping == nullptr) {
     out->push_back({code_point, CombiningClassOf(code_point)});
     return;
   }
-  Decompose(found->first, out);
-  if (found->second != 0) Decompose(found->second, out);
+  for (uint32_t i = 0; i < mapping->length; ++i) {
+    Decompose(kMapped[mapping->begin + i], compatible, out);
+  }
 }
 
 /// 0 when the two do not compose.
@@ -126,20 +146,22 @@ bool IsPlainNfc(std::string_view text) {
                       [](char c) { return static_cast<uint8_t>(c) >= 0xcc; });
 }
 
-std::string NormalizeNfc(std::string_view text) {
+std::string Normalize(std::string_view text, NormalForm form) {
+  const bool composes = form == NormalForm::kNfc || form == NormalForm::kNfkc;
+  const bool compatible = form == NormalForm::kNfkc || form == NormalForm::kNfkd;
   std::string out;
   out.reserve(text.size());
   std::vector<Char> run;
   const auto flush = [&] {
     OrderMarks(&run);
-    ComposeRun(&run);
+    if (composes) ComposeRun(&run);
     for (const Char& c : run) AppendUtf8(c.code_point, &out);
     run.clear();
   };
   for (size_t pos = 0; pos < text.size();) {
     const Utf8Char c = DecodeUtf8(text, pos);
     if (c.kind == Utf8Char::kValid) {
-      Decompose(c.code_point, &run);
+      Decompose(c.code_point, compatible, &run);
     } else {
       flush();
       out += text.substr(pos, c.length);
@@ -147,6 +169,24 @@ std::string NormalizeNfc(std::string_view text) {
     pos += c.length;
   }
   flush();
+  return out;
+}
+
+std::string ToLowerCase(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t pos = 0; pos < text.size();) {
+    const Utf8Char c = DecodeUtf8(text, pos);
+    if (c.kind != Utf8Char::kValid) {
+      out += text.substr(pos, c.length);
+    } else if (c.code_point == 0x130) {  // a capital i with a dot: the dot stays, as a mark
+      out += "i\xcc\x87";
+    } else {
+      const LowerCase* lower = FindEntry(kLowerCase, c.code_point);
+      AppendUtf8(lower == nullptr ? c.code_point : lower->lower, &out);
+    }
+    pos += c.length;
+  }
   return out;
 }
 
