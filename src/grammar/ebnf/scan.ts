@@ -13,7 +13,7 @@ const NAME = /[A-Za-z_-][A-Za-z0-9_.-]*/y;
 const DOTTED_NAME = /[A-Za-z_.-][A-Za-z0-9_.-]*/y;
 const DEFINITION = /[ \t]*(\[(?:[^\]"\n]|"(?:[^"\\\n]|\\.)*")*\])?\s*::=/y;
 const NUMBER = /[0-9]+/y;
-const DECIMAL = /[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const DECIMAL = /(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?/y;
 const HEX = /[0-9A-Fa-f]+/y;
 
 const ESCAPES: Readonly<Record<string, number>> = {
@@ -47,6 +47,8 @@ export class Scanner {
   constructor(text: string, limits: EbnfLimits) {
     this.text = text;
     this.limits = limits;
+    // A byte order mark is no part of the text.
+    if (text.startsWith("\ufeff")) this.at = 1;
     for (let i = text.indexOf("\n"); i !== -1; i = text.indexOf("\n", i + 1)) this.lineStarts.push(i + 1);
   }
 
@@ -122,6 +124,7 @@ export class Scanner {
   /** Whether `offset` is preceded on its line by blanks only. */
   isFirstOnLine(offset: number): boolean {
     let i = offset - 1;
+    if (i === 0 && this.text[0] === "\ufeff") return true;
     while (i >= 0 && (this.text[i] === " " || this.text[i] === "\t" || this.text[i] === "\r")) i--;
     return i < 0 || this.text[i] === "\n";
   }
