@@ -39,30 +39,37 @@ export function lowerObject(lowering: Lowering, spec: ObjectSpec): Rule {
 }
 
 /**
- * In any order an obligation must stay within reach, whichever keys are gone. Undeclared keys without end keep it there; where only declared ones can meet
- * it, the object is split by which of them does. Undefined when nothing has to be split.
+ * In any order an obligation must stay within reach, whichever keys are gone. Undeclared keys keep it there where nothing limits their number; where a
+ * declared member may meet it too, and neither that nor that any undeclared one can is certain, the object is split by who does. Undefined when nothing
+ * has to be split.
  */
 function withoutObligation(lowering: Lowering, spec: ObjectSpec): ObjectSpec[] | undefined {
   const { context } = lowering;
   if (spec.obligations.length === 0) return undefined;
-  const { members, cells } = withListedKeys(objectShape(context, spec), spec);
+  const { members, cells } = withListedKeys(lowering, objectShape(context, spec), spec);
   const { counts } = lowering.differing;
   for (const obligation of spec.obligations) {
     const { literal, node } = obligation;
     const own = cells.filter((cell) => appliesToCell(obligation, cell));
     const isInReach = own.some((cell) => counts.of([...cell.literals, literal]).least > 0);
     if (isInReach && spec.maxProperties === UNLIMITED) continue;
-    if (own.some((cell) => counts.of([...cell.literals, literal]).most > 0)) {
+    const mayBeUndeclared = own.some((cell) => counts.of([...cell.literals, literal]).most > 0);
+    const names = members.filter(({ name }) => appliesToName(context, obligation, name));
+    if (mayBeUndeclared && names.length === 0) {
+      // Undeclared members still needed and required ones still missing would have to be added up.
+      const numRequired = members.filter(({ isRequired }) => isRequired).length;
+      if (spec.maxProperties === UNLIMITED || numRequired === 0) continue;
+      if (spec.maxProperties <= numRequired) return [];
       throw refusal(node, undefined, "what some member must satisfy cannot be demanded in any order of keys yet");
     }
     const others = spec.obligations.filter((other) => other !== obligation);
-    return members
-      .filter(({ name }) => appliesToName(context, obligation, name))
-      .map(({ name }): ObjectSpec => {
-        const layer = { properties: new Map([[name, literal]]), patterns: [], rest: TRUE_LITERAL, isExplicit: false };
-        const required = spec.required.includes(name) ? spec.required : [...spec.required, name];
-        return { ...spec, required, layers: [...spec.layers, layer], obligations: others };
-      });
+    const split = names.map(({ name }): ObjectSpec => {
+      const layer = { properties: new Map([[name, literal]]), patterns: [], rest: TRUE_LITERAL, isExplicit: false };
+      const required = spec.required.includes(name) ? spec.required : [...spec.required, name];
+      return { ...spec, required, layers: [...spec.layers, layer], obligations: others };
+    });
+    if (mayBeUndeclared) split.push({ ...spec, obligations: [...others, { ...obligation, isOfUndeclared: true }] });
+    return split;
   }
   return undefined;
 }
@@ -104,8 +111,11 @@ class ObjectFrame {
         uniqueKeys ||
         spec.minProperties > numRequired + 1 ||
         shape.cells.some((cell) => obligations.some((o) => o.literal !== TRUE_LITERAL && appliesToCell(o, cell))));
-    this.#shape = mustNotRepeat ? withListedKeys(shape, spec) : shape;
-    const { members, cells } = this.#shape;
+    const { members, cells, maxMembers } = mustNotRepeat
+      ? withListedKeys(lowering, shape, spec)
+      : { ...shape, maxMembers: UNLIMITED };
+    this.#shape = { members, cells };
+    const maxProperties = Math.min(spec.maxProperties, maxMembers);
     this.#isAnyOrder = propertyOrder === "any" && members.length + cells.length > 1;
     this.#areKeysUnique = mustNotRepeat && cells.length > 0;
     this.#lastRequired = members.findLastIndex((member) => member.isRequired);
@@ -114,7 +124,7 @@ class ObjectFrame {
       this.#isAnyOrder ||
       this.#areKeysUnique ||
       spec.minProperties > numRequired ||
-      (spec.maxProperties < UNLIMITED && (isOpen || spec.maxProperties < members.length));
+      (maxProperties < UNLIMITED && (isOpen || maxProperties < members.length));
     if (oneSpelling && isOpen && spec.minProperties > numRequired + 1) {
       throw refusal(
         spec.minPropertiesNode,
@@ -135,7 +145,7 @@ class ObjectFrame {
         limit: MAX_SLOTS,
       });
     }
-    const counter = this.#isCounted ? { min: spec.minProperties, max: spec.maxProperties } : undefined;
+    const counter = this.#isCounted ? { min: spec.minProperties, max: maxProperties } : undefined;
     const registers = this.#isAnyOrder
       ? { slots: members.length, required: numRequired, open: isOpen }
       : this.#areKeysUnique
@@ -274,30 +284,55 @@ class ObjectFrame {
   }
 }
 
-/** Keys that are few become declared ones; those that are many are never used up. */
-function withListedKeys({ members, cells }: ObjectShape, spec: ObjectSpec): ObjectShape {
+/**
+ * Keys that are few become declared ones; those that are many are never used up. What lies between limits the number of members, so that no more than
+ * there are get announced; with obligations, or behind declared members in their own order, that would not be enough.
+ */
+function withListedKeys(
+  lowering: Lowering,
+  { members, cells }: ObjectShape,
+  spec: ObjectSpec,
+): ObjectShape & { readonly maxMembers: number } {
+  const { counts } = lowering.differing;
   const listed: ShapeMember[] = [];
-  const endless: KeyCell[] = [];
+  const others: KeyCell[] = [];
+  let numOthers = 0;
   for (const cell of cells) {
     const texts = listTexts(cell.lexeme, MAX_LISTED_KEYS);
-    if (texts === undefined) {
-      const { least } = countTexts(cell.lexeme);
-      if (least < spec.maxProperties) {
-        throw refusal(spec.minPropertiesNode, undefined, "keys that are not declared could run out");
-      }
-      endless.push(cell);
-    }
     for (const text of texts ?? []) {
       const name = JSON.parse(text) as string;
       if (!listed.some((member) => member.name === name)) {
         listed.push({ name, literals: cell.literals, isRequired: false });
       }
     }
+    if (texts !== undefined) continue;
+    const { least, most } = countTexts(cell.lexeme);
+    numOthers += least;
+    if (least < spec.maxProperties && least < UNLIMITED) {
+      const hasOwnOrder = lowering.context.propertyOrder === "schema" && members.length + cells.length > 1;
+      const haveValues = [...members, ...cells].every(({ literals }) => counts.of(literals).least > 0);
+      // Cells that match the same patterns come from different `propertyNames` and may share keys.
+      const areApart = new Set(cells.map(({ matched }) => JSON.stringify([...matched].sort()))).size === cells.length;
+      if (spec.obligations.length > 0 || hasOwnOrder || !haveValues || !areApart || least < most) {
+        throw refusal(spec.minPropertiesNode, undefined, "keys that are not declared could run out");
+      }
+    }
+    others.push(cell);
   }
-  return { members: [...members, ...listed], cells: endless };
+  const all = [...members, ...listed];
+  return {
+    members: all,
+    cells: others,
+    maxMembers: others.length === 0 ? UNLIMITED : all.length + numOthers,
+  };
 }
 
-function appliesToName({ evaluator }: LoweringContext, { layer, pattern }: MemberObligation, name: string): boolean {
+function appliesToName(
+  { evaluator }: LoweringContext,
+  { layer, pattern, isOfUndeclared }: MemberObligation,
+  name: string,
+): boolean {
+  if (isOfUndeclared === true) return false;
   const matches = evaluator.matchesPattern;
   if (pattern !== undefined) return matches(pattern, name);
   return !layer.properties.has(name) && layer.patterns.every((other) => !matches(other, name));

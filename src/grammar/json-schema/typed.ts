@@ -90,6 +90,8 @@ export interface MemberObligation {
   readonly layer: MemberLayer;
   readonly pattern: PatternLayer | undefined;
   readonly literal: Literal;
+  /** Whether it has to be a member that is not declared. */
+  readonly isOfUndeclared?: boolean;
   /** The negated schema, for diagnostics. */
   readonly node: SchemaNode;
 }
@@ -154,23 +156,53 @@ export function emptySpec(type: "number" | "string" | "array" | "object"): Typed
   }
 }
 
-export function cloneSpec<Spec extends TypedSpec>(spec: Spec): Spec {
-  const copy: Record<string, unknown> = { ...spec };
-  for (const [key, value] of Object.entries(copy)) if (Array.isArray(value)) copy[key] = [...value];
-  return copy as unknown as Spec;
+export function cloneSpec<Spec extends TypedSpec>(spec: Spec): Spec;
+export function cloneSpec(spec: TypedSpec): TypedSpec {
+  switch (spec.type) {
+    case "number": {
+      const { multiples, notMultiples, excluded } = spec;
+      return { ...spec, multiples: [...multiples], notMultiples: [...notMultiples], excluded: [...excluded] };
+    }
+    case "string":
+      return { ...spec, tests: [...spec.tests] };
+    case "array":
+      return { ...spec, layers: [...spec.layers], obligations: [...spec.obligations] };
+    case "object": {
+      const { required, layers, keyLiterals, obligations } = spec;
+      return {
+        ...spec,
+        required: [...required],
+        layers: [...layers],
+        keyLiterals: [...keyLiterals],
+        obligations: [...obligations],
+      };
+    }
+  }
 }
+
+/** What was found out about a layer's members, by name; layers belong to one compilation. */
+const layerMembers = new WeakMap<MemberLayer, Map<string, readonly Literal[]>>();
 
 /** The literals that the value of member `name` must satisfy in one layer. `matches` runs a pattern on the name. */
 export function layerLiterals(
   layer: MemberLayer,
   name: string,
   matches: (pattern: PatternLayer, name: string) => boolean,
-): Literal[] {
-  const literals: Literal[] = [];
-  const own = layer.properties.get(name);
-  if (own !== undefined) literals.push(own);
-  for (const pattern of layer.patterns) if (matches(pattern, name)) literals.push(pattern.literal);
-  return own === undefined && literals.length === 0 ? [layer.rest] : literals;
+): readonly Literal[] {
+  let members = layerMembers.get(layer);
+  if (members === undefined) {
+    members = new Map();
+    layerMembers.set(layer, members);
+  }
+  let literals = members.get(name);
+  if (literals === undefined) {
+    const own = layer.properties.get(name);
+    const found = own === undefined ? [] : [own];
+    for (const pattern of layer.patterns) if (matches(pattern, name)) found.push(pattern.literal);
+    literals = found.length === 0 ? [layer.rest] : found;
+    members.set(name, literals);
+  }
+  return literals;
 }
 
 const ids = new WeakMap<object, number>();
@@ -209,7 +241,7 @@ export function specKey(spec: TypedSpec): string {
     case "object": {
       const layers = spec.layers.map(identity).join();
       const obligations = spec.obligations.map(
-        (o) => `${identity(o.layer)},${o.pattern ? identity(o.pattern) : 0},${o.literal}`,
+        (o) => `${identity(o.layer)},${o.pattern ? identity(o.pattern) : 0},${o.literal}${o.isOfUndeclared ? "u" : ""}`,
       );
       const required = JSON.stringify(spec.required);
       return `o ${spec.minProperties} ${spec.maxProperties} ${required} ${layers} ${spec.keyLiterals.join()} ${obligations.join("|")}`;

@@ -146,6 +146,31 @@ describe("keys that never repeat", () => {
 describe("properties in any order", () => {
   const any: CompileOptions = { propertyOrder: "any" };
 
+  it("end the object when keys of which there are some hundred are used up", () => {
+    const schema = { patternProperties: { "^[a-j]{2}$": { type: "integer" } }, additionalProperties: false };
+    const keys = [..."abcdefghij"].flatMap((x) => [..."abcdefghij"].map((y) => `"${x}${y}":1`));
+    const all = `{${keys.join()}`;
+    expect(accepted(schema, `${all}}`, any)).toBe(all.length + 1);
+    expect(accepted(schema, `${all},`, any)).toBe(all.length);
+    check({ type: "object", ...schema, properties: { id: {} } }, ['{"ab":1,"id":2,"ba":3}'], ['{"ab":1,"ab":2}'], any);
+  });
+
+  it("hold what some member must satisfy, declared or not, also when their number is limited", () => {
+    // Some key with an "a" has no string.
+    const obliged = { type: "object", not: { patternProperties: { a: { type: "string" } } }, properties: { a: {} } };
+    check(
+      { ...obliged, maxProperties: 2 },
+      ['{"a":1}', '{"ba":1}', '{"x":1,"ab":2}', '{"a":"x","ba":1}', '{"ba":"x","a":1}'],
+      ["{}", '{"a":"x"}', '{"x":1,"y":2}', '{"a":"x","ba":"y"}', '{"x":1,"y":1,"a":1}'],
+      any,
+    );
+    expect(accepted({ ...obliged, maxProperties: 2 }, '{"x":1,"y":2}', any)).toBe(9);
+    // The only member is the required one, which has to be it.
+    check({ ...obliged, required: ["a"], maxProperties: 1 }, ['{"a":1}'], ['{"a":"x"}', '{"ba":1}'], any);
+    const fails = refusal({ ...obliged, required: ["x"], maxProperties: 3 }, any);
+    expect(fails.code).toBe("SCHEMA_UNSUPPORTED");
+  });
+
   it("leave room for what is still required", () => {
     const schema = { type: "object", properties: { a: {}, b: {} }, required: ["id"], maxProperties: 3 };
     check(schema, ['{"x":1,"y":2,"id":3}', '{"id":1}'], ['{"x":1,"y":2,"z":3}'], any);
