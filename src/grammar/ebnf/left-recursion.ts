@@ -17,11 +17,11 @@
 import { DiecastError } from "../../errors.ts";
 import type { ProgramBuilder } from "../../fsm/program-builder.ts";
 import { EDGE_KIND, EDGE_QUAD, edgeIncrements, edgeKind, Rule, type RuleId } from "../../fsm/rule.ts";
-import { determinizeRule } from "./determinize-rule.ts";
 import type { Clock } from "./limits.ts";
 import type { Networks } from "./networks.ts";
 import { components } from "./rule-graph.ts";
 import { jumpTailCalls } from "./tail-calls.ts";
+import { unfoldCalls } from "./unfold-calls.ts";
 
 /** Left recursion through a rule that counts: its count would have to grow from the inside. */
 export class CountedLeftRecursion extends DiecastError {
@@ -73,10 +73,8 @@ class Remover {
       rules.set(job.id, rule);
     }
     jumpTailCalls(rules);
-    for (const [id, rule] of rules) {
-      this.clock.checkTime();
-      this.builder.define(id, determinizeRule(rule));
-    }
+    unfoldCalls(rules, (id) => this.isNullable(id), this.clock);
+    for (const [id, rule] of rules) this.builder.define(id, rule);
   }
 
   private isNullable(id: RuleId): boolean {

@@ -46,6 +46,8 @@ const NODES_BETWEEN_LOOKS = 256;
 const MIN_TEXT_LIST = 64;
 /** Literals of a choice up to this many need no automaton. */
 const MAX_LITERALS = 3;
+/** Automata up to so many transitions are looked up by their structure. */
+const MAX_COMPARED_CELLS = 20_000;
 /** Triggers of a dispatch up to this many set hits get automata of their own. */
 const MAX_ENDING_LEXEMES = 4;
 
@@ -80,6 +82,8 @@ class GrammarLowering {
   private readonly writing: WritingLimits;
   private readonly clock: Clock;
   private readonly sizes = new Map<GrammarNode, number>();
+  private readonly lexemesOf = new Map<Dfa, RuleId>();
+  private readonly lexemesByStructure = new Map<string, RuleId>();
   private numNodes = 0;
 
   constructor(
@@ -190,7 +194,18 @@ class GrammarLowering {
     return id;
   }
 
+  /** Equal automata are one lexeme, so that alternatives that begin with it begin alike (determinize-rule.ts). */
   private lexeme(dfa: Dfa): RuleId {
+    let id = this.lexemesOf.get(dfa);
+    if (id !== undefined) return id;
+    const key = dfa.next.length <= MAX_COMPARED_CELLS ? structureOf(dfa) : undefined;
+    id = (key === undefined ? undefined : this.lexemesByStructure.get(key)) ?? this.newLexeme(dfa);
+    this.lexemesOf.set(dfa, id);
+    if (key !== undefined) this.lexemesByStructure.set(key, id);
+    return id;
+  }
+
+  private newLexeme(dfa: Dfa): RuleId {
     const id = this.builder.addLexeme(textLexeme(dfa));
     this.networks.noteLeaf(id, dfa.accepting[0] === 1, () => textLexeme(withoutEmpty(dfa)));
     return id;
@@ -380,6 +395,11 @@ class GrammarLowering {
       else if (ending !== FORBIDDEN) rule.addEpsilon(state, contents[ending]!);
     });
   }
+}
+
+/** Equal for equal automata, if they are canonical. */
+function structureOf({ alphabet, accepting, next }: Dfa): string {
+  return `${alphabet.classSets().join(";")} ${accepting.join("")} ${next.join()}`;
 }
 
 function addTokens(rule: Rule, from: number, set: CharSet, to: number): void {
