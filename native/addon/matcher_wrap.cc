@@ -207,10 +207,14 @@ class MatcherWrap : public Napi::ObjectWrap<MatcherWrap> {
   }
   void Reset(const Napi::CallbackInfo&) { matcher_->Reset(); }
   Napi::Value IsComplete(const Napi::CallbackInfo& info) {
-    return Napi::Boolean::New(info.Env(), matcher_->IsComplete());
+    return Guard(info.Env(), [&]() -> Napi::Value {
+      return Napi::Boolean::New(info.Env(), matcher_->IsComplete());
+    });
   }
   Napi::Value IsTerminated(const Napi::CallbackInfo& info) {
-    return Napi::Boolean::New(info.Env(), matcher_->IsTerminated());
+    return Guard(info.Env(), [&]() -> Napi::Value {
+      return Napi::Boolean::New(info.Env(), matcher_->IsTerminated());
+    });
   }
   Napi::Value NumSteps(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), matcher_->num_steps());
