@@ -179,13 +179,18 @@ void CompiledGrammar::AddLexemeItems(ConfigStore& store, ConfigStore::Items item
   const auto allowed = [&](uint32_t token, uint32_t offset) {
     if (!any_captures) return true;
     const auto bytes = vocabulary_->tokenizer().TokenBytes(static_cast<int32_t>(token));
-    // The walk does not know the text that ends here. That matters to a token which completes the
-    // same text again.
     const std::string_view end = bytes.substr(0, offset);
     const std::string_view rest = bytes.substr(offset);
-    const bool may_repeat =
-        rest.size() > captured + end.size() && rest.find(end) != std::string_view::npos;
-    if (!knows_ends || may_repeat) return store.CanStepAll(items, bytes);
+    // The walk does not know the text that ends here. That matters to a token which completes the
+    // same text again.
+    bool exact = knows_ends;
+    if (exact && rest.size() > captured + end.size()) {
+      for (const ConfigStore::Item& m : items) {
+        if (m.captures() && rest.find(store.CapturedText(m).append(end)) != std::string_view::npos)
+          exact = false;
+      }
+    }
+    if (!exact) return store.CanStepAll(items, bytes);
     return !std::binary_search(rests.begin(), rests.end(), end);
   };
   const ByteSet may_follow = store.MayFollow(after_);

@@ -96,7 +96,8 @@ class ConfigStore {
 
   /// The rests of texts seen that an item at risk has begun, ascending: it must not complete them.
   std::vector<std::string_view> Forbidden(const Item& item);
-  /// Bytes captured since the innermost UNIQUE call.
+  /// What was captured since the innermost UNIQUE call.
+  std::string CapturedText(const Item& item) const;
   uint32_t CapturedLength(const Item& item) const;
   /// Whether leaving the item's rule ends the capture in progress.
   bool EndsCapture(const Item& item) const {
@@ -207,6 +208,8 @@ class ConfigStore {
   template <bool kFirstOnly>
   bool StepInto(Items items, uint8_t byte, ItemSet* out);
   bool AtRisk(const Item& item) const;
+  /// The text before the innermost UNIQUE call.
+  uint32_t CaptureStart(const Item& item) const;
   bool CanAvoidSeen(const Item& item);
   /// Whether something remains once UNIQUE calls without an unseen text are left out.
   bool Viable(const Item& item);

@@ -8,8 +8,14 @@
 namespace diecast {
 namespace {
 
-/// ASCII bytes that must lead back to a state for its table to be made from bitmaps.
-constexpr int kMinLoops = 48;
+/// ASCII bytes that must be safe for a table to be made from bitmaps.
+constexpr int kMinSafeBytes = 24;
+/// States among which safe bytes may lead.
+constexpr size_t kMaxSafeStates = 16;
+/// A state among them may take this many away from the others' bytes.
+constexpr int kMaxLostBytes = 6;
+/// More tokens than this are better walked along the trie than one by one.
+constexpr int32_t kMaxSingles = 12000;
 
 }  // namespace
 
@@ -51,49 +57,89 @@ void StateTable::AddInside(uint32_t token, uint32_t count, Program::Distance dis
   groups_[group].tokens.push_back(token);
 }
 
-bool StateTable::TryLoop(LexemeAutomaton& automaton, uint32_t state) {
-  if (automaton.Accepting(state)) return false;  // then a token may leave after every character
-  const uint32_t self = state | (counted_ ? LexemeAutomaton::kInc : 0);
-  int loops = 0;
-  for (uint32_t b = 0; b < 128; ++b)
-    loops += automaton.Next(state, static_cast<uint8_t>(b)) == self;
-  if (loops < kMinLoops) return false;
-
-  // Whether every character of several bytes leads back as well, counting once where characters are
-  // counted.
-  const auto returns = [&](const Utf8Form& form) {
-    for (uint32_t lead = form.lead_lo; lead <= form.lead_hi; ++lead) {
-      const uint32_t first = automaton.Next(state, static_cast<uint8_t>(lead));
-      if (first == LexemeAutomaton::kDead) return false;
-      std::vector<uint32_t> layer{
-          first};  // states after the bytes so far, with kInc kept once counted
-      for (int k = 1; k < form.length; ++k) {
-        std::vector<uint32_t> next_layer;
-        const uint32_t lo = k == 1 ? form.second_lo : 0x80;
-        const uint32_t hi = k == 1 ? form.second_hi : 0xbf;
-        for (const uint32_t s : layer) {
-          for (uint32_t b = lo; b <= hi; ++b) {
-            const uint32_t next =
-                automaton.Next(s & ~LexemeAutomaton::kInc, static_cast<uint8_t>(b));
-            if (next == LexemeAutomaton::kDead || (next & s & LexemeAutomaton::kInc)) return false;
-            const uint32_t merged = next | (s & LexemeAutomaton::kInc);
-            if (std::find(next_layer.begin(), next_layer.end(), merged) == next_layer.end()) {
-              next_layer.push_back(merged);
-            }
-          }
-        }
-        layer = std::move(next_layer);
-      }
-      if (layer.size() != 1 || layer[0] != self) return false;
-    }
+StateTable::Safe StateTable::SafeFrom(LexemeAutomaton& automaton, uint32_t state,
+                                      bool ask_characters) const {
+  Safe safe;
+  if (automaton.Accepting(state)) return safe;  // a token may leave after every character
+  const uint32_t inc = counted_ ? LexemeAutomaton::kInc : 0;
+  const auto is_safe = [&](uint32_t next) {
+    // Where characters are counted only a loop tells how much room is left at a token's end.
+    if (next == LexemeAutomaton::kDead || (next & LexemeAutomaton::kInc) != inc) return false;
+    return counted_ ? next == (state | inc) : !automaton.Accepting(next);
+  };
+  safe.bytes = {~0ull, ~0ull};
+  safe.characters = ask_characters;
+  std::vector<uint32_t> closure;
+  // Adds a state, unless it takes more than a few bytes away: after a backslash, say, few may come.
+  const auto reach = [&](uint32_t next) {
+    next &= ~LexemeAutomaton::kInc;
+    if (std::find(closure.begin(), closure.end(), next) != closure.end()) return true;
+    if (closure.size() == kMaxSafeStates) return false;
+    const LexemeAutomaton::Row& row = automaton.RowOf(next);
+    TokenTrie::Ascii left{};
+    for (uint32_t b = 0; b < 128; ++b) left[b >> 6] |= uint64_t{is_safe(row[b])} << (b & 63);
+    const int lost =
+        std::popcount(safe.bytes[0] & ~left[0]) + std::popcount(safe.bytes[1] & ~left[1]);
+    if (lost > kMaxLostBytes && !closure.empty()) return false;
+    safe.bytes[0] &= left[0];
+    safe.bytes[1] &= left[1];
+    closure.push_back(next);
     return true;
   };
-  const bool all_characters = std::all_of(kUtf8Forms.begin(), kUtf8Forms.end(), returns);
+  reach(state);
+  for (size_t i = 0; i < closure.size(); ++i) {
+    const LexemeAutomaton::Row& row = automaton.RowOf(closure[i]);
+    for (uint32_t b = 0; b < 128; ++b) {
+      uint64_t& word = safe.bytes[b >> 6];
+      const uint64_t bit = 1ull << (b & 63);
+      if ((word & bit) != 0 && !reach(row[b])) word &= ~bit;
+    }
+    // Every character of several bytes must lead to a safe state as well, counting once where
+    // characters are counted.
+    for (const Utf8Form& form : kUtf8Forms) {
+      for (uint32_t lead = form.lead_lo; safe.characters && lead <= form.lead_hi; ++lead) {
+        // States after the bytes so far, with kInc kept once counted.
+        std::vector<uint32_t> layer{row[lead]};
+        for (int k = 1; safe.characters && k < form.length; ++k) {
+          std::vector<uint32_t> next_layer;
+          const uint32_t lo = k == 1 ? form.second_lo : 0x80;
+          const uint32_t hi = k == 1 ? form.second_hi : 0xbf;
+          for (const uint32_t s : layer) {
+            if (s == LexemeAutomaton::kDead || automaton.Accepting(s & ~LexemeAutomaton::kInc)) {
+              safe.characters = false;
+              break;
+            }
+            const LexemeAutomaton::Row& from = automaton.RowOf(s & ~LexemeAutomaton::kInc);
+            for (uint32_t b = lo; b <= hi; ++b) {
+              const uint32_t next = from[b];
+              if (next == LexemeAutomaton::kDead || (next & s & LexemeAutomaton::kInc)) {
+                safe.characters = false;
+                break;
+              }
+              const uint32_t merged = next | (s & LexemeAutomaton::kInc);
+              if (std::find(next_layer.begin(), next_layer.end(), merged) == next_layer.end())
+                next_layer.push_back(merged);
+            }
+          }
+          layer = std::move(next_layer);
+        }
+        for (const uint32_t s : layer) {
+          if (!safe.characters) break;
+          safe.characters = is_safe(s) && reach(s);
+        }
+      }
+    }
+  }
+  return safe;
+}
 
+bool StateTable::TryLoop(LexemeAutomaton& automaton, uint32_t state) {
+  const Safe safe = SafeFrom(automaton, state, true);
+  if (std::popcount(safe.bytes[0]) + std::popcount(safe.bytes[1]) < kMinSafeBytes) return false;
   const TokenClasses& classes = vocabulary_.classes();
-  std::vector<uint32_t> looping = all_characters ? classes.whole_characters() : classes.ascii();
+  std::vector<uint32_t> looping = safe.characters ? classes.whole_characters() : classes.ascii();
   for (uint32_t b = 0; b < 128; ++b) {
-    if (automaton.Next(state, static_cast<uint8_t>(b)) == self) continue;
+    if (safe.bytes[b >> 6] >> (b & 63) & 1) continue;
     const auto& containing = classes.Containing(static_cast<uint8_t>(b));
     for (size_t w = 0; w < looping.size(); ++w) looping[w] &= ~containing[w];
   }
@@ -112,7 +158,9 @@ bool StateTable::TryLoop(LexemeAutomaton& automaton, uint32_t state) {
     }
   }
   if (!beyond_ascii) leave_out(classes.starting_beyond_ascii());
-
+  TokenBitmap rest{std::move(walked)};
+  rest.Recount();
+  if (rest.count > kMaxSingles) return false;
   if (counted_) {
     looping_distance_ = automaton.DistanceOf(state);
     const auto [min, max] = looping_distance_;
@@ -121,8 +169,8 @@ bool StateTable::TryLoop(LexemeAutomaton& automaton, uint32_t state) {
   }
   looping_ = std::move(looping);
   // The rest goes byte by byte.
-  for (size_t w = 0; w < walked.size(); ++w) {
-    for (uint32_t bits = walked[w]; bits != 0; bits &= bits - 1) {
+  for (size_t w = 0; w < rest.words.size(); ++w) {
+    for (uint32_t bits = rest.words[w]; bits != 0; bits &= bits - 1) {
       AddToken(automaton, state,
                static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits))));
     }
@@ -151,22 +199,21 @@ void StateTable::Walk(LexemeAutomaton& automaton, uint32_t state) {
   struct Level {
     uint32_t state;
     uint32_t count;
-    TokenTrie::Ascii loops;  // bytes that lead back to the state, where no token can leave it
   };
-  const auto loops_of = [&](uint32_t s) {
-    TokenTrie::Ascii loops{};
-    if (automaton.Accepting(s)) return loops;
-    const LexemeAutomaton::Row& row = automaton.RowOf(s);
-    const uint32_t self = s | (counted_ ? LexemeAutomaton::kInc : 0);
-    for (uint32_t b = 0; b < 128; ++b) loops[b >> 6] |= uint64_t{row[b] == self} << (b & 63);
-    return loops;
+  std::unordered_map<uint32_t, TokenTrie::Ascii> safe_bytes;
+  const auto safe_from = [&](uint32_t s) -> const TokenTrie::Ascii& {
+    const auto [it, added] = safe_bytes.try_emplace(s);
+    if (added) it->second = SafeFrom(automaton, s, false).bytes;
+    return it->second;
   };
   std::vector<Level> levels(size_t{trie.max_depth()} + 1);
-  levels[0] = {state, 0, loops_of(state)};
+  levels[0] = {state, 0};
+  std::vector<const TokenTrie::Ascii*> safe(levels.size());
+  safe[0] = &safe_from(state);
   for (uint32_t i = 0; i < trie.size();) {
     const TokenTrie::Node& node = trie.node(i);
     const Level& from = levels[node.depth - 1];
-    if (trie.AllWithin(i, from.loops)) {  // the whole subtree leads back
+    if (trie.AllWithin(i, *safe[node.depth - 1])) {  // the whole subtree stays inside
       for (const uint32_t token : trie.ValuesUnder(i)) {
         uint32_t count = 0;
         if (counted_) {
@@ -186,11 +233,12 @@ void StateTable::Walk(LexemeAutomaton& automaton, uint32_t state) {
     }
     const uint32_t to = next & ~LexemeAutomaton::kInc;
     const uint32_t count = from.count + ((next & LexemeAutomaton::kInc) ? 1 : 0);
-    levels[node.depth] = {to, count, to == from.state ? from.loops : loops_of(to)};
+    levels[node.depth] = {to, count};
+    const bool has_children = node.subtree_end > i + 1;
+    if (has_children) safe[node.depth] = to == from.state ? safe[node.depth - 1] : &safe_from(to);
     for (const uint32_t token : trie.ValuesAt(i)) {
       AddInside(token, count, counted_ ? automaton.DistanceOf(to) : Program::Distance{0, 0});
     }
-    const bool has_children = node.subtree_end > i + 1;
     if (has_children && automaton.Accepting(to)) exit_nodes_.push_back({i, count});
     i = automaton.HasEdges(to) ? i + 1 : node.subtree_end;
   }

@@ -69,8 +69,14 @@ class StateTable {
     uint16_t offset;  ///< bytes after which the lexeme may end
     uint16_t count;
   };
-  /// Adds all tokens when the state leads back to itself over most characters; false when it
-  /// doesn't.
+  /// What keeps a token inside of the lexeme from some state on, whatever its length: bytes that
+  /// lead to states from which they, again, lead nowhere else.
+  struct Safe {
+    TokenTrie::Ascii bytes{};
+    bool characters = false;  ///< so do all characters beyond ASCII
+  };
+  Safe SafeFrom(LexemeAutomaton& automaton, uint32_t state, bool ask_characters) const;
+  /// Adds all tokens by bitmaps of those that are safe; false when too few are.
   bool TryLoop(LexemeAutomaton& automaton, uint32_t state);
   /// Adds one token by its bytes.
   void AddToken(LexemeAutomaton& automaton, uint32_t state, uint32_t token);

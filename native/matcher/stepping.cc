@@ -347,13 +347,18 @@ std::vector<std::string_view> ConfigStore::Forbidden(const Item& item) {
   return rests;
 }
 
+uint32_t ConfigStore::CaptureStart(const Item& item) const {
+  uint32_t s = item.stack;
+  while (s != kBottom && stacks_[s].text_start == RegisterStore::kNoText) s = stacks_[s].parent;
+  return s == kBottom ? item.text_id() : stacks_[s].text_start;
+}
+
 uint32_t ConfigStore::CapturedLength(const Item& item) const {
-  for (uint32_t s = item.stack; s != kBottom; s = stacks_[s].parent) {
-    const uint32_t start = stacks_[s].text_start;
-    if (start != RegisterStore::kNoText)
-      return registers_.Length(item.text_id()) - registers_.Length(start);
-  }
-  return 0;
+  return registers_.Length(item.text_id()) - registers_.Length(CaptureStart(item));
+}
+
+std::string ConfigStore::CapturedText(const Item& item) const {
+  return registers_.Since(item.text_id(), CaptureStart(item));
 }
 
 bool ConfigStore::CanAvoidSeen(const Item& item) {
