@@ -65,8 +65,10 @@ class XGrammar:
         tokens = [""] * (max(vocabulary.values()) + 1)
         for text, token in vocabulary.items():
             tokens[token] = text
-        stops = [vocabulary[name] for name in ("<|end_of_text|>", "<|eot_id|>") if name in vocabulary]
-        info = xgrammar.TokenizerInfo(tokens, vocab_type=xgrammar.VocabType.BYTE_LEVEL, stop_token_ids=stops or None)
+        stops = [vocabulary[name] for name in ("<|end_of_text|>", "<|eot_id|>", "</s>", "<eos>") if name in vocabulary]
+        spells_bytes = "<0x0A>" in vocabulary  # SentencePiece
+        kind = xgrammar.VocabType.BYTE_FALLBACK if spells_bytes else xgrammar.VocabType.BYTE_LEVEL
+        info = xgrammar.TokenizerInfo(tokens, vocab_type=kind, stop_token_ids=stops or None)
         self.compiler = xgrammar.GrammarCompiler(info, max_threads=1)
         self.mask = xgrammar.allocate_token_bitmask(1, info.vocab_size)
         self.grammar = None
@@ -94,13 +96,27 @@ def at(values, fraction):
     return ordered[min(len(ordered) - 1, int(len(ordered) * fraction))] if ordered else 0
 
 
+def encoder_of(tokenizer_file):
+    """Cuts texts as after a prompt: without the space that some vocabularies want before the first word of a document."""
+    from tokenizers import Tokenizer
+
+    with open(tokenizer_file, encoding="utf8") as file:
+        described = json.load(file)
+    normalizer = described.get("normalizer") or {}
+    if normalizer.get("type") == "Sequence":
+        normalizer["normalizers"] = [step for step in normalizer["normalizers"] if step["type"] != "Prepend"]
+    splitter = described.get("pre_tokenizer") or {}
+    for step in splitter.get("pretokenizers", [splitter]):
+        if step.get("type") == "Metaspace":
+            step["prepend_scheme"] = "never"
+    return Tokenizer.from_str(json.dumps(described))
+
+
 def main():
     name, rows_file, tokenizer_file = sys.argv[1:4]
     every = int(sys.argv[4]) if len(sys.argv) > 4 else 1
     verdicts = open(sys.argv[5], "w", encoding="utf8") if len(sys.argv) > 5 else None
-    from tokenizers import Tokenizer
-
-    encoder = Tokenizer.from_file(tokenizer_file)
+    encoder = encoder_of(tokenizer_file)
     engine = {"llguidance": LlGuidance, "xgrammar": XGrammar}[name](tokenizer_file)
     counts = dict(rows=0, passing=0, compileErrors=0, falseAccepts=0, falseRejects=0)
     mask_us, compile_ms, memory = [], [], []

@@ -4,7 +4,7 @@ import { DiecastError } from "../../src/errors.ts";
 import { compileJsonSchema } from "../../src/grammar/index.ts";
 import { maskBenchRows } from "../support/maskbench.ts";
 import { RandomSource } from "../support/random-source.ts";
-import { llama31Tokenizer, modelTokenizer } from "../support/tokenizers.ts";
+import { gemma3Tokenizer, llama2Tokenizer, llama31Tokenizer, modelTokenizer } from "../support/tokenizers.ts";
 import { Walker } from "../support/walks.ts";
 
 const SEED = 20260712;
@@ -85,6 +85,8 @@ function compile(schema: unknown, whitespace: "flexible" | "compact"): Uint8Arra
 const tokenizers = [
   { name: "Llama-3.1", tokenizer: llama31Tokenizer() },
   { name: "SmolLM2", tokenizer: modelTokenizer() },
+  { name: "SentencePiece", tokenizer: llama2Tokenizer() },
+  { name: "Gemma 3", tokenizer: gemma3Tokenizer() },
 ].flatMap(({ name, tokenizer }) => (tokenizer === undefined ? [] : [{ name, walker: new Walker(tokenizer) }]));
 
 const TIMEOUT_MS = LONG ? 3_600_000 : 120_000;
@@ -93,12 +95,14 @@ test.each(tokenizers)(
   "masks equal the oracle's and lead to no dead end: $name",
   { timeout: TIMEOUT_MS },
   ({ walker }) => {
+    // The brute force visits every token: fewer masks of the largest vocabulary.
+    const positions = LONG ? 20 : walker.vocabSize > 200_000 ? 1 : 4;
     for (const [name, schema] of Object.entries(SCHEMAS)) {
-      for (const whitespace of ["flexible", "compact"] as const) {
+      for (const whitespace of positions > 1 ? (["flexible", "compact"] as const) : (["flexible"] as const)) {
         const program = compile(schema, whitespace);
         expect(program, name).toBeDefined();
         const random = new RandomSource(SEED);
-        walker.walk(program!, random, { positions: LONG ? 20 : 4, completions: 2 });
+        walker.walk(program!, random, { positions, completions: 2 });
       }
     }
   },

@@ -20,6 +20,10 @@ export class Walker {
   comparedMasks = 0;
   completedTokens = 0;
 
+  get vocabSize(): number {
+    return this.vocabulary.size;
+  }
+
   constructor(tokenizer: NativeTokenizer) {
     this.tokenizer = tokenizer;
     this.vocabulary = new this.native.Vocabulary(tokenizer);
