@@ -42,7 +42,7 @@ export const DEMO_CASES: readonly DemoCase[] = [
   {
     title: "invoice line",
     shows: "pattern, integer, number, enum",
-    text: "Invoice INV-20417. Item: USB-C cable, 2 m. Quantity: 12. Currency: EUR. Unit price: 7.50, total: 90.00, due within 30 days.",
+    text: "Invoice INV-20417. Item: Desk Lamp. Quantity: 12. Currency: EUR. Unit price: 7.50, total: 90.00, due within 30 days.",
     schema: object({
       invoice: { type: "string", pattern: "^INV-[0-9]{5}$" },
       item: text(30),
@@ -54,14 +54,14 @@ export const DEMO_CASES: readonly DemoCase[] = [
   },
   {
     title: "job advert",
-    shows: "array, nested object",
+    shows: "array of patterns, nested object",
     text: "Job: Senior Backend Engineer. Company: Northwind Labs, Berlin, hybrid. Skills: Go, PostgreSQL, Kubernetes. Salary: 78000 to 92000 EUR.",
     schema: object({
       job: text(30),
       company: text(20),
       city: text(20),
       workplace: oneOf("on-site", "hybrid", "remote"),
-      skills: list(text(15), 3),
+      skills: list({ type: "string", pattern: "^[A-Z][A-Za-z+#]{0,14}$" }, 3),
       salary: object({ from: integer(0, 999_999), to: integer(0, 999_999) }),
     }),
   },
@@ -86,7 +86,7 @@ export const DEMO_CASES: readonly DemoCase[] = [
         name: text(30),
         price: { type: "number", minimum: 0, maximum: 9999 },
         currency: oneOf("EUR", "USD", "GBP"),
-        colors: list(text(15), 3),
+        colors: list({ type: "string", pattern: "^[a-z]{3,9}( [a-z]{3,9})?$" }, 3),
         in_stock: { type: "boolean" },
         rating: { type: "number", minimum: 0, maximum: 5 },
       },
