@@ -20,13 +20,14 @@ using namespace diecast;
 
 namespace {
 
-constexpr const char* kFixture = "test/fixtures/tokenizer/small.json";
+constexpr const char* kFixtures[] = {"test/fixtures/tokenizer/small.json",
+                                     "test/fixtures/tokenizer/families.json"};
+constexpr size_t kLeastTokenizers = 30;
 
-/// The tokenizers inside the fixture, cut out of its text by matching braces outside of strings.
-std::vector<std::string> FixtureTokenizers() {
-  std::ifstream file(kFixture, std::ios::binary);
+/// The tokenizers inside a fixture, cut out of its text by matching braces outside of strings.
+void AddTokenizersOf(const char* fixture, std::vector<std::string>* found) {
+  std::ifstream file(fixture, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  std::vector<std::string> found;
   const std::string marker = "\"tokenizer\":";
   for (size_t at = text.find(marker); at != std::string::npos; at = text.find(marker, at)) {
     const size_t begin = at + marker.size();
@@ -41,16 +42,16 @@ std::vector<std::string> FixtureTokenizers() {
       if (!in_string && c == '}') --depth;
       ++end;
     } while (depth > 0 && end < text.size());
-    found.push_back(text.substr(begin, end - begin));
+    found->push_back(text.substr(begin, end - begin));
     at = end;
   }
-  return found;
 }
 
 void Mutate(std::string* text, std::mt19937_64* random) {
   constexpr std::string_view kPieces[] = {
-      "null", "true", "-1", "1e9",     "4194304", "\"\"", "[]", "{}",      "[", "}",
-      "\"",   ",",    ":",  "\\u0120", "\\ud800", "\xff", "0",  "\"BPE\"", "9"};
+      "null", "true",         "-1",   "1e9",   "4194304",      "\"\"",    "[]",   "{}", "[",
+      "}",    "\"",           ",",    ":",     "\\u0120",      "\\ud800", "\xff", "0",  "\"BPE\"",
+      "9",    "[^\\\\p{L}]+", "(?i:", "{1,3}", "\xe2\x96\x81", "<0x41>"};
   const auto below = [&](size_t n) { return static_cast<size_t>((*random)() % n); };
   for (size_t edits = 1 + below(3); edits > 0; --edits) {
     const size_t at = below(text->size());
@@ -80,6 +81,7 @@ void UseAll(const std::shared_ptr<const Tokenizer>& tokenizer, std::mt19937_64* 
     text.push_back(kBytes[(*random)() % kBytes.size()]);
   for (const bool special : {false, true}) {
     const auto ids = tokenizer->Encode(text, special);
+    (void)tokenizer->EncodeDocument(text, special);
     (void)tokenizer->Decode(ids, special);
     StreamDecoder stream(tokenizer, special);
     for (const int32_t id : ids) (void)stream.Push(id);
@@ -94,10 +96,11 @@ int main(int argc, char** argv) {
   const uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : std::random_device()();
   std::printf("tokenizer_fuzz: seed %llu, %g s\n", static_cast<unsigned long long>(seed), seconds);
   std::fflush(stdout);
-  const std::vector<std::string> valid = FixtureTokenizers();
-  if (valid.size() != 5) {
-    std::fprintf(stderr, "tokenizer_fuzz: %s must hold 5 tokenizers, not %zu\n", kFixture,
-                 valid.size());
+  std::vector<std::string> valid;
+  for (const char* fixture : kFixtures) AddTokenizersOf(fixture, &valid);
+  if (valid.size() < kLeastTokenizers) {
+    std::fprintf(stderr, "tokenizer_fuzz: the fixtures hold %zu tokenizers, not %zu\n",
+                 valid.size(), kLeastTokenizers);
     return 1;
   }
   for (const std::string& json : valid) Tokenizer::FromJson(json);
