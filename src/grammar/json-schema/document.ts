@@ -273,6 +273,10 @@ export class SchemaDocument {
    */
   checkEndless(start: SchemaNode): void {
     if (this.#heights.has(start)) return;
+    if (start.constraints.every(({ kind }) => !SAME_VALUE.has(kind))) {
+      this.#heights.set(start, 1);
+      return;
+    }
     const path = new Set<SchemaNode>();
     const stack: { node: SchemaNode; next: SchemaNode[]; height: number }[] = [];
     const enter = (node: SchemaNode): void => {
@@ -432,6 +436,17 @@ export class SchemaDocument {
     }
   }
 }
+
+/** Kinds of constraints that apply schemas to the same value. */
+const SAME_VALUE: ReadonlySet<Constraint["kind"]> = new Set([
+  "ref",
+  "allOf",
+  "anyOf",
+  "oneOf",
+  "not",
+  "dependentSchema",
+  "if",
+]);
 
 function tooDeep(node: SchemaNode, given: number): DiecastError {
   const what = `allOf, anyOf, $ref and the like are nested more than ${MAX_APPLICATORS} levels deep on one value`;

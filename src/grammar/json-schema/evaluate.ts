@@ -82,7 +82,10 @@ export class Evaluator {
     this.#budget.spend();
     const type = typeOf(value);
     if ((node.types & type) === 0) return false;
-    return node.constraints.every((constraint) => (constraint.on & type) === 0 || this.#holds(node, constraint, value));
+    for (const constraint of node.constraints) {
+      if ((constraint.on & type) !== 0 && !this.#holds(node, constraint, value)) return false;
+    }
+    return true;
   }
 
   #holds(node: SchemaNode, constraint: Constraint, value: JsonValue): boolean {

@@ -74,6 +74,8 @@ function withoutObligation(lowering: Lowering, spec: ObjectSpec): ObjectSpec[] |
   return undefined;
 }
 
+const NONE: readonly number[] = [];
+
 /** What a member can contribute: its literals, and the bits of the obligations it meets. */
 interface Choice {
   readonly literals: readonly Literal[];
@@ -262,7 +264,8 @@ class ObjectFrame {
   }
 
   /** Indexes of the obligations that a declared member may meet. */
-  #applying(name: string): number[] {
+  #applying(name: string): readonly number[] {
+    if (this.#spec.obligations.length === 0) return NONE;
     const { context } = this.#lowering;
     return this.#spec.obligations.flatMap((obligation, i) => (appliesToName(context, obligation, name) ? [i] : []));
   }
@@ -273,6 +276,7 @@ class ObjectFrame {
 
   #choices(literals: readonly Literal[], applying: readonly number[]): Choice[] {
     let choices: Choice[] = [{ literals, met: 0 }];
+    if (applying.length === 0) return literals.includes(FALSE_LITERAL) ? [] : choices;
     for (const i of applying) {
       const { literal } = this.#spec.obligations[i]!; // Invariant: indexes of obligations.
       choices = choices.flatMap((choice) => [

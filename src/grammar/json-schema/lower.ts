@@ -105,6 +105,12 @@ export class Lowering {
    */
   addValue(rule: Rule, from: number, literals: readonly Literal[], to: number, counts: boolean): void {
     const { key, alternatives } = this.#alternativesOf(literals);
+    const [only, second] = alternatives;
+    if (only !== undefined && second === undefined && only.spec.type !== "value") {
+      refuse(alternatives);
+      rule.addCall(from, this.#specRule(only), to, counts);
+      return;
+    }
     const texts = scalarTextsOf(alternatives, this.context.oneSpelling);
     const calls = alternatives.filter(({ spec }) => spec.type !== "value");
     const isInline =
@@ -142,7 +148,10 @@ export class Lowering {
   }
 
   #alternativesOf(literals: readonly Literal[]): { key: string; alternatives: readonly Alternative[] } {
-    const unique = [...new Set(literals)].filter((literal) => literal !== TRUE_LITERAL);
+    const unique =
+      literals.length === 1 && literals[0] !== TRUE_LITERAL
+        ? literals
+        : [...new Set(literals)].filter((literal) => literal !== TRUE_LITERAL);
     const key = unique.join();
     let alternatives = this.#alternatives.get(key);
     if (alternatives === undefined) {
