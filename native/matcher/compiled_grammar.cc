@@ -225,6 +225,7 @@ std::shared_ptr<const TokenBitmap> CompiledGrammar::WithoutForbidden(
     ConfigStore& store, const ConfigStore::Item& item, std::shared_ptr<const TokenBitmap> inside,
     const std::vector<std::string_view>& rests) {
   const TokenTrie& trie = vocabulary_->trie();
+  const bool endless = program_.Endless(item.state);
   std::shared_ptr<TokenBitmap> own;
   std::string_view previous;
   std::vector<uint32_t> path;  // trie nodes along `previous`
@@ -240,9 +241,12 @@ std::shared_ptr<const TokenBitmap> CompiledGrammar::WithoutForbidden(
           trie.Child(path.empty() ? TokenTrie::kNone : path.back(), static_cast<uint8_t>(rest[i]));
       if (node == TokenTrie::kNone) break;
       path.push_back(node);
-      for (const uint32_t token : trie.ValuesAt(node)) {
-        if (!TestBit(inside->words, token) || store.CanStepAll({&item, 1}, rest.substr(0, i + 1)))
-          continue;
+      // From an endless state there is a way around whatever was begun; only its end is forbidden.
+      const auto values = trie.ValuesAt(node);
+      if (values.empty() || (endless && i + 1 < rest.size())) continue;
+      if (store.CanStepAll({&item, 1}, rest.substr(0, i + 1))) continue;
+      for (const uint32_t token : values) {
+        if (!TestBit(inside->words, token)) continue;
         if (!own) own = std::make_shared<TokenBitmap>(*inside);
         own->Remove(token);
       }
@@ -382,19 +386,49 @@ std::string CompiledGrammar::ForcedBytes(ConfigStore& store, uint32_t config, si
   return bytes;
 }
 
-bool CompiledGrammar::CanExtend(ConfigStore& store, uint32_t end, std::string_view text) {
+bool CompiledGrammar::MayBeCutOtherwise(ConfigStore& store, uint32_t end, int32_t token,
+                                        std::string_view rest) {
   const TokenTrie& trie = vocabulary_->trie();
+  const size_t length = vocabulary_->tokenizer().TokenBytes(token).size();
+  const auto descend = [&](std::string_view text) {
+    uint32_t node = TokenTrie::kNone;
+    for (const char c : text) {
+      node = trie.Child(node, static_cast<uint8_t>(c));
+      if (node == TokenTrie::kNone) break;
+    }
+    return node;
+  };
+  // A cut after this token is no news, unless a longer one could stand in its place.
+  size_t first_end = rest.size();
   uint32_t node = TokenTrie::kNone;
-  for (const char c : text) {
-    node = trie.Child(node, static_cast<uint8_t>(c));
-    if (node == TokenTrie::kNone) return false;
+  for (size_t i = 0; i + 1 < rest.size(); ++i) {
+    node = trie.Child(node, static_cast<uint8_t>(rest[i]));
+    if (node == TokenTrie::kNone) break;
+    if (i + 1 > length && !trie.ValuesAt(node).empty()) {
+      first_end = i + 1;
+      break;
+    }
   }
-  bool found = false;
-  Walk(store, trie, node, store.items(end), [&](std::span<const uint32_t>) {
-    found = true;
-    return false;
-  });
-  return found;
+  for (size_t offset = 0; offset < rest.size(); ++offset) {
+    if (offset == length) offset = first_end;
+    if (offset >= rest.size()) break;
+    const uint32_t begun = descend(rest.substr(offset));
+    if (begun == TokenTrie::kNone || trie.node(begun).subtree_end == begun + 1) continue;
+    bool found = false;
+    if (offset == 0) {  // where a token ends already, any longer one may follow
+      Walk(store, trie, begun, store.items(end), [&](std::span<const uint32_t>) {
+        found = true;
+        return false;
+      });
+    } else {
+      for (const uint32_t longer : *vocabulary_->Crossing(rest.substr(0, offset), token, begun)) {
+        const auto bytes = vocabulary_->tokenizer().TokenBytes(static_cast<int32_t>(longer));
+        found = found || store.CanStepAll(store.items(end), bytes.substr(rest.size() - offset));
+      }
+    }
+    if (found) return true;
+  }
+  return false;
 }
 
 std::vector<int32_t> CompiledGrammar::ForcedTokens(ConfigStore& store, uint32_t config,
@@ -434,16 +468,16 @@ std::vector<int32_t> CompiledGrammar::ForcedTokens(ConfigStore& store, uint32_t 
 
   uint32_t end = config;
   for (const char c : forced) end = store.Step(end, static_cast<uint8_t>(c));
-  // Where a token may begin that runs on past the end, the tokenizer may cut otherwise once more
-  // text is there, and the tokens before it along with it.
-  const size_t longest = vocabulary_->max_token_bytes();
-  size_t safe = forced.size() > longest ? forced.size() - longest : 0;
-  while (safe < forced.size() && !CanExtend(store, end, std::string_view(forced).substr(safe)))
-    ++safe;
+  // Once more text is there, the tokenizer may cut from some place on otherwise: where a token can
+  // begin that runs on past the end. Whatever stands before that place stays.
   size_t kept = 0;
   for (size_t offset = 0; kept < tokens.size(); ++kept) {
+    const std::string_view rest = std::string_view(forced).substr(offset);
+    if (rest.size() <= vocabulary_->max_token_bytes() &&
+        MayBeCutOtherwise(store, end, tokens[kept], rest)) {
+      break;
+    }
     offset += tokenizer.TokenBytes(tokens[kept]).size();
-    if (offset > safe) break;
   }
   tokens.resize(kept);
   return tokens;

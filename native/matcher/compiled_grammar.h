@@ -74,9 +74,10 @@ class CompiledGrammar {
   template <typename Visit>
   void Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent, ConfigStore::Items items,
             Visit&& visit);
-  /// Whether a token longer than `text` starts with it and is allowed, `end` being the
-  /// configuration after `text`.
-  bool CanExtend(ConfigStore& store, uint32_t end, std::string_view text);
+  /// Whether the tokenizer, given more text that the grammar allows, may cut inside of a forced
+  /// text's token or right before it, so that the next token runs on past the forced text's end.
+  /// `rest` is the forced text from the token on, `end` the configuration after it.
+  bool MayBeCutOtherwise(ConfigStore& store, uint32_t end, int32_t token, std::string_view rest);
   /// What tokens do at a literal position, whatever the registers and the stack.
   struct LiteralTokens {
     uint32_t first;  ///< into literal_ids_: tokens within the literal

@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kMaxStateTableBytes = size_t{256} << 20;
 /// Shared lexemes kept: far more than there are, were it not for hostile programs.
 constexpr size_t kMaxSharedLexemes = 4096;
+/// Answers kept about how tokens are cut.
+constexpr size_t kMaxCrossings = 65536;
 /// Unions kept: 16 KB each with 128,000 tokens.
 constexpr size_t kMaxUnions = 4096;
 
@@ -76,6 +78,29 @@ void Vocabulary::AddStateTable(const std::string& future,
     state_table_bytes_ = table->memory_bytes() + future.size();
   }
   state_tables_.emplace(future, table);
+}
+
+std::shared_ptr<const std::vector<uint32_t>> Vocabulary::Crossing(std::string_view before,
+                                                                  int32_t usual, uint32_t node) {
+  const std::tuple key(std::string(before), usual, node);
+  const std::lock_guard<std::mutex> lock(crossing_mutex_);
+  if (const auto it = crossing_.find(key); it != crossing_.end()) return it->second;
+  const size_t depth = trie_.node(node).depth;
+  auto crossing = std::make_shared<std::vector<uint32_t>>();
+  std::string text;
+  for (const uint32_t longer : trie_.ValuesUnder(node)) {
+    const auto bytes = tokenizer_->TokenBytes(static_cast<int32_t>(longer));
+    if (bytes.size() == depth) continue;  // ends with the forced text
+    text.assign(before).append(bytes);
+    const std::vector<int32_t> ids = tokenizer_->Encode(text, false);
+    size_t at = 0;
+    for (size_t i = 0; i < ids.size() && at < before.size(); ++i)
+      at += tokenizer_->TokenBytes(ids[i]).size();
+    if (at == before.size() && ids.front() != usual) crossing->push_back(longer);
+  }
+  if (crossing_.size() >= kMaxCrossings) crossing_.clear();
+  crossing_.emplace(key, crossing);
+  return crossing;
 }
 
 std::shared_ptr<const TokenBitmap> Vocabulary::Union(Bitmaps bitmaps) {

@@ -6,6 +6,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -48,6 +50,11 @@ class Vocabulary {
   std::shared_ptr<StateTable> FindStateTable(const std::string& future);
   void AddStateTable(const std::string& future, const std::shared_ptr<StateTable>& table);
 
+  /// Of the tokens below a trie node those that the tokenizer puts after `before`, where it also
+  /// begins `before` otherwise than with the token `usual`. Computed once.
+  std::shared_ptr<const std::vector<uint32_t>> Crossing(std::string_view before, int32_t usual,
+                                                        uint32_t node);
+
   /// The union of bitmaps that lexeme tables own (two or more, without repeats), made once for as
   /// many grammars as need it.
   using Bitmaps = std::vector<std::shared_ptr<const TokenBitmap>>;
@@ -64,6 +71,9 @@ class Vocabulary {
   std::mutex state_mutex_;
   std::unordered_map<std::string, std::shared_ptr<StateTable>> state_tables_;
   size_t state_table_bytes_ = 0;
+  std::mutex crossing_mutex_;
+  std::map<std::tuple<std::string, int32_t, uint32_t>, std::shared_ptr<const std::vector<uint32_t>>>
+      crossing_;
   std::mutex union_mutex_;
   std::map<Bitmaps, std::shared_ptr<const TokenBitmap>> unions_;
 };
