@@ -22,39 +22,39 @@ constexpr int32_t kMaxSingles = 12000;
 StateTable::StateTable(LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary)
     : vocabulary_(vocabulary), counted_(automaton.counted()) {
   auto all = std::make_shared<TokenBitmap>();
+  all->words.assign(vocabulary_.num_words(), 0);
+  building_ = &all->words;
   if (counted_) allows_need_ = layout::kInfinityWord;
-  if (TryLoop(automaton, state)) {
-    all->words = looping_;
-  } else {
-    all->words.assign(vocabulary_.num_words(), 0);
-    Walk(automaton, state);
-  }
-  for (const uint32_t token : added_) SetBit(&all->words, token);
+  if (!TryLoop(automaton, state)) Walk(automaton, state);
   all->Recount();
   all_ = std::move(all);
-  added_ = {};
+  building_ = nullptr;
   group_of_ = {};
-  if (!counted_) looping_ = {};
 }
 
 void StateTable::AddInside(uint32_t token, uint32_t count, Program::Distance distance) {
-  added_.push_back(token);
+  SetBit(building_, token);
   if (!counted_) return;
   // Conditions at the token's last state imply those at the states before it: distances only shrink
   // by what was counted.
   const uint32_t min_count = count + distance.min;
   const uint32_t max_count =
       distance.max == layout::kInfinityWord ? distance.max : count + distance.max;
-  const uint64_t key = uint64_t{min_count} << 32 | max_count;
-  uint32_t group = group_of_.Get(key);
-  if (group == FlatMap::kNone) {
-    group = static_cast<uint32_t>(groups_.size());
-    group_of_.Put(key, group);
-    groups_.push_back({min_count, max_count, {}});
-    needs_room_ = std::max(needs_room_, min_count);
-    allows_need_ = std::min(allows_need_, max_count);
+  Group* group = last_group_ < groups_.size() ? &groups_[last_group_] : nullptr;
+  if (group == nullptr || group->min_count != min_count || group->max_count != max_count) {
+    const uint64_t key = uint64_t{min_count} << 32 | max_count;
+    uint32_t index = group_of_.Get(key);
+    if (index == FlatMap::kNone) {
+      index = static_cast<uint32_t>(groups_.size());
+      group_of_.Put(key, index);
+      groups_.push_back({min_count, max_count, {}});
+      needs_room_ = std::max(needs_room_, min_count);
+      allows_need_ = std::min(allows_need_, max_count);
+    }
+    last_group_ = index;
+    group = &groups_[index];
   }
-  groups_[group].tokens.push_back(token);
+  group->tokens.push_back(token);
 }
 
 StateTable::Safe StateTable::SafeFrom(LexemeAutomaton& automaton, uint32_t state,
@@ -167,7 +167,8 @@ bool StateTable::TryLoop(LexemeAutomaton& automaton, uint32_t state) {
     needs_room_ = classes.max_characters() + min;
     if (max != layout::kInfinityWord) allows_need_ = max;
   }
-  looping_ = std::move(looping);
+  for (size_t w = 0; w < looping.size(); ++w) (*building_)[w] |= looping[w];
+  if (counted_) looping_ = std::move(looping);
   // The rest goes byte by byte.
   for (size_t w = 0; w < rest.words.size(); ++w) {
     for (uint32_t bits = rest.words[w]; bits != 0; bits &= bits - 1) {

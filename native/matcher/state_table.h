@@ -87,7 +87,6 @@ class StateTable {
   const Vocabulary& vocabulary_;
   const bool counted_;
   std::shared_ptr<const TokenBitmap> all_;  // with unlimited room
-  std::vector<uint32_t> added_;             // tokens of all_ while it is put together, then empty
   std::vector<uint32_t> looping_;           // counted lexemes only: tokens that count their
   Program::Distance looping_distance_{};    // characters and lead back to the state
   std::vector<Group> groups_;               // the other tokens of counted lexemes
@@ -95,6 +94,8 @@ class StateTable {
   uint32_t allows_need_ = 0;                // with at most this much need, all_ is exact
   std::vector<ExitNode> exit_nodes_;
   std::vector<TokenExit> token_exits_;
+  std::vector<uint32_t>* building_ = nullptr;  // all_'s words while it is put together
+  size_t last_group_ = 0;
   FlatMap group_of_;  // min_count << 32 | max_count -> index of groups_, while they are collected
 
   std::mutex mutex_;  // guards what is computed on demand
