@@ -2,9 +2,11 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { EXIT, UsageError } from "./exit-codes.ts";
-import { readRows } from "./grammar-rows.ts";
+import { type BrokenRow, type GrammarRow, readRows } from "./grammar-rows.ts";
 import { GrammarTester, type RowResult, type WrongText } from "./grammar-test.ts";
+import { LineReader } from "./lines.ts";
 import { type CommonOptions, formatCount, printLine, remark } from "./output.ts";
+import { RowProgress } from "./row-progress.ts";
 
 interface TestFlags extends CommonOptions {
   readonly tokenizer?: string;
@@ -24,13 +26,14 @@ function whyWrong({ text, expected, offset, by }: WrongText): string {
   return `  ${shown(text)} must be accepted, and ${why}${tokens}`;
 }
 
-function describe({ id, error, wrong }: RowResult): string[] {
+function describe({ id, error, wrong }: RowResult, row: GrammarRow | BrokenRow): string[] {
   const lines = wrong.map(whyWrong);
   if (error !== undefined) {
-    const place = error.pointer === undefined || error.pointer === "" ? "" : ` at ${error.pointer}`;
-    lines.unshift(
-      `  can't be compiled: ${error.message}${error.message.includes(place || "\0") ? "" : place} (${error.code})`,
-    );
+    const { code, pointer = "", message } = error;
+    const place = pointer === "" || message.includes(pointer) ? "" : ` at ${pointer}`;
+    const what =
+      "problem" in row ? "no row" : !/^(?:accept|reject)\[/.test(message) ? "can't be compiled" : "no answer";
+    lines.unshift(`  ${what}: ${message}${place} (${code})`);
   } else if (wrong.length === 0) lines.unshift("  compiles, and must not");
   return [`${id}:`, ...lines];
 }
@@ -38,19 +41,28 @@ function describe({ id, error, wrong }: RowResult): string[] {
 async function test(file: string, { json, tokenizer }: TestFlags): Promise<void> {
   if (tokenizer !== undefined && !existsSync(tokenizer)) throw new UsageError(`${tokenizer} can't be read`);
   const tester = new GrammarTester(tokenizer);
-  let [numRows, numWrong, numTexts] = [0, 0, 0];
-  for await (const row of readRows(file)) {
-    const result = tester.run(row);
-    numRows++;
-    if (!("problem" in row)) numTexts += row.accept.length + row.reject.length;
-    if (!result.ok) numWrong++;
-    if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
-    else if (!result.ok) for (const line of describe(result)) printLine(line);
+  const reader = new LineReader(file);
+  const counts = { rows: 0, texts: 0, different: 0, broken: 0 };
+  const progress = await RowProgress.start(reader);
+  try {
+    for await (const row of readRows(reader)) {
+      const result = tester.run(row);
+      counts.rows++;
+      if ("problem" in row) counts.broken++;
+      else counts.texts += row.accept.length + row.reject.length;
+      if (!result.ok) counts.different++;
+      if (json) await progress.print([JSON.stringify(result)]);
+      else if (!result.ok) await progress.print(describe(result, row));
+      await progress.update();
+    }
+  } finally {
+    progress.stop();
   }
-  const totals = `${formatCount(numRows)} rows with ${formatCount(numTexts)} texts: ${formatCount(numRows - numWrong)} as expected, ${formatCount(numWrong)} differ`;
+  const { rows, texts, different, broken } = counts;
+  const totals = `${formatCount(rows)} rows with ${formatCount(texts)} texts: ${formatCount(rows - different)} as expected, ${formatCount(different)} differ${broken > 0 ? `, of which ${formatCount(broken)} are no rows` : ""}`;
   if (json) remark(totals);
   else printLine(totals);
-  if (numWrong > 0) process.exitCode = EXIT.failed;
+  if (different > 0) process.exitCode = EXIT.failed;
 }
 
 export function addGrammarCommand(program: Command): void {

@@ -1,9 +1,6 @@
 /** Rows of `diecast grammar test`: one JSON object a line, checked field by field, so that a misspelt one is not a row that passes. */
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
-import { UsageError } from "./exit-codes.ts";
+import { isWellFormed } from "../grammar/json/value.ts";
+import type { LineReader } from "./lines.ts";
 
 export const ROW_KINDS = ["json_schema", "regex", "ebnf", "choice", "structural_tag"] as const;
 export type RowKind = (typeof ROW_KINDS)[number];
@@ -30,31 +27,20 @@ export interface BrokenRow {
 
 const FIELDS = new Set(["id", "kind", "grammar", "accept", "reject", "compileError", "options"]);
 
-/** The rows of a file; `-` is standard input, `.gz` is unpacked. Empty lines are none. @throws {UsageError} when the file can't be read. */
-export async function* readRows(file: string): AsyncGenerator<GrammarRow | BrokenRow> {
-  const source: Readable = file === "-" ? process.stdin : createReadStream(file);
-  const bytes: Readable = file.endsWith(".gz") ? source.pipe(createGunzip()) : source;
-  // The pipe does not pass errors on.
-  if (bytes !== source) source.on("error", (error) => bytes.destroy(error));
-  const failure = new Promise<never>((_resolve, reject) => bytes.on("error", reject));
-  failure.catch(() => {});
-  const lines = createInterface({ input: bytes, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();
-  for (let number = 1; ; number++) {
-    let line: IteratorResult<string>;
-    try {
-      line = await Promise.race([lines.next(), failure]);
-    } catch (error) {
-      throw new UsageError(`${file} can't be read: ${error instanceof Error ? error.message : String(error)}`);
-    }
-    if (line.done) return;
-    const text = line.value.replace(/^\uFEFF/, "");
-    if (text.trim() !== "") yield parseRow(text, number);
+/** The rows of a file. Empty lines are none. @throws {UsageError} when the file can't be read. */
+export async function* readRows(reader: LineReader): AsyncGenerator<GrammarRow | BrokenRow> {
+  for await (const { number, text, problem } of reader.lines()) {
+    if (problem !== undefined) yield { id: `line ${number}`, problem };
+    else if (text.trim() !== "") yield parseRow(text, number);
   }
 }
 
 export function parseRow(line: string, number: number): GrammarRow | BrokenRow {
   let id = `line ${number}`;
-  const broken = (problem: string): BrokenRow => ({ id, problem });
+  const broken = (problem: string): BrokenRow => ({
+    id,
+    problem: id === `line ${number}` ? problem : `line ${number}: ${problem}`,
+  });
   let row: unknown;
   try {
     row = JSON.parse(line);
@@ -71,11 +57,23 @@ export function parseRow(line: string, number: number): GrammarRow | BrokenRow {
     return broken(`unknown kind ${JSON.stringify(kind)}; there are ${ROW_KINDS.join(", ")}`);
   }
   if (typeof grammar !== "string") return broken("grammar must be a text");
-  if (!isTexts(accept)) return broken("accept must be a list of texts");
-  if (!isTexts(reject)) return broken("reject must be a list of texts");
+  for (const [field, texts] of Object.entries({ accept, reject })) {
+    if (!isTexts(texts)) return broken(`${field} must be a list of texts`);
+    const odd = texts.findIndex((text) => !isWellFormed(text));
+    // It has no UTF-8, so there is nothing to ask about.
+    if (odd >= 0) return broken(`${field}[${odd}] has a lone surrogate, which no text in UTF-8 has`);
+  }
   if (typeof compileError !== "boolean") return broken("compileError must be true or false");
   if (!isRecord(options)) return broken("options must be an object");
-  return { id, kind: known, grammar, accept, reject, compileError, options };
+  return {
+    id,
+    kind: known,
+    grammar,
+    accept: accept as string[],
+    reject: reject as string[],
+    compileError,
+    options,
+  };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -9,8 +9,8 @@ import {
   compileStructuralTag,
   type TokenOptions,
 } from "../grammar/index.ts";
-import { resolveOptions } from "../grammar/options.ts";
-import type { BrokenRow, GrammarRow, RowKind } from "./grammar-rows.ts";
+import { checkCompileOptions, checkCount, checkLimits, checkNames } from "../grammar/option-check.ts";
+import type { BrokenRow, GrammarRow } from "./grammar-rows.ts";
 
 /** A text that came out otherwise than the row says. */
 export interface WrongText {
@@ -18,28 +18,25 @@ export interface WrongText {
   readonly expected: "accept" | "reject";
   /** Bytes before the first refusal; null for a text that is not refused. */
   readonly offset: number | null;
-  /** Which way of asking found it. */
-  readonly by: "bytes" | "tokens";
+  /** Present when only token by token it came out so. */
+  readonly by?: "tokens";
 }
 
 export interface RowResult {
   readonly id: string;
   readonly ok: boolean;
-  /** Absent for a line that is no row. */
-  readonly compileUs?: number;
-  /** Why the grammar does not compile, expected or not. */
-  readonly error?: { readonly code: string; readonly pointer?: string; readonly message: string };
+  /** 0 for a line that is no row. */
+  readonly compileUs: number;
+  /** Why the grammar does not compile, expected or not; why the line is no row; why a text got no answer. */
+  readonly error?: RowError;
   readonly wrong: readonly WrongText[];
 }
 
-const SCHEMA_OPTIONS = Object.keys(resolveOptions({}));
-const OPTIONS: Readonly<Record<RowKind, readonly string[]>> = {
-  json_schema: SCHEMA_OPTIONS,
-  regex: SCHEMA_OPTIONS,
-  ebnf: ["rootRule", "limits"],
-  choice: ["limits"],
-  structural_tag: ["schema", "ebnfLimits", "maxDepth"],
-};
+export interface RowError {
+  readonly code: string;
+  readonly pointer?: string;
+  readonly message: string;
+}
 
 export class GrammarTester {
   readonly #probe: GrammarProbe;
@@ -61,7 +58,9 @@ export class GrammarTester {
 
   run(row: GrammarRow | BrokenRow): RowResult {
     const { id } = row;
-    if ("problem" in row) return { id, ok: false, error: { code: "REQUEST_INVALID", message: row.problem }, wrong: [] };
+    if ("problem" in row) {
+      return { id, ok: false, compileUs: 0, error: { code: "REQUEST_INVALID", message: row.problem }, wrong: [] };
+    }
     const startMs = performance.now();
     const elapsedUs = (): number => Math.round((performance.now() - startMs) * 1000);
     let grammar: ProbedGrammar;
@@ -71,55 +70,81 @@ export class GrammarTester {
       compileUs = elapsedUs();
       grammar = this.#probe.load(program);
     } catch (error) {
-      const code = DiecastError.is(error) ? error.code : "INTERNAL";
-      const pointer = DiecastError.is(error) ? error.detail.pointer : undefined;
-      const message = error instanceof Error ? error.message : String(error);
+      const known = rowError(error);
       // An option that does not exist, or a bug, is not what the row can have meant.
-      const ok = row.compileError && code !== "INTERNAL" && code !== "INVALID_ARGUMENT";
-      const place = pointer === undefined ? {} : { pointer };
-      return { id, ok, compileUs: elapsedUs(), error: { code, ...place, message }, wrong: [] };
+      const ok = row.compileError && known.code !== "INTERNAL" && known.code !== "INVALID_ARGUMENT";
+      return { id, ok, compileUs: elapsedUs(), error: known, wrong: [] };
     }
-    const wrong = [...this.#wrong(grammar, row.accept, "accept"), ...this.#wrong(grammar, row.reject, "reject")];
-    return { id, ok: wrong.length === 0 && !row.compileError, compileUs, wrong };
+    const wrong: WrongText[] = [];
+    const errors: RowError[] = [];
+    for (const expected of ["accept", "reject"] as const) {
+      for (const [index, text] of row[expected].entries()) {
+        try {
+          const found = this.#ask(grammar, text, expected);
+          if (found !== undefined) wrong.push(found);
+        } catch (error) {
+          // The matcher gave up on this text; that is neither acceptance nor refusal, and other texts and rows go on.
+          const { message, ...rest } = rowError(error);
+          errors.push({ ...rest, message: `${expected}[${index}]: ${message}` });
+        }
+      }
+    }
+    const [error] = errors;
+    const ok = wrong.length === 0 && error === undefined && !row.compileError;
+    return { id, ok, compileUs, ...(error !== undefined && { error }), wrong };
   }
 
   #compile({ kind, grammar, options }: GrammarRow): Uint8Array {
-    const unknown = Object.keys(options).find((name) => !OPTIONS[kind].includes(name));
-    if (unknown !== undefined) {
-      throw new DiecastError(
-        "INVALID_ARGUMENT",
-        `${kind} has no option ${JSON.stringify(unknown)}; there are ${OPTIONS[kind].join(", ")}`,
-      );
-    }
     switch (kind) {
       case "json_schema":
-        return compileJsonSchema(grammar, options).program;
+        return compileJsonSchema(grammar, checkCompileOptions(options)).program;
       case "regex":
-        return compileRegex(grammar, options).program;
+        return compileRegex(grammar, checkCompileOptions(options)).program;
       case "ebnf":
+        checkNames(options, ["rootRule", "limits"], "");
+        checkText(options, "rootRule");
+        if (options.limits !== undefined) checkLimits(options.limits, "/limits");
         return compileEbnf(grammar, { ...options, ...this.#tokens }).program;
       case "choice":
+        checkNames(options, ["limits"], "");
+        if (options.limits !== undefined) checkLimits(options.limits, "/limits");
         return compileChoice(textsOf(grammar), options).program;
       case "structural_tag":
+        checkNames(options, ["schema", "ebnfLimits", "maxDepth"], "");
+        if (options.schema !== undefined) checkCompileOptions(options.schema, "/schema");
+        if (options.ebnfLimits !== undefined) checkLimits(options.ebnfLimits, "/ebnfLimits");
+        if (options.maxDepth !== undefined) {
+          checkCount("maxDepth", options.maxDepth, Number.MAX_SAFE_INTEGER, "/maxDepth");
+        }
         return compileStructuralTag(grammar, { ...options, ...this.#tokens }).program;
     }
   }
 
-  #wrong(grammar: ProbedGrammar, texts: readonly string[], expected: WrongText["expected"]): WrongText[] {
-    const wrong: WrongText[] = [];
-    for (const text of texts) {
-      const bytes = this.#encoder.encode(text);
-      const ask = (by: WrongText["by"], result: ProbeResult): boolean => {
-        if (result.accepted === (expected === "accept")) return false;
-        wrong.push({ text, expected, offset: result.accepted ? null : result.offset, by });
-        return true;
-      };
-      // What is wrong byte by byte is wrong in tokens too.
-      if (ask("bytes", grammar.acceptsBytes(bytes)) || this.#tokens === undefined) continue;
-      ask("tokens", grammar.acceptsTokens(bytes));
-    }
-    return wrong;
+  /** Undefined when it comes out as expected. */
+  #ask(grammar: ProbedGrammar, text: string, expected: WrongText["expected"]): WrongText | undefined {
+    const bytes = this.#encoder.encode(text);
+    const differs = ({ accepted }: ProbeResult): boolean => accepted !== (expected === "accept");
+    const offsetOf = ({ accepted, offset }: ProbeResult): number | null => (accepted ? null : offset);
+    const inBytes = grammar.acceptsBytes(bytes);
+    // What is wrong byte by byte is wrong in tokens too.
+    if (differs(inBytes)) return { text, expected, offset: offsetOf(inBytes) };
+    if (this.#tokens === undefined) return undefined;
+    const inTokens = grammar.acceptsTokens(bytes);
+    return differs(inTokens) ? { text, expected, offset: offsetOf(inTokens), by: "tokens" } : undefined;
   }
+}
+
+function rowError(error: unknown): RowError {
+  if (!DiecastError.is(error)) {
+    return { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) };
+  }
+  const { pointer } = error.detail;
+  return { code: error.code, ...(pointer !== undefined && { pointer }), message: error.message };
+}
+
+function checkText(options: Readonly<Record<string, unknown>>, name: string): void {
+  if (options[name] === undefined || typeof options[name] === "string") return;
+  throw new DiecastError("INVALID_ARGUMENT", `${name} must be a text`, { pointer: `/${name}` });
 }
 
 function textsOf(grammar: string): string[] {

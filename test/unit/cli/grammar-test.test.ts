@@ -28,6 +28,7 @@ describe("a line", () => {
     ['{"kind":"regex"}', /grammar must be a text/],
     ['{"kind":"regex","grammar":{}}', /grammar must be a text/],
     ['{"kind":"regex","grammar":"a","accept":"a"}', /accept must be/],
+    ['{"kind":"regex","grammar":"a","reject":["a","\\ud800"]}', /reject\[1\] has a lone surrogate/],
     ['{"kind":"regex","grammar":"a","reject":[1]}', /reject must be/],
     ['{"kind":"regex","grammar":"a","compileError":1}', /compileError must be/],
     ['{"kind":"regex","grammar":"a","options":[]}', /options must be/],
@@ -75,9 +76,12 @@ describe.each([
 
   test("that differ say where", () => {
     const result = tester.run(row({ accept: ["12", "1é", "", "12345x"], reject: ["7", "x"] }));
-    const wrong = (text: string, expected: string, offset: unknown) => ({ text, expected, offset, by: "bytes" });
-    expect(result).toMatchObject({
+    const wrong = (text: string, expected: string, offset: unknown) => ({ text, expected, offset });
+    expect(Object.keys(result)).toEqual(["id", "ok", "compileUs", "wrong"]);
+    expect(result).toEqual({
+      id: "r",
       ok: false,
+      compileUs: expect.any(Number),
       wrong: [
         wrong("1é", "accept", 1),
         wrong("", "accept", 0),
@@ -94,6 +98,41 @@ describe.each([
 
   test("of grammars that compile and must not differ", () => {
     expect(tester.run(row({ compileError: true }))).toMatchObject({ ok: false, wrong: [] });
+  });
+
+  test("of lines that are none say so", () => {
+    expect(tester.run(parseRow("{", 4))).toMatchObject({
+      id: "line 4",
+      ok: false,
+      compileUs: 0,
+      error: { code: "REQUEST_INVALID" },
+      wrong: [],
+    });
+    expect(tester.run(parseRow('{"id":"x","kind":"regexp","grammar":""}', 5))).toMatchObject({
+      id: "x",
+      error: { message: expect.stringMatching(/^line 5: unknown kind/) },
+    });
+  });
+
+  test.each<[Partial<GrammarRow>, string]>([
+    [{ options: { whitespace: "tight" } }, "/whitespace"],
+    [{ options: { maxWhitespace: 1.5 } }, "/maxWhitespace"],
+    [{ options: { uniqueKeys: 1 } }, "/uniqueKeys"],
+    [{ options: { limits: { maxStats: 1 } } }, "/limits/maxStats"],
+    [{ options: { schemas: [] } }, "/schemas"],
+    [{ kind: "ebnf", options: { rootRule: 1 } }, "/rootRule"],
+    [{ kind: "choice", options: { limits: { maxEntries: "1" } } }, "/limits/maxEntries"],
+    [{ kind: "structural_tag", options: { schema: { numbers: "all" } } }, "/schema/numbers"],
+  ])("%j differ by an option's value, with its place", (fields, pointer) => {
+    const result = tester.run(row({ ...fields, compileError: true }));
+    expect(result).toMatchObject({ ok: false, error: { code: "INVALID_ARGUMENT", pointer } });
+  });
+
+  test("follow their options", () => {
+    const schema = '{"$schema":"http://json-schema.org/draft-07/schema#","$ref":"https://x.test/a","type":"string"}';
+    const options = { dialect: "draft-07", schemas: { "https://x.test/a": { type: "integer" } } };
+    const fields = { kind: "json_schema", grammar: schema, options, accept: ["12"], reject: ['"a"'] } as const;
+    expect(tester.run(row(fields))).toMatchObject({ ok: true });
   });
 
   test("with options that do not exist differ, also when an error is expected", () => {
