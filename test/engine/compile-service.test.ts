@@ -121,7 +121,7 @@ describe("the event loop", () => {
 
 describe("what overruns", () => {
   test("ends at its deadline and costs no other task", async () => {
-    const one = start();
+    const one = start({ maxWorkers: 1 });
     const slow = codeOf(one.compile(schemaTask(HOSTILE, 300)));
     const next = one.compile(schemaTask({ type: "integer" }));
     expect(await slow).toBe("GRAMMAR_TOO_LARGE");
@@ -129,7 +129,7 @@ describe("what overruns", () => {
   });
 
   test("beyond its own clock loses its worker, and another takes over", async () => {
-    const one = start({ graceMs: -200 });
+    const one = start({ maxWorkers: 1, graceMs: -200, trialMs: 300 });
     await one.compile(schemaTask({ type: "null" }));
     const error = await one.compile(schemaTask(HOSTILE, 300)).catch((reason: DiecastError) => reason);
     expect(error).toMatchObject({ code: "GRAMMAR_TOO_LARGE", detail: { limit: 300, unit: "ms" } });
@@ -147,7 +147,7 @@ describe("what overruns", () => {
 
 describe("who gives up", () => {
   test("while waiting is never compiled", async () => {
-    const one = start();
+    const one = start({ maxWorkers: 1 });
     const first = codeOf(one.compile(schemaTask(HOSTILE, 300)));
     const giveUp = new AbortController();
     const waiting = one.compile(schemaTask({ type: "integer" }), { signal: giveUp.signal });
@@ -159,7 +159,7 @@ describe("who gives up", () => {
   });
 
   test("while it compiles hears of it at once, and the worker is free soon", async () => {
-    const one = start({ graceMs: 10 });
+    const one = start({ maxWorkers: 1, graceMs: 10 });
     await one.compile(schemaTask({ type: "null" }));
     const giveUp = new AbortController();
     const running = one.compile(schemaTask(HOSTILE, 3_600_000), { signal: giveUp.signal });
@@ -177,6 +177,61 @@ test("several workers work side by side", async () => {
   expect(two.stats).toMatchObject({ workers: 2, running: 1 });
   two.close();
   expect(await slow).toBe("ENGINE_SHUTDOWN");
+});
+
+describe("schemas that take all the time they get", () => {
+  test("leave a worker for the others, however many there are", async () => {
+    const many = start({ maxWorkers: 2, trialMs: 20 });
+    const hostile = Array.from({ length: 4 }, () => codeOf(many.compile(schemaTask(HOSTILE, 60_000))));
+    for (let i = 0; i < 20; i++) {
+      const { numStates } = await many.compile(schemaTask({ type: "string", maxLength: i }));
+      expect(numStates).toBeGreaterThan(0);
+    }
+    // The small ones were all served, and none of the large ones has ended yet.
+    expect(many.stats.long).toBeGreaterThan(0);
+    expect(many.stats.long + many.stats.queued).toBeGreaterThanOrEqual(4 - 1);
+    many.close();
+    expect(await Promise.all(hostile)).toEqual(Array(4).fill("ENGINE_SHUTDOWN"));
+  });
+
+  test("get their whole allowance after the trial", async () => {
+    const one = start({ trialMs: 1 });
+    const long = { properties: Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`k${i}`, { minimum: i }])) };
+    expect((await one.compile(schemaTask(long, 60_000))).numStates).toBeGreaterThan(3000);
+    const error = await one.compile(schemaTask(HOSTILE, 200)).catch((reason: DiecastError) => reason);
+    expect(error).toMatchObject({ code: "GRAMMAR_TOO_LARGE", detail: { limit: 200, unit: "ms" } });
+    expect(one.stats.long).toBe(0);
+  });
+
+  test("are refused when too many wait", async () => {
+    const one = start({ maxWorkers: 1, trialMs: 1, maxLong: 1 });
+    const codes = Array.from({ length: 3 }, () => codeOf(one.compile(schemaTask(HOSTILE, 300))));
+    expect((await Promise.all(codes)).sort()).toEqual(["ENGINE_OVERLOADED", "ENGINE_OVERLOADED", "GRAMMAR_TOO_LARGE"]);
+  });
+
+  test.each<[CompileTask]>([
+    [{ kind: "regex", text: "(a|b)*a(a|b){16}x", options: { limits: { maxMs: 0 } } }],
+    [
+      {
+        kind: "ebnf",
+        text: `root ::= ${'("a" | "b") '.repeat(5000)}`,
+        options: { limits: { maxMs: 0 } },
+        tokens: NO_TOKENS,
+      },
+    ],
+    [
+      {
+        kind: "choice",
+        texts: Array.from({ length: 50_000 }, (_, i) => `${i * 7919}`),
+        options: { limits: { maxMs: 0 } },
+      },
+    ],
+  ])("are of all kinds", async (task) => {
+    const error = await start()
+      .compile(task)
+      .catch((reason: DiecastError) => reason);
+    expect(error).toMatchObject({ code: "GRAMMAR_TOO_LARGE", detail: { unit: "ms" } });
+  });
 });
 
 test("a closed service refuses", async () => {

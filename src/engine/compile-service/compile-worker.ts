@@ -48,6 +48,11 @@ export class CompileWorker {
     return this.#isDead;
   }
 
+  /** Has started; before that a task waits for the thread and its first compilation. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
   get isBusy(): boolean {
     return this.#assignment !== undefined;
   }

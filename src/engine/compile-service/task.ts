@@ -83,15 +83,24 @@ export function plainError(error: unknown): PlainError {
 
 /** Milliseconds that the compiler itself allows a task; the service adds what it takes to notice. */
 export function allowedMs(task: CompileTask): number {
+  const limits = task.kind === "structural_tag" ? task.options.schema?.limits : task.options.limits;
+  return limits?.maxMs ?? DEFAULT_BUDGET.maxMs;
+}
+
+/** The same task with another allowance. */
+export function withMaxMs(task: CompileTask, maxMs: number): CompileTask {
   switch (task.kind) {
     case "json_schema":
     case "regex":
-      return task.options.limits?.maxMs ?? DEFAULT_BUDGET.maxMs;
-    case "structural_tag":
-      return task.options.schema?.limits?.maxMs ?? DEFAULT_BUDGET.maxMs;
+      return { ...task, options: { ...task.options, limits: { ...task.options.limits, maxMs } } };
     case "ebnf":
+      return { ...task, options: { ...task.options, limits: { ...task.options.limits, maxMs } } };
     case "choice":
-      return task.options.limits?.maxMs ?? DEFAULT_BUDGET.maxMs;
+      return { ...task, options: { ...task.options, limits: { ...task.options.limits, maxMs } } };
+    case "structural_tag": {
+      const { schema } = task.options;
+      return { ...task, options: { ...task.options, schema: { ...schema, limits: { ...schema?.limits, maxMs } } } };
+    }
   }
 }
 
