@@ -15,7 +15,9 @@ const VERBS_WITH_ENGINE = new Set(["serve", "demo", "extract"]);
 const args = process.argv.slice(2);
 const wantsHelp = args.includes("--help") || args.includes("-h");
 try {
-  const runsEngine = !wantsHelp && VERBS_WITH_ENGINE.has(args[0]);
+  // These ask the native matcher, without a model.
+  const asksMatcher = args[0] === "grammar" || (args[0] === "schema" && args[1] === "explain");
+  const runsEngine = !wantsHelp && (asksMatcher || VERBS_WITH_ENGINE.has(args[0]));
   await setUp(runsEngine ? ["packages", "typescript", "addon"] : ["packages", "typescript"]);
   const cli = await import(pathToFileURL(join(ROOT, "dist", "cli", "main.js")).href);
   process.exitCode = await cli.main(args);

@@ -17,7 +17,7 @@ export interface ServerLimits {
   readonly maxStops: number;
   /** `max_tokens` of an extraction that names none. Default 1024. */
   readonly extractTokens: number;
-  /** Milliseconds that compiling one schema may take. Others wait meanwhile, unless their schema was compiled before. Default 2000. */
+  /** Milliseconds that compiling one schema may take. Other schemas go on meanwhile. Default 2000. */
   readonly maxCompileMs: number;
   /** Milliseconds that a stream waits for a reader who takes nothing before it hangs up. Default 60,000. */
   readonly stallMs: number;
