@@ -71,7 +71,7 @@ void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t p
   const uint32_t base = parent == TokenTrie::kNone ? 0 : trie.node(parent).depth;
   if (levels_.size() <= trie.max_depth()) levels_.resize(size_t{trie.max_depth()} + 1);
   levels_[0].items.assign(items.begin(), items.end());
-  levels_[0].may_follow = store.MayFollow(items);
+  levels_[0].may_follow = store.MayFollow(items, &levels_[0].exact);
   // One first byte after the other, each with its whole subtree.
   ByteSet first = levels_[0].may_follow;
   for (size_t w = 0; w < first.size(); ++w) {
@@ -89,7 +89,8 @@ void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t p
           continue;
         }
         if (node.subtree_end == i + 1) {  // nothing below: being alive is all that matters
-          if (store.CanStep(from.items, node.byte) && !visit(trie.ValuesAt(i))) return;
+          if ((from.exact || store.CanStep(from.items, node.byte)) && !visit(trie.ValuesAt(i)))
+            return;
           ++i;
           continue;
         }
@@ -98,7 +99,7 @@ void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t p
           i = node.subtree_end;
           continue;
         }
-        to.may_follow = store.MayFollow(to.items);
+        to.may_follow = store.MayFollow(to.items, &to.exact);
         if (const auto values = trie.ValuesAt(i); !values.empty() && !visit(values)) return;
         ++i;
       }
@@ -193,7 +194,7 @@ void CompiledGrammar::AddLexemeItems(ConfigStore& store, ConfigStore::Items item
     if (!exact) return store.CanStepAll(items, bytes);
     return !std::binary_search(rests.begin(), rests.end(), end);
   };
-  const ByteSet may_follow = store.MayFollow(after_);
+  const ByteSet may_follow = store.MayFollow(after_, nullptr);
   for (const auto& exit : entry.exits) {
     const auto bytes = vocabulary_->tokenizer().TokenBytes(static_cast<int32_t>(exit.token));
     const auto rest = bytes.substr(exit.offset);
@@ -225,10 +226,11 @@ std::shared_ptr<const TokenBitmap> CompiledGrammar::WithoutForbidden(
     ConfigStore& store, const ConfigStore::Item& item, std::shared_ptr<const TokenBitmap> inside,
     const std::vector<std::string_view>& rests) {
   const TokenTrie& trie = vocabulary_->trie();
-  const bool endless = program_.Endless(item.state);
   std::shared_ptr<TokenBitmap> own;
   std::string_view previous;
-  std::vector<uint32_t> path;  // trie nodes along `previous`
+  std::vector<uint32_t> path;                  // trie nodes along `previous`
+  std::vector<ConfigStore::ItemSet> steps(1);  // the items after as many bytes
+  steps[0].push_back(item);
   for (const std::string_view rest : rests) {
     // In order, so that what was looked at along a common prefix need not be looked at again.
     const auto differs = std::mismatch(previous.begin(), previous.end(), rest.begin(), rest.end());
@@ -237,16 +239,14 @@ std::shared_ptr<const TokenBitmap> CompiledGrammar::WithoutForbidden(
     if (path.size() < common) continue;  // the vocabulary has no such long token
     path.resize(common);
     for (size_t i = common; i < rest.size(); ++i) {
-      const uint32_t node =
-          trie.Child(path.empty() ? TokenTrie::kNone : path.back(), static_cast<uint8_t>(rest[i]));
+      const auto byte = static_cast<uint8_t>(rest[i]);
+      const uint32_t node = trie.Child(path.empty() ? TokenTrie::kNone : path.back(), byte);
       if (node == TokenTrie::kNone) break;
       path.push_back(node);
-      // From an endless state there is a way around whatever was begun; only its end is forbidden.
-      const auto values = trie.ValuesAt(node);
-      if (values.empty() || (endless && i + 1 < rest.size())) continue;
-      if (store.CanStepAll({&item, 1}, rest.substr(0, i + 1))) continue;
-      for (const uint32_t token : values) {
-        if (!TestBit(inside->words, token)) continue;
+      if (steps.size() <= i + 1) steps.resize(i + 2);
+      if (store.StepItems(steps[i], byte, &steps[i + 1])) continue;
+      for (const uint32_t token : trie.ValuesAt(node)) {
+        if (!inside->Has(token)) continue;
         if (!own) own = std::make_shared<TokenBitmap>(*inside);
         own->Remove(token);
       }

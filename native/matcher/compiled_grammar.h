@@ -99,6 +99,7 @@ class CompiledGrammar {
   struct Level {
     ConfigStore::ItemSet items;
     ByteSet may_follow;
+    bool exact;  // every byte of may_follow can follow
   };
   IdCollector ids_;  // scratch of one mask
   ConfigStore::ItemSet closed_;

@@ -199,7 +199,7 @@ uint32_t ConfigStore::StepToken(uint32_t config, int32_t id, std::string_view by
 }
 
 bool ConfigStore::HasByteMoves(uint32_t config) {
-  const ByteSet may = MayFollow(items(config));
+  const ByteSet may = MayFollow(items(config), nullptr);
   for (uint32_t byte = 0; byte < 256; ++byte) {
     if (Contains(may, static_cast<uint8_t>(byte)) &&
         CanStep(items(config), static_cast<uint8_t>(byte))) {
@@ -214,7 +214,7 @@ int ConfigStore::ForcedByte(uint32_t config) {
     int forced = -1;
     if (!HasTokenMoves(config) && !Complete(config)) {
       const Items items = this->items(config);
-      const ByteSet may = MayFollow(items);
+      const ByteSet may = MayFollow(items, nullptr);
       int count = 0;
       for (size_t w = 0; w < may.size() && count < 2; ++w) {
         for (uint64_t bits = may[w]; bits != 0 && count < 2; bits &= bits - 1) {

@@ -74,8 +74,8 @@ class ConfigStore {
 
   // Sets of items that are not worth interning: the steps of a walk.
 
-  /// Bytes that may follow: never too few.
-  ByteSet MayFollow(Items items) const;
+  /// Bytes that may follow: never too few. `exact` (may be null) is set to whether all of them can.
+  ByteSet MayFollow(Items items, bool* exact) const;
   /// Replaces `out` by what a byte leads to; false when nothing.
   bool StepItems(Items items, uint8_t byte, ItemSet* out);
   bool CanStep(Items items, uint8_t byte);

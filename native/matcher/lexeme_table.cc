@@ -68,6 +68,8 @@ void LexemeTable::FindOverridden(uint32_t mine, uint32_t model, uint32_t node,
   const LexemeAutomaton::Row& my_row = automaton_.RowOf(mine);
   const LexemeAutomaton::Row& model_row = automaton_.RowOf(model);
   for (uint32_t b = 0; b < 256; ++b) {
+    while (b % 8 == 0 && b < 256 && std::equal(&my_row[b], &my_row[b] + 8, &model_row[b])) b += 8;
+    if (b == 256) break;
     const uint32_t my_next = my_row[b];
     const uint32_t model_next = model_row[b];
     if (my_next == model_next) continue;  // from here on the same

@@ -131,6 +131,11 @@ class Program {
     const uint32_t i = first_index_[state];
     return i == 0 ? Accepting(state) : firsts_[i].may_return;
   }
+  /// Whether a state's edges consume bytes, all of them whatever the registers, and nothing else.
+  bool IsPlain(uint32_t state) const {
+    if (IsLiteralPosition(state)) return true;
+    return first_index_[state] == 0 && !Accepting(state) && !rules_[rule_of_[state]].counted();
+  }
   /// Whether `byte` can be consumed from the state, or the rule left without consuming: counters
   /// and registers aside.
   bool MayTake(uint32_t state, uint8_t byte) const;

@@ -275,8 +275,15 @@ void ConfigStore::Close(Items items, ItemSet* out) {
   out->erase(std::unique(out->begin(), out->end()), out->end());
 }
 
-ByteSet ConfigStore::MayFollow(Items items) const {
+ByteSet ConfigStore::MayFollow(Items items, bool* exact) const {
   ByteSet set{};
+  if (exact != nullptr) {
+    // Where no counter, no call and no return is in the way, and no text is at risk.
+    *exact = !program_.has_scarce_unique() &&
+             std::all_of(items.begin(), items.end(), [&](const Item& m) {
+               return m.state != kCompleteState && !m.at_risk() && program_.IsPlain(m.state);
+             });
+  }
   const auto add = [&](uint32_t state) {
     const ByteSet first = program_.FirstBytes(state);
     for (size_t w = 0; w < set.size(); ++w) set[w] |= first[w];
@@ -373,7 +380,7 @@ bool ConfigStore::CanAvoidSeen(const Item& item) {
   bool found = false;
   for (size_t head = 0; !found && head < queue.size() && visited.size() < kMaxEscapeSearch;
        ++head) {
-    const ByteSet live = MayFollow(items(queue[head]));
+    const ByteSet live = MayFollow(items(queue[head]), nullptr);
     for (uint32_t byte = 0; byte < 256 && !found; ++byte) {
       if (!Contains(live, static_cast<uint8_t>(byte))) continue;
       if (!StepInto<false>(items(queue[head]), static_cast<uint8_t>(byte), &next)) continue;
