@@ -11,6 +11,10 @@ namespace {
 
 /// States with a larger future are not looked up among other lexemes' states.
 constexpr size_t kMaxFutureStates = 48;
+/// Where two states part in more places than this, or for more tokens, neither stands for the
+/// other.
+constexpr size_t kMaxPartings = 512;
+constexpr size_t kMaxOverridden = 2048;
 /// Successors among which a model is looked for.
 constexpr size_t kMaxModels = 16;
 
@@ -25,16 +29,15 @@ const LexemeTable::Entry& LexemeTable::EntryOf(uint32_t state) {
   Entry& entry = it->second;
   if (entry.table) return entry;
   const uint32_t model = automaton_.counted() ? state : ModelOf(state);
-  entry.table = TableOf(model);
+  const bool refers = model != state && FindOverridden(state, model, &entry.overridden);
+  entry.table = TableOf(refers ? model : state);
   if (automaton_.counted()) return entry;
   entry.inside = entry.table->Inside({layout::kInfinityWord, 0});
-  if (model != state) SetApart(state, model, &entry);
+  if (refers) SetApart(state, &entry);
   return entry;
 }
 
-void LexemeTable::SetApart(uint32_t state, uint32_t model, Entry* entry) {
-  FindOverridden(state, model, TokenTrie::kNone, &entry->overridden);
-  std::sort(entry->overridden.begin(), entry->overridden.end());
+void LexemeTable::SetApart(uint32_t state, Entry* entry) {
   std::shared_ptr<TokenBitmap> own;
   for (const uint32_t token : entry->overridden) {
     const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));
@@ -62,27 +65,41 @@ std::shared_ptr<StateTable> LexemeTable::TableOf(uint32_t state) {
   return table;
 }
 
-void LexemeTable::FindOverridden(uint32_t mine, uint32_t model, uint32_t node,
-                                 std::vector<uint32_t>* tokens) {
+bool LexemeTable::FindOverridden(uint32_t mine, uint32_t model, std::vector<uint32_t>* tokens) {
   const TokenTrie& trie = vocabulary_.trie();
-  const LexemeAutomaton::Row& my_row = automaton_.RowOf(mine);
-  const LexemeAutomaton::Row& model_row = automaton_.RowOf(model);
-  for (uint32_t b = 0; b < 256; ++b) {
-    while (b % 8 == 0 && b < 256 && std::equal(&my_row[b], &my_row[b] + 8, &model_row[b])) b += 8;
-    if (b == 256) break;
-    const uint32_t my_next = my_row[b];
-    const uint32_t model_next = model_row[b];
-    if (my_next == model_next) continue;  // from here on the same
-    const uint32_t child = trie.Child(node, static_cast<uint8_t>(b));
-    if (child == TokenTrie::kNone) continue;
-    if (my_next == LexemeAutomaton::kDead || model_next == LexemeAutomaton::kDead ||
-        automaton_.Accepting(my_next) != automaton_.Accepting(model_next)) {
-      const auto values = trie.ValuesUnder(child);
-      tokens->insert(tokens->end(), values.begin(), values.end());
-    } else {
-      FindOverridden(my_next, model_next, child, tokens);  // as deep as the longest token
+  struct Place {
+    uint32_t mine, model, node;
+  };
+  std::vector<Place> places{{mine, model, TokenTrie::kNone}};
+  size_t looked_at = 0;
+  while (!places.empty()) {
+    const Place at = places.back();
+    places.pop_back();
+    if (++looked_at > kMaxPartings || tokens->size() > kMaxOverridden) {
+      tokens->clear();
+      return false;
+    }
+    const LexemeAutomaton::Row& my_row = automaton_.RowOf(at.mine);
+    const LexemeAutomaton::Row& model_row = automaton_.RowOf(at.model);
+    for (uint32_t b = 0; b < 256; ++b) {
+      while (b % 8 == 0 && b < 256 && std::equal(&my_row[b], &my_row[b] + 8, &model_row[b])) b += 8;
+      if (b == 256) break;
+      const uint32_t my_next = my_row[b];
+      const uint32_t model_next = model_row[b];
+      if (my_next == model_next) continue;  // from here on the same
+      const uint32_t child = trie.Child(at.node, static_cast<uint8_t>(b));
+      if (child == TokenTrie::kNone) continue;
+      if (my_next == LexemeAutomaton::kDead || model_next == LexemeAutomaton::kDead ||
+          automaton_.Accepting(my_next) != automaton_.Accepting(model_next)) {
+        const auto values = trie.ValuesUnder(child);
+        tokens->insert(tokens->end(), values.begin(), values.end());
+      } else if (trie.node(child).subtree_end > child + 1) {
+        places.push_back({my_next, model_next, child});
+      }
     }
   }
+  std::sort(tokens->begin(), tokens->end());
+  return true;
 }
 
 uint32_t LexemeTable::ModelOf(uint32_t state) {

@@ -50,9 +50,10 @@ class LexemeTable {
   std::shared_ptr<StateTable> TableOf(uint32_t state);
   /// A state that moves much as `state` does, or `state` itself.
   uint32_t ModelOf(uint32_t state);
-  void SetApart(uint32_t state, uint32_t model, Entry* entry);
-  /// Adds the tokens on whose way two states part.
-  void FindOverridden(uint32_t mine, uint32_t model, uint32_t node, std::vector<uint32_t>* tokens);
+  /// Finds the tokens on whose way two states part, ascending; false when that is too much work.
+  bool FindOverridden(uint32_t mine, uint32_t model, std::vector<uint32_t>* tokens);
+  /// Completes the entry of a state that refers to another one's table.
+  void SetApart(uint32_t state, Entry* entry);
 
   LexemeAutomaton automaton_;
   Vocabulary& vocabulary_;
