@@ -11,7 +11,7 @@ namespace {
 /// ASCII bytes that must be safe for a table to be made from bitmaps.
 constexpr int kMinSafeBytes = 24;
 /// States among which safe bytes may lead.
-constexpr size_t kMaxSafeStates = 16;
+constexpr size_t kMaxSafeStates = 128;
 /// A state among them may take this many away from the others' bytes.
 constexpr int kMaxLostBytes = 6;
 /// More tokens than this are better walked along the trie than one by one.
@@ -70,10 +70,12 @@ StateTable::Safe StateTable::SafeFrom(LexemeAutomaton& automaton, uint32_t state
   safe.bytes = {~0ull, ~0ull};
   safe.characters = ask_characters;
   std::vector<uint32_t> closure;
+  std::vector<bool> is_reached;
+  std::vector<uint32_t> checked;  // states whose characters beyond ASCII were looked at
   // Adds a state, unless it takes more than a few bytes away: after a backslash, say, few may come.
   const auto reach = [&](uint32_t next) {
     next &= ~LexemeAutomaton::kInc;
-    if (std::find(closure.begin(), closure.end(), next) != closure.end()) return true;
+    if (next < is_reached.size() && is_reached[next]) return true;
     if (closure.size() == kMaxSafeStates) return false;
     const LexemeAutomaton::Row& row = automaton.RowOf(next);
     TokenTrie::Ascii left{};
@@ -84,6 +86,8 @@ StateTable::Safe StateTable::SafeFrom(LexemeAutomaton& automaton, uint32_t state
     safe.bytes[0] &= left[0];
     safe.bytes[1] &= left[1];
     closure.push_back(next);
+    if (is_reached.size() <= next) is_reached.resize(next + 1);
+    is_reached[next] = true;
     return true;
   };
   reach(state);
@@ -94,6 +98,12 @@ StateTable::Safe StateTable::SafeFrom(LexemeAutomaton& automaton, uint32_t state
       const uint64_t bit = 1ull << (b & 63);
       if ((word & bit) != 0 && !reach(row[b])) word &= ~bit;
     }
+    // Mostly all states agree about characters beyond ASCII.
+    const auto agrees = [&](uint32_t other) {
+      return std::equal(row.begin() + 0xc2, row.end(), automaton.RowOf(other).begin() + 0xc2);
+    };
+    if (!safe.characters || std::any_of(checked.begin(), checked.end(), agrees)) continue;
+    checked.push_back(closure[i]);
     // Every character of several bytes must lead to a safe state as well, counting once where
     // characters are counted.
     for (const Utf8Form& form : kUtf8Forms) {

@@ -148,8 +148,9 @@ void PretokenizerSteps::Pieces::Apply(const PretokenizerStep& step) {
         Metaspace(piece, i == 0 && place == Place::kStart, step);
         break;
       case PretokenizerStep::kPrefixSpace:
-        next.push_back(place == Place::kMiddle || piece[0] == ' ' ? piece
-                                                                  : Keep(" " + std::string(piece)));
+        next.push_back(place == Place::kMiddle || piece[0] == ' '
+                           ? piece
+                           : Keep(std::string(1, ' ').append(piece)));
         break;
     }
   }
