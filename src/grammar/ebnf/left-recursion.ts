@@ -15,6 +15,7 @@
  */
 
 import { DiecastError } from "../../errors.ts";
+import type { Dfa } from "../../fsm/dfa.ts";
 import type { ProgramBuilder } from "../../fsm/program-builder.ts";
 import { EDGE_KIND, EDGE_QUAD, edgeIncrements, edgeKind, Rule, type RuleId } from "../../fsm/rule.ts";
 import type { Clock } from "./limits.ts";
@@ -73,7 +74,8 @@ class Remover {
       rules.set(job.id, rule);
     }
     jumpTailCalls(rules);
-    unfoldCalls(rules, (id) => this.isNullable(id), this.clock);
+    const leafDfa = (id: RuleId): Dfa | undefined => this.networks.leaf(id)?.dfa;
+    unfoldCalls(rules, { isNullable: (id) => this.isNullable(id), leafDfa, clock: this.clock });
     for (const [id, rule] of rules) this.builder.define(id, rule);
   }
 

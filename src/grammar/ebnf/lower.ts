@@ -207,7 +207,7 @@ class GrammarLowering {
 
   private newLexeme(dfa: Dfa): RuleId {
     const id = this.builder.addLexeme(textLexeme(dfa));
-    this.networks.noteLeaf(id, dfa.accepting[0] === 1, () => textLexeme(withoutEmpty(dfa)));
+    this.networks.noteLeaf(id, dfa.accepting[0] === 1, () => textLexeme(withoutEmpty(dfa)), dfa);
     return id;
   }
 

@@ -1,5 +1,6 @@
 /** Networks under construction: drafts that call each other, and what is known about the rules they call that are no drafts. */
 
+import type { Dfa } from "../../fsm/dfa.ts";
 import type { Lexeme } from "../../fsm/lexeme.ts";
 import type { ProgramBuilder } from "../../fsm/program-builder.ts";
 import { EDGE_KIND, EDGE_QUAD, edgeKind, type Rule, type RuleId } from "../../fsm/rule.ts";
@@ -8,6 +9,8 @@ interface Leaf {
   readonly isNullable: boolean;
   /** The same without the empty text. */
   readonly nonEmpty: () => Lexeme;
+  /** Undefined where it counts. */
+  readonly dfa?: Dfa | undefined;
 }
 
 export class Networks {
@@ -21,8 +24,8 @@ export class Networks {
     this.drafts.set(id, rule);
   }
 
-  noteLeaf(id: RuleId, isNullable: boolean, nonEmpty: () => Lexeme): void {
-    this.leaves.set(id, { isNullable, nonEmpty });
+  noteLeaf(id: RuleId, isNullable: boolean, nonEmpty: () => Lexeme, dfa?: Dfa): void {
+    this.leaves.set(id, { isNullable, nonEmpty, dfa });
   }
 
   /** Undefined for drafts, and for rules made elsewhere, which are never empty. */

@@ -7,10 +7,13 @@
  * network that would grow too much keeps its calls.
  */
 
+import type { Dfa } from "../../fsm/dfa.ts";
+import { intersect, isEmptyLanguage } from "../../fsm/dfa-algebra.ts";
 import { EDGE_KIND, EDGE_QUAD, edgeIncrements, edgeKind, Rule, type RuleId } from "../../fsm/rule.ts";
 import { determinizeRule } from "./determinize-rule.ts";
 import type { Clock } from "./limits.ts";
 import { components } from "./rule-graph.ts";
+import { addTextStates } from "./text-lexeme.ts";
 
 /** Grammars of more networks are left as they are: sets of what each begins with are kept. */
 const MAX_RULES = 1500;
@@ -18,36 +21,91 @@ const MAX_RULES = 1500;
 const MAX_ROUNDS = 32;
 /** States made on the way in all networks together. */
 const MAX_WORK = 60_000;
+/** Alternatives of one state that are compared with each other. */
+const MAX_COMPARED = 64;
+/** States of lexemes that are written out byte by byte. */
+const MAX_LEAF_STATES = 64;
 /** States that a network may grow to, whatever its size. */
 const MAX_STATES = 400;
 
 /** Makes all networks deterministic, with calls for symbols, as far as they do not grow too much. None is left-recursive. */
-export function unfoldCalls(rules: Map<RuleId, Rule>, isNullable: (id: RuleId) => boolean, clock: Clock): void {
-  new Unfolder(rules, isNullable, clock).run();
+export function unfoldCalls(rules: Map<RuleId, Rule>, context: UnfoldContext): void {
+  new Unfolder(rules, context).run();
+}
+
+export interface UnfoldContext {
+  readonly isNullable: (id: RuleId) => boolean;
+  /** The automaton of a rule that is a lexeme without counts. */
+  readonly leafDfa: (id: RuleId) => Dfa | undefined;
+  readonly clock: Clock;
 }
 
 class Unfolder {
   private readonly rules: Map<RuleId, Rule>;
-  private readonly isNullable: (id: RuleId) => boolean;
-  private readonly clock: Clock;
+  private readonly context: UnfoldContext;
   private work = MAX_WORK;
   /** All networks that a text of the network can begin with, itself included. */
   private readonly corners = new Map<RuleId, Set<RuleId>>();
 
-  constructor(rules: Map<RuleId, Rule>, isNullable: (id: RuleId) => boolean, clock: Clock) {
+  constructor(rules: Map<RuleId, Rule>, context: UnfoldContext) {
     this.rules = rules;
-    this.isNullable = isNullable;
-    this.clock = clock;
+    this.context = context;
   }
 
   run(): void {
     const order = this.rules.size > MAX_RULES ? undefined : this.findCorners();
     for (const id of order ?? this.rules.keys()) {
-      this.clock.checkTime();
+      this.context.clock.checkTime();
       const rule = this.rules.get(id)!; // Invariant: the order is one of the networks.
-      const plain = determinizeRule(rule);
+      const plain = determinizeRule(rule.counter === undefined ? this.withoutOverlaps(rule) : rule);
       this.rules.set(id, order === undefined || rule.counter !== undefined ? plain : this.unfold(plain));
     }
+  }
+
+  /**
+   * The rule with lexemes written out byte by byte where another lexeme or text of the same state matches the same texts and is followed by the same call: in
+   * `[a-z]+ "(" e ")" | "f(" e "," e ")"` the calls of `e` are to have one return state too.
+   */
+  private withoutOverlaps(rule: Rule): Rule {
+    const written = new Map<number, Dfa>();
+    const edgesOf = edgesByState(rule);
+    for (const edges of edgesOf) {
+      if (edges.length < 2 || edges.length > MAX_COMPARED) continue;
+      const starts = this.startsOf(rule, edges, edgesOf);
+      for (const a of starts) {
+        if (a.dfa === undefined || a.dfa.numStates > MAX_LEAF_STATES) continue;
+        if (starts.some((b) => b !== a && isSameStart(rule, a, b))) written.set(a.edge, a.dfa);
+      }
+    }
+    if (written.size === 0) return rule;
+    const result = new Rule({ name: rule.name });
+    copyInto(result, rule, (e) => written.has(e));
+    result.start = rule.start;
+    rule.accepting.forEach((accepting, state) => {
+      result.setAccepting(state, accepting);
+    });
+    for (const [e, dfa] of written) {
+      const states = addTextStates(result, dfa, false);
+      result.addEpsilon(rule.edges[e]!, states[0]!); // Invariant: automata have a start state.
+      states.forEach((state, s) => {
+        if (dfa.accepting[s] === 1) result.addEpsilon(state, rule.edges[e + EDGE_QUAD.target]!);
+      });
+    }
+    return result;
+  }
+
+  private startsOf(rule: Rule, edges: readonly number[], edgesOf: number[][]): Start[] {
+    const starts: Start[] = [];
+    for (const edge of edges) {
+      const argument = rule.edges[edge + EDGE_QUAD.argument]!;
+      const kind = edgeKind(rule.edges[edge + EDGE_QUAD.info]!);
+      const text = kind === EDGE_KIND.literal ? rule.literals[argument] : undefined;
+      const dfa = kind === EDGE_KIND.call ? this.context.leafDfa(argument as RuleId) : undefined;
+      if (text === undefined && dfa === undefined) continue;
+      const callees = this.leftCallees(rule, rule.edges[edge + EDGE_QUAD.target]!, edgesOf);
+      if (callees.length > 0) starts.push({ edge, text, dfa, callees: new Set(callees) });
+    }
+    return starts;
   }
 
   /** Fills `corners`; returns the networks so that each comes after those that it begins with. */
@@ -70,9 +128,8 @@ class Unfolder {
   }
 
   /** The networks that may be called before anything is consumed. */
-  private leftCallees(rule: Rule): RuleId[] {
-    const edgesOf = edgesByState(rule);
-    const states = new Set([rule.start]);
+  private leftCallees(rule: Rule, from = rule.start, edgesOf = edgesByState(rule)): RuleId[] {
+    const states = new Set([from]);
     const found = new Set<RuleId>();
     for (const state of states) {
       for (const e of edgesOf[state]!) {
@@ -82,7 +139,7 @@ class Unfolder {
         if (kind !== EDGE_KIND.call) continue;
         const callee = rule.edges[e + EDGE_QUAD.argument]! as RuleId;
         if (this.rules.has(callee)) found.add(callee);
-        if (this.isNullable(callee)) states.add(target);
+        if (this.context.isNullable(callee)) states.add(target);
       }
     }
     return [...found];
@@ -91,7 +148,7 @@ class Unfolder {
   private unfold(rule: Rule): Rule {
     let current = rule;
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      this.clock.checkTime();
+      this.context.clock.checkTime();
       const calls = this.callsToUnfold(current);
       if (calls.size === 0) return current;
       const written = this.written(current, calls);
@@ -112,6 +169,7 @@ class Unfolder {
     const found = new Set<number>();
     for (const edges of edgesByState(rule)) {
       const calls = edges.filter((e) => this.isPlainCall(rule, e));
+      if (calls.length > MAX_COMPARED) continue;
       for (let i = 1; i < calls.length; i++) {
         for (let j = 0; j < i; j++) {
           const [a, b] = [this.cornersOf(rule, calls[i]!), this.cornersOf(rule, calls[j]!)];
@@ -158,7 +216,23 @@ class Unfolder {
   }
 }
 
+/** The edges of each state with what a text along them is, as far as that is one text or one lexeme. */
+interface Start {
+  readonly edge: number;
+  readonly text: Uint8Array | undefined;
+  readonly dfa: Dfa | undefined;
+  readonly callees: ReadonlySet<RuleId>;
+}
+
 const calleeOf = (rule: Rule, e: number): RuleId => rule.edges[e + EDGE_QUAD.argument]! as RuleId;
+
+/** Whether the starts have a text in common and go on with the same call in different places. */
+function isSameStart(rule: Rule, a: Start, b: Start): boolean {
+  if (rule.edges[a.edge + EDGE_QUAD.target] === rule.edges[b.edge + EDGE_QUAD.target]) return false;
+  if (![...a.callees].some((callee) => b.callees.has(callee))) return false;
+  if (b.dfa !== undefined) return b.dfa.numStates <= MAX_LEAF_STATES && !isEmptyLanguage(intersect(a.dfa!, b.dfa));
+  return b.text !== undefined && a.dfa!.acceptsText(Buffer.from(b.text).toString("utf8"));
+}
 
 function edgesByState(rule: Rule): number[][] {
   const lists: number[][] = Array.from({ length: rule.numStates }, () => []);
