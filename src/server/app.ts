@@ -16,6 +16,7 @@ import { addBodyParser } from "./body.ts";
 import { chatCompletions } from "./chat-completions.ts";
 import { addErrorReplies } from "./error-reply.ts";
 import { extract } from "./extract.ts";
+import { metrics } from "./metrics.ts";
 import { getModel, health, listModels } from "./models.ts";
 import { type AppOptions, resolveAppOptions } from "./server-options.ts";
 import { Service } from "./service.ts";
@@ -59,6 +60,7 @@ export function buildApp(engine: EngineHandle, appOptions: AppOptions = {}): Fas
     { method: "GET", url: "/v1/models", handler: listModels(service) },
     { method: "GET", url: "/v1/models/:id", handler: getModel(service) },
     { method: "GET", url: "/health", handler: health(service) },
+    { method: "GET", url: "/metrics", handler: metrics(service) },
   ];
   for (const { method, url, handler } of routes) {
     app.route({ method, url, handler });
