@@ -1,8 +1,9 @@
 /**
  * Builds and runs the native tests (ctest), then each fuzzer for a while under the address and undefined-behaviour sanitizers.
  *
- *   node scripts/native-tests.mjs [--fuzz-seconds N] [--report FILE]
+ *   node scripts/native-tests.mjs [--sanitize address|undefined|thread|address,undefined] [--fuzz-seconds N] [--report FILE]
  *
+ * With `--sanitize` the tests are built and run under those sanitizers instead, in a folder of their own.
  * Without `--fuzz-seconds` no fuzzer is run. The seconds are shared by all fuzzers; each gets its share as its only argument.
  * `--report` writes { passed, failed } for the continuous integration's sum.
  */
@@ -16,8 +17,11 @@ import { ROOT, setUp } from "./setup/index.mjs";
 import { startProgress } from "./setup/progress.mjs";
 import { reportFailure, SetupError, say } from "./setup/terminal.mjs";
 
-const { values } = parseArgs({ options: { "fuzz-seconds": { type: "string" }, report: { type: "string" } } });
+const { values } = parseArgs({
+  options: { "fuzz-seconds": { type: "string" }, report: { type: "string" }, sanitize: { type: "string" } },
+});
 const jobs = String(availableParallelism());
+const SANITIZERS = ["address", "undefined", "thread", "address,undefined"];
 const counts = { passed: 0, failed: 0 };
 
 /** Configures and builds `folder`; throws with the compiler's output. */
@@ -69,14 +73,24 @@ async function runFuzzers(folder, names, seconds) {
 try {
   await setUp(["packages"]);
   const strict = ["-DDIECAST_TESTS=ON", "-DDIECAST_WERROR=ON"];
-  await build("build/native-tests", strict, [], "building the native tests");
-  await runTests("build/native-tests");
+  // Lightly optimized: a sanitized kernel takes minutes at -O2, and unoptimized ones too long to run.
+  const optimize = ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1"];
+  const { sanitize: sanitizers } = values;
+  if (sanitizers === undefined) {
+    await build("build/native-tests", strict, [], "building the native tests");
+    await runTests("build/native-tests");
+  } else {
+    if (!SANITIZERS.includes(sanitizers))
+      throw new SetupError(`--sanitize must be one of ${SANITIZERS.join(" ")}, not ${sanitizers}`, "Choose one.");
+    const folder = `build/native-${sanitizers.replace(",", "-")}`;
+    const options = [...strict, `-DDIECAST_SANITIZE=${sanitizers}`, "-DCMAKE_CXX_FLAGS=-fno-sanitize-recover=all"];
+    await build(folder, [...options, ...optimize], [], `building the native tests with ${sanitizers}`);
+    await runTests(folder);
+  }
   const seconds = Number(values["fuzz-seconds"] ?? 0);
   if (seconds > 0) {
     const sources = readdirSync(join(ROOT, "native/test/fuzz")).filter((name) => name.endsWith("_fuzz.cc"));
     const names = sources.map((name) => name.slice(0, -".cc".length));
-    // Lightly optimized: a fuzzer's worth is the inputs it gets through, but the kernels take minutes at -O2 with sanitizers.
-    const optimize = ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1"];
     const sanitize = [...strict, "-DDIECAST_SANITIZE=address,undefined", ...optimize];
     await build("build/native-sanitized", sanitize, names, "building the fuzzers");
     await runFuzzers("build/native-sanitized", names, seconds);

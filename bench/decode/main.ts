@@ -1,0 +1,71 @@
+/**
+ * `npm run bench:decode`: prompt and decode speed of the model alone, beside llama.cpp with the same file and threads.
+ *
+ * The measuring itself is bench/native/decode_bench.cc, which this builds: it first demands that a batch chooses what each sequence
+ * chooses alone, then takes turns with the peer and reports medians.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { defaultModelRef, resolveModel } from "../../src/engine/model-store/index.ts";
+
+interface Options {
+  readonly gguf?: string;
+  readonly threads?: string;
+  readonly llama?: string;
+  readonly rounds?: string;
+  readonly quick?: boolean;
+  readonly json?: boolean;
+}
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const FOLDER = join(ROOT, "build", "bench");
+
+const options = new Command("bench:decode")
+  .description("tokens/s alone, in batches of 2 to 16 and on a prompt of 512, ours and llama.cpp's in turns")
+  .option("--gguf <file>", "model (default: the default model, fetched if need be)")
+  .option("--threads <count>", "of both engines (default: the physical cores)")
+  .option("--llama <folder>", "folder with llama-bench and llama-batched-bench; without it ours runs alone")
+  .option("--rounds <count>", "paired rounds; the medians are reported")
+  .option("--quick", "two short rounds")
+  .option("--json", "one line of JSON a figure")
+  .parse()
+  .opts<Options>();
+
+function fail(message: string): never {
+  console.error(`bench:decode: ${message}`);
+  process.exit(2);
+}
+
+function buildBench(): string {
+  const steps = [
+    ["-S", ROOT, "-B", FOLDER, "-DDIECAST_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"],
+    ["--build", FOLDER, "--parallel", String(availableParallelism()), "--target", "decode_bench"],
+  ];
+  console.error(`building the benchmark in ${FOLDER}`);
+  for (const args of steps) {
+    const { status, error, stdout, stderr } = spawnSync("cmake", args, { encoding: "utf8", maxBuffer: 1 << 26 });
+    if (error !== undefined) fail(`CMake is needed to build the benchmark: ${error.message}`);
+    if (status !== 0) fail(`cmake ${args.join(" ")} failed\n${stdout}${stderr}`);
+  }
+  return join(FOLDER, "decode_bench");
+}
+
+if (options.llama === undefined) {
+  console.error("no --llama: ours runs alone, there is nothing to compare with");
+} else {
+  for (const name of ["llama-bench", "llama-batched-bench"]) {
+    if (!existsSync(join(options.llama, name))) fail(`${options.llama} has no ${name}`);
+  }
+}
+const gguf = options.gguf ?? (await resolveModel(defaultModelRef()));
+const flags = (["threads", "llama", "rounds"] as const).flatMap((name) => {
+  const value = options[name];
+  return value === undefined ? [] : [`--${name}`, value];
+});
+const switches = (["quick", "json"] as const).flatMap((name) => (options[name] ? [`--${name}`] : []));
+const { status } = spawnSync(buildBench(), ["--gguf", gguf, ...flags, ...switches], { stdio: "inherit" });
+process.exit(status ?? 1);
