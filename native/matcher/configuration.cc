@@ -19,7 +19,10 @@ uint64_t HashOf(const ConfigStore::Item& m) {
 }  // namespace
 
 ConfigStore::ConfigStore(const Program& program, uint32_t max_token_bytes)
-    : program_(program), max_token_bytes_(max_token_bytes) {
+    : program_(program),
+      max_token_bytes_(max_token_bytes),
+      first_index_(program.num_states()),
+      first_bytes_(1) {
   stacks_.push_back({kNone, kNone, 0, RegisterStore::kNoText, 0});
   stack_table_.Add(0);
   if (program_.has_counters()) {
@@ -316,10 +319,11 @@ std::shared_ptr<const MaskEntry>& ConfigStore::MaskOfClass(uint32_t cls) {
 size_t ConfigStore::memory_bytes() const {
   const auto bytes = [](const auto& v) { return v.capacity() * sizeof(v[0]); };
   return sizeof(*this) + bytes(configs_) + item_bytes_ + bytes(stacks_) + bytes(class_spans_) +
-         bytes(class_items_) + bytes(stack_classes_) + bytes(masks_) +
-         config_table_.memory_bytes() + stack_table_.memory_bytes() + class_table_.memory_bytes() +
-         stack_class_table_.memory_bytes() + byte_steps_.memory_bytes() +
-         token_steps_.memory_bytes() + registers_.memory_bytes() + mask_bytes_;
+         bytes(class_items_) + bytes(first_index_) + bytes(first_bytes_) + bytes(stack_classes_) +
+         bytes(masks_) + config_table_.memory_bytes() + stack_table_.memory_bytes() +
+         class_table_.memory_bytes() + stack_class_table_.memory_bytes() +
+         byte_steps_.memory_bytes() + token_steps_.memory_bytes() + registers_.memory_bytes() +
+         mask_bytes_;
 }
 
 }  // namespace diecast

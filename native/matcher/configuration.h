@@ -158,6 +158,8 @@ class ConfigStore {
                 Program::kMaxMarkedSlot + 1 < 1u << (32 - kRecordBits));
 
   uint32_t Push(uint32_t parent, uint32_t state, uint32_t reg, uint32_t text_start);
+  /// The program's, kept.
+  const ByteSet& FirstBytes(uint32_t state) const;
   /// What a register value says, the slot still to be marked included.
   struct RegisterView {
     uint32_t count;
@@ -230,6 +232,9 @@ class ConfigStore {
   FlatMap byte_steps_;   // config << 8 | byte
   FlatMap token_steps_;  // config << 32 | token
   RegisterStore registers_;
+  mutable std::vector<uint32_t>
+      first_index_;  // per encoded state: into first_bytes_, 0 when unknown
+  mutable std::vector<ByteSet> first_bytes_;
 
   std::vector<std::pair<uint32_t, uint32_t>> class_spans_;
   std::vector<ClassItem> class_items_;

@@ -140,7 +140,7 @@ void ConfigStore::TakeCall(const Item& item, const Program::CallEdge& edge, int 
     return;
   }
   const Program::Rule& callee = program_.rules()[edge.rule];
-  const bool passes = filtered && !Contains(program_.FirstBytes(callee.start), byte);
+  const bool passes = filtered && !Contains(FirstBytes(callee.start), byte);
   if (passes && (!program_.MayReturn(callee.start) || !program_.MayTake(edge.target, byte))) {
     return;
   }
@@ -275,6 +275,15 @@ void ConfigStore::Close(Items items, ItemSet* out) {
   out->erase(std::unique(out->begin(), out->end()), out->end());
 }
 
+const ByteSet& ConfigStore::FirstBytes(uint32_t state) const {
+  uint32_t& index = first_index_[state];
+  if (index == 0) {
+    index = static_cast<uint32_t>(first_bytes_.size());
+    first_bytes_.push_back(program_.FirstBytes(state));
+  }
+  return first_bytes_[index];
+}
+
 ByteSet ConfigStore::MayFollow(Items items, bool* exact) const {
   ByteSet set{};
   if (exact != nullptr) {
@@ -285,7 +294,11 @@ ByteSet ConfigStore::MayFollow(Items items, bool* exact) const {
              });
   }
   const auto add = [&](uint32_t state) {
-    const ByteSet first = program_.FirstBytes(state);
+    if (program_.IsLiteralPosition(state)) {
+      Insert(&set, program_.LiteralByte(state));
+      return false;
+    }
+    const ByteSet& first = FirstBytes(state);
     for (size_t w = 0; w < set.size(); ++w) set[w] |= first[w];
     return program_.MayReturn(state);
   };
