@@ -68,7 +68,8 @@ Engine::Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokeniz
       tokenizer_(std::move(tokenizer)),
       options_(options),
       on_events_(std::move(on_events)),
-      sampler_(std::min(model_->config().vocab_size, tokenizer_->vocab_size())) {
+      sampler_(std::min(model_->config().vocab_size, tokenizer_->vocab_size())),
+      scorer_(std::min(model_->config().vocab_size, tokenizer_->vocab_size())) {
   CheckOptions(options);
   const ModelConfig& config = model_->config();
   context_length_ = options.context_length == 0
@@ -104,21 +105,35 @@ void Engine::Submit(Request request) {
     }
   }
   const int32_t id = request.id;
+  const int32_t num_choices = request.num_choices;
   const int32_t max_tokens = ClippedMaxTokens(request);
+  std::vector<std::unique_ptr<Sequence>> followers;
+  for (int32_t i = 1; i < num_choices; i++) {
+    Request choice = request;
+    choice.id = id + i;
+    choice.sampling.seed = ChoiceSeed(request.sampling.seed, i);
+    choice.prompt_logprobs = false;
+    followers.push_back(std::make_unique<Sequence>(std::move(choice), tokenizer_, max_tokens));
+  }
   auto sequence = std::make_unique<Sequence>(std::move(request), tokenizer_, max_tokens);
+  sequence->followers = std::move(followers);
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) throw Error(ErrorCode::kShutdown, "the engine is closed");
-    if (live_.size() >= static_cast<size_t>(options_.max_queue)) {
+    if (live_.size() + static_cast<size_t>(num_choices) > static_cast<size_t>(options_.max_queue)) {
       throw Error(ErrorCode::kOverloaded, "the engine has " + std::to_string(live_.size()) +
-                                              " requests, which is its limit");
+                                              " requests and cannot take " +
+                                              std::to_string(num_choices) + " more; its limit is " +
+                                              std::to_string(options_.max_queue));
     }
-    if (!live_.insert(id).second) {
-      throw Error(ErrorCode::kInvalidArgument, "id must not belong to a live request");
+    for (int32_t i = 0; i < num_choices; i++) {
+      if (live_.contains(id + i))
+        throw Error(ErrorCode::kInvalidArgument, "id must not belong to a live request");
     }
+    for (int32_t i = 0; i < num_choices; i++) live_.insert(id + i);
     commands_.push_back({std::move(sequence), id});
-    published_.submitted++;
-    published_.waiting++;
+    published_.submitted += num_choices;
+    published_.waiting += num_choices;
   }
   wake_.notify_one();
 }
@@ -188,8 +203,10 @@ bool Engine::DrainCommands() {
   }
   for (Command& command : commands) {
     if (command.submit != nullptr) {
+      Sequence& leader = *command.submit;
+      AddFollowers(leader, std::move(leader.followers));
       scheduler_->Add(std::move(command.submit));
-    } else if (auto sequence = scheduler_->Remove(command.id)) {
+    } else if (auto sequence = TakeOut(command.id)) {
       End(std::move(sequence), FinishReason::kCancelled);
     }
   }
@@ -213,19 +230,17 @@ void Engine::Step() {
     const bool ran = !plan.rows.empty() && Forward(plan);
     lap(&stats_.forward_us);
     if (ran) {
-      std::vector<std::pair<Sequence*, int32_t>> sampled;
+      std::vector<SampledToken> sampled;
       const auto vocab_size = static_cast<size_t>(model_->config().vocab_size);
       size_t at = 0;
       for (const PlannedRow& row : plan.rows) {
-        row.sequence->num_computed += row.num_tokens;
-        row.sequence->forward_passes++;
-        if (!row.samples) continue;
-        const int32_t id =
-            SampleRow(*row.sequence, std::span(logits_).subspan(at++ * vocab_size, vocab_size));
-        sampled.emplace_back(row.sequence, id);
+        const auto count =
+            static_cast<size_t>(row.sequence->NumLogits(row.num_tokens, row.samples)) * vocab_size;
+        ProcessRow(row, std::span(logits_).subspan(at, count), &sampled);
+        at += count;
       }
       lap(&stats_.sample_us);
-      for (const auto& [sequence, id] : sampled) CommitRow(*sequence, id);
+      for (SampledToken& token : sampled) CommitRow(std::move(token));
       lap(&stats_.commit_us);
     }
   }
@@ -233,26 +248,95 @@ void Engine::Step() {
   lap(&stats_.emit_us);
 }
 
-// The first forced text joins the prompt's prefill; a grammar that forces all of its text never
-// meets the model.
+// What a pass gives a sequence: scores of tokens that were there, and the next token.
+void Engine::ProcessRow(const PlannedRow& row, std::span<float> logits,
+                        std::vector<SampledToken>* sampled) {
+  Sequence& sequence = *row.sequence;
+  const auto vocab_size = static_cast<size_t>(model_->config().vocab_size);
+  const bool ends = sequence.ending && row.num_tokens == sequence.num_pending();
+  sequence.num_computed += row.num_tokens;
+  sequence.forward_passes++;
+  ErrorCode code;
+  std::string message;
+  const bool processed = Attempt(
+      [&] {
+        const auto count = static_cast<int32_t>(logits.size() / vocab_size);
+        if (sequence.needs_scores()) ScoreKnown(sequence, logits, count);
+        if (!row.samples) return;
+        const auto last = logits.last(vocab_size);
+        if (!sequence.followers.empty()) Fork(sequence, last, sampled);
+        sampled->push_back(SampleRow(sequence, last));
+      },
+      &code, &message);
+  if (!processed) {
+    Fail(scheduler_->Remove(sequence.id()), code, message);
+  } else if (ends) {
+    End(scheduler_->Remove(sequence.id()), *sequence.ending);
+  }
+}
+
 bool Engine::BeginSequence(Sequence& sequence) {
-  sequence.admitted_at = Clock::now();
   stats_.prompt_tokens += sequence.num_prompt();
+  const bool runs = BeginOne(sequence);
+  std::erase_if(sequence.followers, [this](const auto& f) { return !BeginOne(*f); });
+  if (!runs) {
+    for (auto& follower : sequence.followers) {
+      Fail(std::move(follower), ErrorCode::kNativeFailure, "another choice could not begin");
+    }
+    sequence.followers.clear();
+  }
+  return runs;
+}
+
+// The first forced text joins the prompt's prefill; a grammar that forces all of its text never
+// meets the model, unless its tokens are to be scored.
+bool Engine::BeginOne(Sequence& sequence) {
+  sequence.admitted_at = Clock::now();
   StepDelta delta;
   std::optional<FinishReason> reason;
   FinishRecord failure;
-  const bool begun =
-      Attempt([&] { reason = sequence.Begin(&delta); }, &failure.code, &failure.message);
+  const bool begun = Attempt(
+      [&] {
+        reason = sequence.Begin(&delta);
+        if (reason && sequence.FlushText(&delta)) reason = FinishReason::kStop;
+      },
+      &failure.code, &failure.message);
   stats_.forced_tokens += delta.num_forced;
-  if (begun && !reason) {
-    outbox_.Add(sequence.id(), std::move(delta));
+  outbox_.Add(sequence.id(), std::move(delta));
+  if (begun && !reason) return true;
+  if (begun && sequence.needs_scores()) {
+    sequence.ending = reason;
     return true;
   }
   failure.reason = begun ? *reason : FinishReason::kError;
-  if (begun && sequence.FlushText(&delta)) failure.reason = FinishReason::kStop;
-  outbox_.Add(sequence.id(), std::move(delta));
   Report(sequence, std::move(failure));
   return false;
+}
+
+void Engine::AddFollowers(Sequence& leader, std::vector<std::unique_ptr<Sequence>> followers) {
+  for (const auto& follower : followers) leaders_[follower->id()] = &leader;
+  leader.followers = std::move(followers);
+}
+
+std::unique_ptr<Sequence> Engine::TakeOut(int32_t id) {
+  if (const auto found = leaders_.find(id); found != leaders_.end()) {
+    auto& followers = found->second->followers;
+    const auto at = std::find_if(followers.begin(), followers.end(),
+                                 [id](const auto& f) { return f->id() == id; });
+    auto follower = std::move(*at);
+    followers.erase(at);
+    return follower;
+  }
+  auto sequence = scheduler_->Remove(id);
+  if (sequence == nullptr || sequence->followers.empty()) return sequence;
+  auto followers = std::move(sequence->followers);
+  sequence->followers.clear();
+  auto leader = std::move(followers.front());
+  followers.erase(followers.begin());
+  leaders_.erase(leader->id());
+  AddFollowers(*leader, std::move(followers));
+  scheduler_->AddFirst(std::move(leader));
+  return sequence;
 }
 
 // Grammar states are known before the pass, so the masks are made first. A failing one takes its
@@ -275,6 +359,8 @@ void Engine::ComputeMasks(StepPlan* plan) {
         },
         &code, &message);
     if (made) {
+      row.sequence->masks++;
+      row.sequence->cold_masks += row.sequence->mask.cold ? 1 : 0;
       stats_.masks++;
       stats_.cold_masks += row.sequence->mask.cold ? 1 : 0;
       i++;
@@ -288,6 +374,7 @@ void Engine::ComputeMasks(StepPlan* plan) {
 }
 
 bool Engine::Forward(const StepPlan& plan) {
+  size_t num_logits = 0;
   std::vector<StepRow> rows;
   rows.reserve(plan.rows.size());
   for (const PlannedRow& planned : plan.rows) {
@@ -296,14 +383,19 @@ bool Engine::Forward(const StepPlan& plan) {
                                                           static_cast<size_t>(planned.num_tokens)),
                     .context_length = s.num_computed,
                     .kv_slots = s.slots,
-                    .num_logits = planned.samples ? 1 : 0});
+                    .num_logits = s.NumLogits(planned.num_tokens, planned.samples)});
+    num_logits += static_cast<size_t>(rows.back().num_logits);
   }
-  const size_t num_logits =
-      static_cast<size_t>(plan.num_samples) * static_cast<size_t>(model_->config().vocab_size);
+  num_logits *= static_cast<size_t>(model_->config().vocab_size);
   ErrorCode code;
   std::string message;
-  if (Attempt([&] { model_->Forward(rows, *pool_, std::span(logits_).first(num_logits)); }, &code,
-              &message)) {
+  const bool ran = Attempt(
+      [&] {
+        if (logits_.size() < num_logits) logits_.resize(num_logits);
+        model_->Forward(rows, *pool_, std::span(logits_).first(num_logits));
+      },
+      &code, &message);
+  if (ran) {
     stats_.forward_passes++;
     stats_.forward_tokens += plan.num_tokens;
     return true;
@@ -313,16 +405,85 @@ bool Engine::Forward(const StepPlan& plan) {
   return false;
 }
 
-int32_t Engine::SampleRow(Sequence& sequence, std::span<float> logits) {
-  return sampler_.Sample({.logits = logits,
-                          .params = sequence.request.sampling,
-                          .counts = sequence.counts ? &*sequence.counts : nullptr,
-                          .mask = sequence.matcher ? &sequence.mask : nullptr,
-                          .banned = sequence.BannedTokens(),
-                          .position = static_cast<uint64_t>(sequence.num_output())});
+namespace {
+
+Sampler::Input InputOf(const Sequence& sequence, std::span<float> logits, int32_t position,
+                       const TokenMask* mask, const TokenCounts* counts) {
+  return {.logits = logits,
+          .params = sequence.request.sampling,
+          .counts = counts,
+          .mask = mask,
+          .banned = sequence.BannedTokens(position),
+          .position = static_cast<uint64_t>(position)};
 }
 
-void Engine::CommitRow(Sequence& sequence, int32_t id) {
+}  // namespace
+
+void Engine::ScoreKnown(Sequence& sequence, std::span<float> logits, int32_t count) {
+  const auto vocab_size = static_cast<size_t>(model_->config().vocab_size);
+  StepDelta delta;
+  ScoredTokens of_output;  // the followers' as well
+  delta.scores.width = of_output.width = 1 + sequence.request.top_logprobs;
+  for (int32_t i = 0; i < count && sequence.needs_scores(); i++) {
+    const int32_t index = sequence.num_computed - count + i + 1;
+    if (index >= sequence.num_tokens()) break;
+    if (index != sequence.num_scored) continue;
+    const auto row = logits.subspan(static_cast<size_t>(i) * vocab_size, vocab_size);
+    const int32_t id = sequence.tokens[static_cast<size_t>(index)];
+    const int32_t position = index - sequence.num_prompt();
+    if (position < 0) {
+      scorer_.Score(row, row, nullptr, id, &delta.scores);
+    } else {
+      const TokenMask* mask = sequence.ForcedMask(index);
+      raw_logits_.assign(row.begin(), row.end());
+      Sampler::Process(InputOf(sequence, row, position, mask, sequence.counts_for_score()));
+      scorer_.Score(raw_logits_, row, mask, id, &delta.scores);
+      if (!sequence.followers.empty()) scorer_.Score(raw_logits_, row, mask, id, &of_output);
+    }
+    sequence.SetScored();
+  }
+  for (const auto& follower : sequence.followers) {
+    StepDelta copy;
+    copy.scores = of_output;
+    for (int32_t i = 0; i < of_output.count; i++) follower->SetScored();
+    outbox_.Add(follower->id(), std::move(copy));
+  }
+  outbox_.Add(sequence.id(), std::move(delta));
+}
+
+void Engine::Fork(Sequence& leader, std::span<const float> logits,
+                  std::vector<SampledToken>* sampled) {
+  auto followers = std::move(leader.followers);
+  leader.followers.clear();
+  std::vector<float> row;
+  // The last one goes first, as each is put before those that wait.
+  for (auto at = followers.rbegin(); at != followers.rend(); ++at) {
+    Sequence& follower = **at;
+    leaders_.erase(follower.id());
+    follower.mask = leader.mask;
+    follower.masks += leader.matcher ? 1 : 0;
+    row.assign(logits.begin(), logits.end());
+    scheduler_->AddFirst(std::move(*at));
+    sampled->push_back(SampleRow(follower, row));
+  }
+}
+
+Engine::SampledToken Engine::SampleRow(Sequence& sequence, std::span<float> logits) {
+  SampledToken sampled{.sequence = &sequence, .id = -1, .score = {}};
+  const TokenMask* mask = sequence.matcher ? &sequence.mask : nullptr;
+  const bool scored = sequence.request.logprobs;
+  if (scored) raw_logits_.assign(logits.begin(), logits.end());
+  sampled.id = sampler_.Sample(InputOf(sequence, logits, sequence.num_output(), mask,
+                                       sequence.counts ? &*sequence.counts : nullptr));
+  if (scored && sampled.id >= 0) {
+    sampled.score.width = 1 + sequence.request.top_logprobs;
+    scorer_.Score(raw_logits_, logits, mask, sampled.id, &sampled.score);
+  }
+  return sampled;
+}
+
+void Engine::CommitRow(SampledToken&& sampled) {
+  Sequence& sequence = *sampled.sequence;
   StepDelta delta;
   std::optional<FinishReason> reason;
   ErrorCode code;
@@ -330,10 +491,15 @@ void Engine::CommitRow(Sequence& sequence, int32_t id) {
   const bool committed = Attempt(
       [&] {
         sequence.mask = {};
-        if (id < 0)
+        if (sampled.id < 0)
           throw Error(ErrorCode::kNativeFailure,
                       "the model gave no finite logit for any allowed token");
-        reason = sequence.Commit(id, &delta);
+        reason = sequence.Commit(sampled.id, &delta);
+        // A token that only ends the text is not part of it.
+        if (sampled.score.count != 0 && !delta.tokens.empty()) {
+          delta.scores = std::move(sampled.score);
+          sequence.SetScored();
+        }
         if (reason && sequence.FlushText(&delta)) reason = FinishReason::kStop;
       },
       &code, &message);
@@ -342,18 +508,24 @@ void Engine::CommitRow(Sequence& sequence, int32_t id) {
   outbox_.Add(sequence.id(), std::move(delta));
   if (!committed) {
     Fail(scheduler_->Remove(sequence.id()), code, message);
+  } else if (reason && sequence.needs_scores()) {
+    sequence.ending = reason;
   } else if (reason) {
     End(scheduler_->Remove(sequence.id()), *reason);
   }
 }
 
 void Engine::End(std::unique_ptr<Sequence> sequence, FinishReason reason) {
+  for (auto& follower : sequence->followers) End(std::move(follower), reason);
+  sequence->followers.clear();
   FinishRecord record;
   record.reason = reason;
   Report(*sequence, std::move(record));
 }
 
 void Engine::Fail(std::unique_ptr<Sequence> sequence, ErrorCode code, const std::string& message) {
+  for (auto& follower : sequence->followers) Fail(std::move(follower), code, message);
+  sequence->followers.clear();
   FinishRecord record;
   record.reason = FinishReason::kError;
   record.code = code;
@@ -366,7 +538,11 @@ void Engine::Report(const Sequence& s, FinishRecord record) {
   const auto admitted = s.admitted_at == Clock::time_point{} ? now : s.admitted_at;
   const auto first_token = s.has_first_token ? s.first_token_at : now;
   record.id = s.id();
+  leaders_.erase(record.id);
   record.matched_stop = s.text.matched_stop();
+  record.matched_token = s.matched_token;
+  record.masks = s.masks;
+  record.cold_masks = s.cold_masks;
   record.prompt_tokens = s.num_prompt();
   record.completion_tokens = s.num_output();
   record.forced_tokens = s.num_forced;
@@ -400,8 +576,11 @@ void Engine::Emit() {
   {
     const std::lock_guard lock(mutex_);
     stats_.submitted = published_.submitted;
-    stats_.waiting = static_cast<int64_t>(scheduler_->num_waiting());
-    for (const Command& command : commands_) stats_.waiting += command.submit != nullptr ? 1 : 0;
+    stats_.waiting = static_cast<int64_t>(scheduler_->num_waiting() + leaders_.size());
+    for (const Command& command : commands_) {
+      if (command.submit == nullptr) continue;
+      stats_.waiting += 1 + static_cast<int64_t>(command.submit->followers.size());
+    }
     published_ = stats_;
   }
   if (outbox_.NeedsWake()) on_events_();

@@ -13,9 +13,11 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "native/engine/logprobs.h"
 #include "native/engine/outbox.h"
 #include "native/engine/request.h"
 #include "native/engine/sampler.h"
@@ -98,11 +100,27 @@ class Engine {
   /// Waits for work when there is none. False when the engine has to stop.
   bool DrainCommands();
   void Step();
+  struct SampledToken {
+    Sequence* sequence;
+    int32_t id;
+    ScoredTokens score;  ///< empty unless asked for
+  };
+  void ProcessRow(const PlannedRow& row, std::span<float> logits,
+                  std::vector<SampledToken>* sampled);
   bool BeginSequence(Sequence& sequence);
+  bool BeginOne(Sequence& sequence);
+  /// Takes a request out wherever it is; those that were to follow it go on without it.
+  std::unique_ptr<Sequence> TakeOut(int32_t id);
+  void AddFollowers(Sequence& leader, std::vector<std::unique_ptr<Sequence>> followers);
   void ComputeMasks(StepPlan* plan);
   bool Forward(const StepPlan& plan);
-  int32_t SampleRow(Sequence& sequence, std::span<float> logits);
-  void CommitRow(Sequence& sequence, int32_t id);
+  /// Samples the first tokens of the sequences that follow `leader`, from its logits.
+  void Fork(Sequence& leader, std::span<const float> logits, std::vector<SampledToken>* sampled);
+  /// Scores tokens of the row that are there already: of the prompt, and forced ones. Shape of
+  /// `logits`: [count, vocab_size], of the last computed tokens.
+  void ScoreKnown(Sequence& sequence, std::span<float> logits, int32_t count);
+  SampledToken SampleRow(Sequence& sequence, std::span<float> logits);
+  void CommitRow(SampledToken&& sampled);
   void End(std::unique_ptr<Sequence> sequence, FinishReason reason);
   void Fail(std::unique_ptr<Sequence> sequence, ErrorCode code, const std::string& message);
   void Report(const Sequence& sequence, FinishRecord record);
@@ -128,8 +146,11 @@ class Engine {
   // The engine thread's only.
   EngineStats stats_;
   std::unique_ptr<Scheduler> scheduler_;
+  std::unordered_map<int32_t, Sequence*> leaders_;  // by the ids of their followers
   Sampler sampler_;
+  TokenScorer scorer_;
   std::vector<float> logits_;
+  std::vector<float> raw_logits_;  // of one row, when it is scored
   std::vector<std::unique_ptr<Sequence>> ended_;
 
   std::mutex join_mutex_;

@@ -3,7 +3,7 @@
 namespace diecast {
 
 void Outbox::Add(int32_t id, StepDelta&& delta) {
-  if (delta.tokens.empty() && delta.runs.empty()) return;
+  if (delta.tokens.empty() && delta.runs.empty() && delta.scores.count == 0) return;
   const std::lock_guard lock(mutex_);
   const auto [at, is_new] = index_.try_emplace(id, deltas_.size());
   if (is_new) {
@@ -13,6 +13,7 @@ void Outbox::Add(int32_t id, StepDelta&& delta) {
   StepDelta& whole = deltas_[at->second].second;
   whole.tokens.insert(whole.tokens.end(), delta.tokens.begin(), delta.tokens.end());
   whole.num_forced += delta.num_forced;
+  whole.scores.Append(std::move(delta.scores));
   for (TextRun& run : delta.runs) {
     if (!whole.runs.empty() && whole.runs.back().forced == run.forced) {
       whole.runs.back().text += run.text;
@@ -52,6 +53,12 @@ StepEvents Outbox::Take() {
     events.deltas.push_back(static_cast<int32_t>(delta.tokens.size()));
     events.deltas.push_back(delta.num_forced);
     events.deltas.push_back(static_cast<int32_t>(delta.runs.size()));
+    events.deltas.push_back(delta.scores.count);
+    events.deltas.push_back(delta.scores.width);
+    events.score_ids.insert(events.score_ids.end(), delta.scores.ids.begin(),
+                            delta.scores.ids.end());
+    events.scores.insert(events.scores.end(), delta.scores.logprobs.begin(),
+                         delta.scores.logprobs.end());
     events.tokens.insert(events.tokens.end(), delta.tokens.begin(), delta.tokens.end());
     for (const TextRun& run : delta.runs) {
       events.segments.push_back(static_cast<int32_t>(run.text.size()));

@@ -20,14 +20,17 @@ namespace diecast {
 
 /// Flat arrays, ready to cross to JavaScript; src/engine/binding.ts states the same layout.
 struct StepEvents {
-  std::vector<int32_t>
-      deltas;  ///< records of kDeltaWords: request id, tokens, forced tokens, segments
+  /// Records of kDeltaWords: request id, tokens, forced tokens, segments, scored tokens, width of
+  /// a score
+  std::vector<int32_t> deltas;
   std::vector<int32_t> segments;  ///< pairs: UTF-8 bytes, 1 when forced; in the order of the deltas
   std::vector<int32_t> tokens;    ///< of all deltas, concatenated
   std::string text;               ///< of all segments, concatenated
+  std::vector<int32_t> score_ids;  ///< scores of all deltas (ScoredTokens), concatenated
+  std::vector<float> scores;       ///< as long as score_ids
   std::vector<FinishRecord> finished;
 
-  static constexpr size_t kDeltaWords = 4;
+  static constexpr size_t kDeltaWords = 6;
   bool empty() const { return deltas.empty() && finished.empty(); }
 };
 

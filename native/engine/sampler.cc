@@ -91,11 +91,25 @@ double UniformDraw(uint64_t seed, uint64_t position) {
   return static_cast<double>(Mix(Mix(seed) ^ Mix(~position)) >> 11) * 0x1.0p-53;
 }
 
-int32_t Sampler::Sample(const Input& input) {
+uint64_t ChoiceSeed(uint64_t seed, int32_t choice) {
+  return choice == 0 ? seed : Mix(seed ^ Mix(static_cast<uint64_t>(choice)));
+}
+
+void Sampler::Process(const Input& input) {
   const SamplingParams& params = input.params;
   if (input.counts != nullptr) input.counts->Penalize(input.logits, params);
   for (const auto& [id, bias] : params.logit_bias) input.logits[static_cast<size_t>(id)] += bias;
+  if (input.mask != nullptr) {
+    const auto num_banned = std::count_if(input.banned.begin(), input.banned.end(),
+                                          [&](int32_t id) { return input.mask->Allows(id); });
+    if (num_banned >= input.mask->num_allowed) return;
+  }
   for (const int32_t id : input.banned) input.logits[static_cast<size_t>(id)] = kNoLogit;
+}
+
+int32_t Sampler::Sample(const Input& input) {
+  const SamplingParams& params = input.params;
+  Process(input);
   if (params.is_greedy()) return Greedy(input.logits, input.mask);
 
   Collect(input.logits, input.mask);

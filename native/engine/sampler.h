@@ -31,6 +31,9 @@ class TokenCounts {
 /// Uniform in [0, 1), a pure function of its arguments.
 double UniformDraw(uint64_t seed, uint64_t position);
 
+/// The seed of a request's choice: the request's own for the first.
+uint64_t ChoiceSeed(uint64_t seed, int32_t choice);
+
 /// Not thread-safe: holds scratch of the vocabulary's size.
 class Sampler {
  public:
@@ -42,11 +45,14 @@ class Sampler {
     const SamplingParams& params;
     const TokenCounts* counts = nullptr;   ///< null: no penalties
     const TokenMask* mask = nullptr;       ///< null: every token is allowed
-    std::span<const int32_t> banned = {};  ///< never drawn, e.g. EOS before min_tokens
+    std::span<const int32_t> banned = {};  ///< not drawn, e.g. EOS before min_tokens, unless the
+                                           ///< mask allows nothing else
     uint64_t position = 0;                 ///< index of the token in the output
   };
   /// The id, or -1 when no allowed token has a finite logit. Ties go to the lower id.
   int32_t Sample(const Input& input);
+  /// The first part of `Sample`: penalties, bias and bans, in place.
+  static void Process(const Input& input);
 
  private:
   struct Candidate {

@@ -71,7 +71,7 @@ void Scheduler::PlanRow(Sequence& sequence, StepPlan* plan) {
   const int32_t count = std::min(sequence.num_pending(), options_.step_tokens - plan->num_tokens);
   if (!MakeRoom(sequence, count, plan)) return;
   pool_.Allocate(count, &sequence.slots);
-  const bool samples = count == sequence.num_pending();
+  const bool samples = count == sequence.num_pending() && !sequence.ending;
   plan->rows.push_back({&sequence, count, samples});
   plan->num_tokens += count;
   plan->num_samples += samples ? 1 : 0;
@@ -107,11 +107,12 @@ void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
     if (!running_.empty() && needed + own > pool_.num_free()) return;
     needed += own;
     auto sequence = waiting_->PopFront();
-    // After a retraction the sequence has begun already.
-    if (sequence->retractions == 0 && !on_admit(*sequence)) {
+    // A retracted sequence or one that others forked has begun already.
+    if (!sequence->begun && !on_admit(*sequence)) {
       ended->push_back(std::move(sequence));
       continue;
     }
+    sequence->begun = true;
     running_.push_back(std::move(sequence));
   }
 }

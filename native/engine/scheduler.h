@@ -50,6 +50,8 @@ class Scheduler {
   Scheduler(SchedulerOptions options, KvPool& pool, std::unique_ptr<WaitingQueue> waiting);
 
   void Add(std::unique_ptr<Sequence> sequence);
+  /// Adds one that waits before all others: it goes on with what others have begun.
+  void AddFirst(std::unique_ptr<Sequence> sequence) { waiting_->PushFirst(std::move(sequence)); }
   /// Plans the next step. `on_admit` sees each sequence that starts to run for the first time,
   /// before it is planned; when it returns false the sequence is over, and `Plan` leaves it in
   /// `ended` instead of running it.

@@ -17,10 +17,18 @@ Sequence::Sequence(Request asked, std::shared_ptr<const Tokenizer> tokenizer,
   if (request.sampling.has_penalties()) {
     counts.emplace();
     for (const int32_t id : tokens) counts->Add(id, false);
+    if (request.logprobs) score_counts_ = counts;
   }
+  const auto eos = tokenizer_->eos_ids();
+  enders_.assign(eos.begin(), eos.end());
+  for (const int32_t id : request.stop_token_ids) {
+    if (std::find(enders_.begin(), enders_.end(), id) == enders_.end()) enders_.push_back(id);
+  }
+  num_scored = request.prompt_logprobs ? 1 : num_prompt();
 }
 
 std::optional<FinishReason> Sequence::Begin(StepDelta* delta) {
+  begun = true;
   if (matcher && matcher->IsTerminated())
     return FinishReason::kStop;  // the grammar of the empty text
   if (max_tokens == 0) return FinishReason::kLength;
@@ -31,6 +39,10 @@ std::optional<FinishReason> Sequence::Commit(int32_t id, StepDelta* delta) {
   if (!has_first_token) {
     has_first_token = true;
     first_token_at = Clock::now();
+  }
+  if (IsStopToken(id)) {
+    matched_token = id;
+    return FinishReason::kStop;
   }
   const auto eos = tokenizer_->eos_ids();
   const bool ends = std::find(eos.begin(), eos.end(), id) != eos.end();
@@ -50,6 +62,11 @@ std::optional<FinishReason> Sequence::Commit(int32_t id, StepDelta* delta) {
 std::optional<FinishReason> Sequence::AppendForced(StepDelta* delta) {
   if (!matcher || !request.jump_forward) return std::nullopt;
   for (const int32_t id : matcher->ForcedTokens(tokens)) {
+    if (IsStopToken(id)) {
+      matched_token = id;
+      return FinishReason::kStop;
+    }
+    if (request.logprobs) forced_masks_.emplace_back(num_tokens(), matcher->NextTokenMask());
     if (!matcher->AcceptToken(id)) {
       throw Error(ErrorCode::kNativeFailure,
                   "the grammar refused token " + std::to_string(id) + ", which it forced");
@@ -77,9 +94,36 @@ std::optional<FinishReason> Sequence::Append(int32_t id, bool forced, StepDelta*
 
 bool Sequence::FlushText(StepDelta* delta) { return text.Flush(&delta->runs); }
 
-std::span<const int32_t> Sequence::BannedTokens() const {
-  if (num_output() >= request.min_tokens) return {};
-  return tokenizer_->eos_ids();
+std::span<const int32_t> Sequence::BannedTokens(int32_t position) const {
+  if (position >= request.min_tokens) return {};
+  return enders_;
+}
+
+bool Sequence::IsStopToken(int32_t id) const {
+  const auto& ids = request.stop_token_ids;
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+// The row's token i gives the logits of token i + 1.
+int32_t Sequence::NumLogits(int32_t count, bool samples) const {
+  const int32_t end = num_computed + count;
+  const int32_t unscored = needs_scores() ? end - std::max(num_computed, num_scored - 1) : 0;
+  return std::clamp(unscored, samples ? 1 : 0, count);
+}
+
+void Sequence::SetScored() {
+  if (score_counts_ && num_scored >= num_prompt())
+    score_counts_->Add(tokens[static_cast<size_t>(num_scored)], true);
+  num_scored++;
+  while (!forced_masks_.empty() && forced_masks_.front().first < num_scored)
+    forced_masks_.pop_front();
+}
+
+const TokenMask* Sequence::ForcedMask(int32_t index) const {
+  for (const auto& [at, mask_there] : forced_masks_) {
+    if (at == index) return &mask_there;
+  }
+  return nullptr;
 }
 
 }  // namespace diecast

@@ -7,12 +7,17 @@
 // makes the pending part longer, and retraction sets `num_computed` to 0.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
+#include "native/engine/logprobs.h"
 #include "native/engine/output_text.h"
 #include "native/engine/request.h"
 #include "native/engine/sampler.h"
@@ -20,11 +25,13 @@
 
 namespace diecast {
 
-/// What one step added to a request's output.
+/// What one step added to a request's output. Scores follow their tokens, those of forced ones a
+/// step later: their logits come from the pass that computes the token before.
 struct StepDelta {
   std::vector<int32_t> tokens;
   int32_t num_forced = 0;
   std::vector<TextRun> runs;
+  ScoredTokens scores;
 };
 
 /// Thread: the engine's only.
@@ -46,14 +53,30 @@ class Sequence {
   /// string.
   bool FlushText(StepDelta* delta);
 
-  /// Tokens that may not be sampled next.
-  std::span<const int32_t> BannedTokens() const;
+  /// Tokens that may not be sampled as the output's token `position`.
+  std::span<const int32_t> BannedTokens(int32_t position) const;
+  /// Whether log probabilities of tokens that are there already are missing.
+  bool needs_scores() const { return request.is_scored() && num_scored < num_tokens_to_score(); }
+  /// How many of the last rows of logits of a step are needed that computes the first `count`
+  /// pending tokens: for scores, and for sampling.
+  int32_t NumLogits(int32_t count, bool samples) const;
+  /// How many of the first tokens may come from a cache: the logits of later ones are needed.
+  int32_t max_cached() const {
+    return (needs_scores() ? std::min(num_scored, num_tokens()) : num_tokens()) - 1;
+  }
+  /// What penalties see of the tokens before the next one to be scored; null without penalties.
+  const TokenCounts* counts_for_score() const { return score_counts_ ? &*score_counts_ : nullptr; }
+  /// The token at `num_scored` has its scores.
+  void SetScored();
+  /// The mask that stood where the forced token `index` was appended, or null.
+  const TokenMask* ForcedMask(int32_t index) const;
 
   int32_t id() const { return request.id; }
   int32_t num_tokens() const { return static_cast<int32_t>(tokens.size()); }
   int32_t num_prompt() const { return static_cast<int32_t>(request.prompt.size()); }
   int32_t num_output() const { return num_tokens() - num_prompt(); }
-  int32_t num_pending() const { return num_tokens() - num_computed; }
+  /// The last token of an output that has ended needs no pass.
+  int32_t num_pending() const { return num_tokens() - num_computed - (ending ? 1 : 0); }
   int32_t num_remaining() const { return max_tokens - num_output(); }
   /// Past its prompt, also after a retraction: somebody may be reading its text.
   bool is_decoding() const { return num_computed >= num_prompt() && has_first_token; }
@@ -66,9 +89,17 @@ class Sequence {
       slots;  ///< KV slots of the computed tokens, then of those that the current step computes
   std::optional<Matcher> matcher;
   std::optional<TokenCounts> counts;
+  /// Set when the output is complete and only scores of its last tokens are missing.
+  std::optional<FinishReason> ending;
+  /// Further choices from the same prompt, which join when this one's first token is sampled.
+  std::vector<std::unique_ptr<Sequence>> followers;
   TokenMask mask;  ///< of the step being run; meaningful with a matcher
   OutputText text;
 
+  int32_t num_scored = 0;  ///< tokens before the first that still has to be scored
+  int32_t matched_token = -1;
+  int32_t masks = 0, cold_masks = 0;
+  bool begun = false;  ///< `Begin` was called
   int32_t num_forced = 0;
   int32_t forward_passes = 0;
   int32_t retractions = 0;
@@ -81,7 +112,13 @@ class Sequence {
   std::optional<FinishReason> Append(int32_t id, bool forced, StepDelta* delta);
   std::optional<FinishReason> AppendForced(StepDelta* delta);
 
+  bool IsStopToken(int32_t id) const;
+  int32_t num_tokens_to_score() const { return request.logprobs ? num_tokens() : num_prompt(); }
+
   std::shared_ptr<const Tokenizer> tokenizer_;
+  std::vector<int32_t> enders_;                             // EOS and stop tokens
+  std::deque<std::pair<int32_t, TokenMask>> forced_masks_;  // of tokens not yet scored
+  std::optional<TokenCounts> score_counts_;
 };
 
 }  // namespace diecast

@@ -144,13 +144,12 @@ class FakeModel final : public CausalModel {
         pool.tokens[static_cast<size_t>(row.kv_slots[context + i])] = row.tokens[i];
       }
       uint64_t h = 1;
-      for (const int32_t slot : row.kv_slots) {
-        const int32_t token = pool.tokens[static_cast<size_t>(slot)];
+      const size_t first = row.kv_slots.size() - static_cast<size_t>(row.num_logits);
+      for (size_t i = 0; i < row.kv_slots.size(); i++) {
+        const int32_t token = pool.tokens[static_cast<size_t>(row.kv_slots[i])];
         CHECK(token != FakeKvPool::kPoison);
         h = HashStep(h, static_cast<uint64_t>(token));
-      }
-      for (int32_t i = 0; i < row.num_logits; i++) {
-        CHECK(row.num_logits == 1);
+        if (i < first) continue;
         for (int32_t v = 0; v < config_.vocab_size; v++) {
           const double unit =
               static_cast<double>(HashStep(h, static_cast<uint64_t>(v) + 1) >> 40) * 0x1.0p-24;
