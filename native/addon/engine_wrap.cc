@@ -83,12 +83,15 @@ Napi::Object ToJsFinish(Napi::Env env, const FinishRecord& record) {
     finish.Set("message", record.message);
   }
   if (!record.matched_stop.empty()) finish.Set("matchedStop", record.matched_stop);
+  if (record.matched_token >= 0) finish.Set("matchedToken", record.matched_token);
   finish.Set("promptTokens", record.prompt_tokens);
   finish.Set("cachedTokens", record.cached_tokens);
   finish.Set("completionTokens", record.completion_tokens);
   finish.Set("forcedTokens", record.forced_tokens);
   finish.Set("forwardPasses", record.forward_passes);
   finish.Set("retractions", record.retractions);
+  finish.Set("masks", record.masks);
+  finish.Set("coldMasks", record.cold_masks);
   finish.Set("queueMs", record.queue_ms);
   finish.Set("prefillMs", record.prefill_ms);
   finish.Set("decodeMs", record.decode_ms);
@@ -103,6 +106,10 @@ Napi::Object ToJsEvent(Napi::Env env, const StepEvents& events) {
             ToTypedArray<Napi::Int32Array>(env, events.segments.data(), events.segments.size()));
   event.Set("tokens",
             ToTypedArray<Napi::Int32Array>(env, events.tokens.data(), events.tokens.size()));
+  event.Set("scoreIds",
+            ToTypedArray<Napi::Int32Array>(env, events.score_ids.data(), events.score_ids.size()));
+  event.Set("scores",
+            ToTypedArray<Napi::Float32Array>(env, events.scores.data(), events.scores.size()));
   event.Set("text", ToTypedArray<Napi::Uint8Array>(env, events.text.data(), events.text.size()));
   Napi::Array finished = Napi::Array::New(env, events.finished.size());
   for (uint32_t i = 0; i < events.finished.size(); i++)
@@ -160,6 +167,17 @@ Request ParseRequest(const Napi::CallbackInfo& info) {
       request.stop.push_back(stop.As<Napi::String>().Utf8Value());
     }
   }
+  if (fields.Has("stopTokenIds")) {
+    const Napi::Value ids = fields.Get("stopTokenIds");
+    if (!ids.IsTypedArray() || ids.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array)
+      BadArgument("stopTokenIds", "an Int32Array");
+    const auto array = ids.As<Napi::Int32Array>();
+    request.stop_token_ids.assign(array.Data(), array.Data() + array.ElementLength());
+  }
+  fields.Bool("logprobs", &request.logprobs);
+  fields.Bool("promptLogprobs", &request.prompt_logprobs);
+  fields.Integer("topLogprobs", 0, Request::kMaxTopLogprobs, &request.top_logprobs);
+  fields.Integer("numChoices", 1, Request::kMaxChoices, &request.num_choices);
   fields.Bool("ignoreEos", &request.ignore_eos);
   fields.Bool("jumpForward", &request.jump_forward);
   return request;
@@ -316,8 +334,11 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
       EngineState& state = OpenState();
       if (state.handler.IsEmpty())
         throw Error(ErrorCode::kInvalidArgument, "setEventHandler must come before submit");
-      state.engine->Submit(ParseRequest(info));
-      if (state.num_live++ == 0) state.poke.Ref(info.Env());
+      Request request = ParseRequest(info);
+      const auto num_choices = static_cast<size_t>(request.num_choices);
+      state.engine->Submit(std::move(request));
+      if (state.num_live == 0) state.poke.Ref(info.Env());
+      state.num_live += num_choices;
     });
   }
 

@@ -19,37 +19,33 @@ using test::FakeModel;
 using test::FakeTokenizer;
 using test::StateSpec;
 
-const auto kTokenizer =
-    std::make_shared<const FakeTokenizer>(std::vector<std::string>{
-        "{\"name\": \"", "\"age\": ", "\"}", "name", "\": "});
+const auto kTokenizer = std::make_shared<const FakeTokenizer>(
+    std::vector<std::string>{"{\"name\": \"", "\"age\": ", "\"}", "name", "\": "});
 const int32_t kEos = kTokenizer->eos_ids()[0];
 const int32_t kVocab = kTokenizer->vocab_size();
 
-std::shared_ptr<Vocabulary> SharedVocabulary() {
-  return CreateVocabulary(kTokenizer, kVocab);
-}
+std::shared_ptr<Vocabulary> SharedVocabulary() { return CreateVocabulary(kTokenizer, kVocab); }
 
 /// {"name": "…", "age": d} with one to three lower-case letters and one digit.
 std::shared_ptr<CompiledGrammar> PersonGrammar() {
-  static const auto grammar = test::MakeGrammar(
-      SharedVocabulary(), {
-                              {.literals = {{"{\"name\": \"", 1}}},
-                              {.bytes = {{'a', 'z', 2}}},
-                              {.bytes = {{'a', 'z', 3}, {'"', '"', 5}}},
-                              {.bytes = {{'a', 'z', 4}, {'"', '"', 5}}},
-                              {.bytes = {{'"', '"', 5}}},
-                              {.literals = {{", \"age\": ", 6}}},
-                              {.bytes = {{'0', '9', 7}}},
-                              {.bytes = {{'}', '}', 8}}},
-                              {.accepting = true},
-                          });
+  static const auto grammar =
+      test::MakeGrammar(SharedVocabulary(), {
+                                                {.literals = {{"{\"name\": \"", 1}}},
+                                                {.bytes = {{'a', 'z', 2}}},
+                                                {.bytes = {{'a', 'z', 3}, {'"', '"', 5}}},
+                                                {.bytes = {{'a', 'z', 4}, {'"', '"', 5}}},
+                                                {.bytes = {{'"', '"', 5}}},
+                                                {.literals = {{", \"age\": ", 6}}},
+                                                {.bytes = {{'0', '9', 7}}},
+                                                {.bytes = {{'}', '}', 8}}},
+                                                {.accepting = true},
+                                            });
   return grammar;
 }
 
 std::shared_ptr<CompiledGrammar> ConstGrammar() {
-  return test::MakeGrammar(
-      SharedVocabulary(),
-      {{.literals = {{"{\"name\": \"x\"}", 1}}}, {.accepting = true}});
+  return test::MakeGrammar(SharedVocabulary(),
+                           {{.literals = {{"{\"name\": \"x\"}", 1}}}, {.accepting = true}});
 }
 
 struct Outcome {
@@ -62,21 +58,17 @@ struct Outcome {
 
 /// An engine and the outcomes that its events add up to.
 class Client {
-public:
-  explicit Client(EngineOptions options = {},
-                  std::function<void(FakeModel &)> prepare = nullptr,
+ public:
+  explicit Client(EngineOptions options = {}, std::function<void(FakeModel &)> prepare = nullptr,
                   int32_t context = 512) {
-    auto model =
-        std::make_unique<FakeModel>(kVocab + 3, context); // three padding rows
-    if (prepare != nullptr)
-      prepare(*model);
+    auto model = std::make_unique<FakeModel>(kVocab + 3, context);  // three padding rows
+    if (prepare != nullptr) prepare(*model);
     model_ = model.get();
-    engine_ =
-        std::make_unique<Engine>(std::move(model), kTokenizer, options, [this] {
-          const std::lock_guard lock(mutex_);
-          woken_ = true;
-          wake_.notify_one();
-        });
+    engine_ = std::make_unique<Engine>(std::move(model), kTokenizer, options, [this] {
+      const std::lock_guard lock(mutex_);
+      woken_ = true;
+      wake_.notify_one();
+    });
   }
   Engine &engine() { return *engine_; }
   const FakeModel &model() const { return *model_; }
@@ -86,8 +78,7 @@ public:
     while (num_finished_ < count) {
       {
         std::unique_lock lock(mutex_);
-        CHECK(wake_.wait_for(lock, std::chrono::seconds(60),
-                             [this] { return woken_; }));
+        CHECK(wake_.wait_for(lock, std::chrono::seconds(60), [this] { return woken_; }));
         woken_ = false;
       }
       Read();
@@ -96,16 +87,14 @@ public:
   void Read() {
     const StepEvents events = engine_->TakeEvents();
     size_t segment = 0, token = 0, byte = 0, score = 0;
-    for (size_t at = 0; at < events.deltas.size();
-         at += StepEvents::kDeltaWords) {
+    for (size_t at = 0; at < events.deltas.size(); at += StepEvents::kDeltaWords) {
       Outcome &outcome = outcomes_[events.deltas[at]];
       outcome.num_events++;
       for (int32_t i = 0; i < events.deltas[at + 1]; i++)
         outcome.tokens.push_back(events.tokens[token++]);
       outcome.scores.count += events.deltas[at + 4];
       outcome.scores.width = events.deltas[at + 5];
-      for (int32_t i = 0; i < 2 * events.deltas[at + 4] * events.deltas[at + 5];
-           i++, score++) {
+      for (int32_t i = 0; i < 2 * events.deltas[at + 4] * events.deltas[at + 5]; i++, score++) {
         outcome.scores.ids.push_back(events.score_ids[score]);
         outcome.scores.logprobs.push_back(events.scores[score]);
       }
@@ -113,8 +102,7 @@ public:
         const auto length = static_cast<size_t>(events.segments[segment]);
         const std::string text = events.text.substr(byte, length);
         outcome.text += text;
-        if (events.segments[segment + 1] == 1)
-          outcome.forced_text += text;
+        if (events.segments[segment + 1] == 1) outcome.forced_text += text;
         byte += length;
         segment += 2;
       }
@@ -137,7 +125,7 @@ public:
     return outcomes_[id];
   }
 
-private:
+ private:
   std::mutex mutex_;
   std::condition_variable wake_;
   bool woken_ = false;
@@ -145,8 +133,7 @@ private:
   std::set<int32_t> ended_;
   size_t num_finished_ = 0;
   FakeModel *model_;
-  std::unique_ptr<Engine>
-      engine_; // last: its thread calls back into the members above
+  std::unique_ptr<Engine> engine_;  // last: its thread calls back into the members above
 };
 
 Request Ask(int32_t id, std::string_view prompt) {
@@ -165,30 +152,22 @@ void DiscourageEos(FakeModel &model) {
 /// here.
 void PreferLongTokens(FakeModel &model) {
   model.bias = [](int32_t id) {
-    return id < kEos
-               ? 20.0f * static_cast<float>(kTokenizer->TokenBytes(id).size())
-               : 0.0f;
+    return id < kEos ? 20.0f * static_cast<float>(kTokenizer->TokenBytes(id).size()) : 0.0f;
   };
 }
 void OnlyLetters(FakeModel &model) {
-  model.bias = [](int32_t id) {
-    return id >= 'a' && id <= 'z' ? 100.0f : 0.0f;
-  };
+  model.bias = [](int32_t id) { return id >= 'a' && id <= 'z' ? 100.0f : 0.0f; };
 }
 
 std::vector<Request> MixedRequests() {
   std::vector<Request> requests;
   for (int32_t id = 1; id <= 24; id++) {
-    Request request = Ask(id, std::string(static_cast<size_t>(id % 7 * 9 + 1),
-                                          static_cast<char>('a' + id)));
-    if (id % 3 == 0)
-      request.grammar = PersonGrammar();
-    if (id % 2 == 0)
-      request.sampling = {.temperature = 1, .seed = static_cast<uint64_t>(id)};
-    if (id % 5 == 0)
-      request.sampling.repetition_penalty = 1.5f;
-    if (id % 4 == 0)
-      request.jump_forward = false;
+    Request request =
+        Ask(id, std::string(static_cast<size_t>(id % 7 * 9 + 1), static_cast<char>('a' + id)));
+    if (id % 3 == 0) request.grammar = PersonGrammar();
+    if (id % 2 == 0) request.sampling = {.temperature = 1, .seed = static_cast<uint64_t>(id)};
+    if (id % 5 == 0) request.sampling.repetition_penalty = 1.5f;
+    if (id % 4 == 0) request.jump_forward = false;
     request.max_tokens = 60 + 4 * id;
     requests.push_back(std::move(request));
   }
@@ -207,24 +186,20 @@ void OutputDoesNotDependOnTheBatchOrOnRetraction() {
        {EngineOptions{}, EngineOptions{.max_batch = 3, .step_tokens = 7},
         EngineOptions{.max_batch = 8, .kv_tokens = 230, .step_tokens = 16}}) {
     Client client(options, DiscourageEos);
-    for (const Request &request : requests)
-      client.engine().Submit(request);
+    for (const Request &request : requests) client.engine().Submit(request);
     client.Wait(requests.size());
     for (auto &[id, expected] : alone) {
       const Outcome &seen = client[id];
       CHECK(seen.finish.reason == expected.finish.reason);
       CHECK(seen.tokens == expected.tokens && seen.text == expected.text);
       CHECK(seen.forced_text == expected.forced_text);
-      CHECK(seen.finish.completion_tokens ==
-            static_cast<int32_t>(seen.tokens.size()));
+      CHECK(seen.finish.completion_tokens == static_cast<int32_t>(seen.tokens.size()));
       retracted |= seen.finish.retractions > 0;
     }
     client.engine().Stop();
     const EngineStats stats = client.engine().stats();
-    CHECK(stats.kv_free == stats.kv_tokens && stats.running == 0 &&
-          stats.waiting == 0);
-    CHECK(stats.finished == static_cast<int64_t>(requests.size()) &&
-          stats.failed == 0);
+    CHECK(stats.kv_free == stats.kv_tokens && stats.running == 0 && stats.waiting == 0);
+    CHECK(stats.finished == static_cast<int64_t>(requests.size()) && stats.failed == 0);
   }
   CHECK(retracted);
 }
@@ -236,22 +211,19 @@ void JumpForwardSavesPassesAndChangesNothingElse() {
   off.jump_forward = false;
   Client first({}, PreferLongTokens), second({}, PreferLongTokens);
   const Outcome with = first.RunOne(on), without = second.RunOne(off);
-  CHECK(with.finish.reason == FinishReason::kStop &&
-        without.finish.reason == FinishReason::kStop);
+  CHECK(with.finish.reason == FinishReason::kStop && without.finish.reason == FinishReason::kStop);
   CHECK(with.text == without.text && with.text.starts_with("{\"name\": \"") &&
         with.text.ends_with("}"));
   CHECK(with.tokens == without.tokens);
-  CHECK(with.forced_text.starts_with("{\"name\": \"") &&
-        with.forced_text.ends_with("}"));
+  CHECK(with.forced_text.starts_with("{\"name\": \"") && with.forced_text.ends_with("}"));
   CHECK(without.finish.forced_tokens == 0 && without.forced_text.empty());
   CHECK(with.finish.forced_tokens >= 5);
   CHECK(with.finish.forward_passes < without.finish.forward_passes);
   // The first forced text was read together with the prompt, and nothing ran
   // after the text was complete.
   const auto steps = first.model().steps();
-  CHECK(steps[0][0].num_tokens == 5); // "who?" and one token of forced text
-  CHECK(with.finish.forward_passes ==
-        with.finish.completion_tokens - with.finish.forced_tokens);
+  CHECK(steps[0][0].num_tokens == 5);  // "who?" and one token of forced text
+  CHECK(with.finish.forward_passes == with.finish.completion_tokens - with.finish.forced_tokens);
 }
 
 void AFullyForcedTextNeverMeetsTheModel() {
@@ -259,10 +231,8 @@ void AFullyForcedTextNeverMeetsTheModel() {
   request.grammar = ConstGrammar();
   Client client;
   const Outcome outcome = client.RunOne(request);
-  CHECK(outcome.text == "{\"name\": \"x\"}" &&
-        outcome.forced_text == outcome.text);
-  CHECK(outcome.finish.reason == FinishReason::kStop &&
-        outcome.finish.forward_passes == 0);
+  CHECK(outcome.text == "{\"name\": \"x\"}" && outcome.forced_text == outcome.text);
+  CHECK(outcome.finish.reason == FinishReason::kStop && outcome.finish.forward_passes == 0);
   CHECK(client.model().steps().empty());
 }
 
@@ -285,8 +255,7 @@ void RunningOutOfTokensIsLength() {
   endless.max_tokens = -1;
   Client small({}, DiscourageEos, 20);
   const Outcome outcome = small.RunOne(endless);
-  CHECK(outcome.finish.reason == FinishReason::kLength &&
-        outcome.finish.completion_tokens == 12);
+  CHECK(outcome.finish.reason == FinishReason::kLength && outcome.finish.completion_tokens == 12);
 }
 
 void StopStringsEndTheTextAlsoInForcedText() {
@@ -295,10 +264,8 @@ void StopStringsEndTheTextAlsoInForcedText() {
   request.stop = {"me\": \""};
   Client client;
   Outcome outcome = client.RunOne(request);
-  CHECK(outcome.text == "{\"na" &&
-        outcome.finish.reason == FinishReason::kStop);
-  CHECK(outcome.finish.matched_stop == "me\": \"" &&
-        outcome.finish.forward_passes == 0);
+  CHECK(outcome.text == "{\"na" && outcome.finish.reason == FinishReason::kStop);
+  CHECK(outcome.finish.matched_stop == "me\": \"" && outcome.finish.forward_passes == 0);
 
   // Free text: whatever the model says, cut at its third character.
   const Outcome free_text = Client({}, OnlyLetters).RunOne(Ask(1, "y"));
@@ -306,8 +273,7 @@ void StopStringsEndTheTextAlsoInForcedText() {
   Request cut = Ask(1, "y");
   cut.stop = {"NEVER", free_text.text.substr(2, 3)};
   outcome = Client({}, OnlyLetters).RunOne(cut);
-  CHECK(outcome.text ==
-        free_text.text.substr(0, free_text.text.find(cut.stop[1])));
+  CHECK(outcome.text == free_text.text.substr(0, free_text.text.find(cut.stop[1])));
   CHECK(outcome.finish.matched_stop == cut.stop[1]);
 }
 
@@ -316,19 +282,18 @@ void EosEndsFreeText() {
     model.bias = [](int32_t id) { return id == kEos ? 100.0f : 0.0f; };
   };
   Outcome outcome = Client({}, prefer_eos).RunOne(Ask(1, "x"));
-  CHECK(outcome.finish.reason == FinishReason::kStop &&
-        outcome.tokens.empty() && outcome.text.empty());
+  CHECK(outcome.finish.reason == FinishReason::kStop && outcome.tokens.empty() &&
+        outcome.text.empty());
   Request patient = Ask(1, "x");
   patient.min_tokens = 4;
   outcome = Client({}, prefer_eos).RunOne(patient);
-  CHECK(outcome.finish.reason == FinishReason::kStop &&
-        outcome.tokens.size() == 4);
+  CHECK(outcome.finish.reason == FinishReason::kStop && outcome.tokens.size() == 4);
   Request deaf = Ask(1, "x");
   deaf.ignore_eos = true;
   outcome = Client({}, prefer_eos).RunOne(deaf);
   CHECK(outcome.finish.reason == FinishReason::kLength &&
         outcome.tokens == std::vector<int32_t>(40, kEos));
-  CHECK(outcome.text.empty()); // special tokens have no text
+  CHECK(outcome.text.empty());  // special tokens have no text
 }
 
 void SeedsAreReproducible() {
@@ -378,22 +343,19 @@ void CancellingEndsWaitingAndRunningRequests() {
   client.engine().Submit(Ask(3, "finishing"));
   client.engine().Cancel(1);
   client.engine().Cancel(2);
-  client.engine().Cancel(99); // nobody
+  client.engine().Cancel(99);  // nobody
   gate.Set(true);
   client.Wait(3);
-  CHECK(client[1].finish.reason == FinishReason::kCancelled &&
-        client[1].tokens.size() <= 2);
-  CHECK(client[2].finish.reason == FinishReason::kCancelled &&
-        client[2].tokens.empty());
+  CHECK(client[1].finish.reason == FinishReason::kCancelled && client[1].tokens.size() <= 2);
+  CHECK(client[2].finish.reason == FinishReason::kCancelled && client[2].tokens.empty());
   CHECK(client[3].finish.reason == FinishReason::kLength);
-  client.engine().Cancel(3); // has ended
+  client.engine().Cancel(3);  // has ended
 }
 
 void ASlowReaderGetsMergedDeltas() {
   Client client({}, DiscourageEos);
   client.engine().Submit(Ask(1, "slow"));
-  while (client.engine().stats().finished == 0)
-    std::this_thread::yield();
+  while (client.engine().stats().finished == 0) std::this_thread::yield();
   client.Wait(1);
   CHECK(client[1].num_events == 1 && client[1].tokens.size() == 40);
 }
@@ -403,8 +365,7 @@ void FailuresEndOnlyTheRequestsConcerned() {
     DiscourageEos(model);
     model.on_step = [](std::span<const StepRow> rows) {
       for (const StepRow &row : rows) {
-        if (row.tokens.front() == '!')
-          throw std::bad_alloc();
+        if (row.tokens.front() == '!') throw std::bad_alloc();
       }
     };
   });
@@ -414,16 +375,15 @@ void FailuresEndOnlyTheRequestsConcerned() {
   CHECK(client.RunOne(Ask(2, "fine")).finish.reason == FinishReason::kLength);
 
   // A model that gives no number at all.
-  Client broken({}, [](FakeModel &model) {
-    model.bias = [](int32_t) { return std::nanf(""); };
-  });
+  Client broken({}, [](FakeModel &model) { model.bias = [](int32_t) { return std::nanf(""); }; });
   outcome = broken.RunOne(Ask(1, "x"));
   CHECK(outcome.finish.reason == FinishReason::kError &&
         outcome.finish.code == ErrorCode::kNativeFailure);
   CHECK(!outcome.finish.message.empty());
 }
 
-template <typename Body> void ThrowsCode(ErrorCode code, Body &&body) {
+template <typename Body>
+void ThrowsCode(ErrorCode code, Body &&body) {
   try {
     body();
   } catch (const Error &e) {
@@ -436,22 +396,18 @@ template <typename Body> void ThrowsCode(ErrorCode code, Body &&body) {
 void BadRequestsAreRefusedAtOnce() {
   Gate gate;
   gate.open = false;
-  Client client(
-      {.max_batch = 1, .kv_tokens = 30, .max_queue = 2},
-      [&](FakeModel &model) { model.on_step = [&](auto) { gate.Pass(); }; });
+  Client client({.max_batch = 1, .kv_tokens = 30, .max_queue = 2},
+                [&](FakeModel &model) { model.on_step = [&](auto) { gate.Pass(); }; });
   ThrowsCode(ErrorCode::kPromptTooLong,
              [&] { client.engine().Submit(Ask(1, std::string(31, 'p'))); });
-  ThrowsCode(ErrorCode::kInvalidArgument,
-             [&] { client.engine().Submit(Ask(1, "")); });
+  ThrowsCode(ErrorCode::kInvalidArgument, [&] { client.engine().Submit(Ask(1, "")); });
   Request bad = Ask(1, "x");
   bad.sampling.top_p = 2;
   ThrowsCode(ErrorCode::kInvalidArgument, [&] { client.engine().Submit(bad); });
   client.engine().Submit(Ask(1, std::string(30, 'p')));
-  ThrowsCode(ErrorCode::kInvalidArgument,
-             [&] { client.engine().Submit(Ask(1, "same id")); });
+  ThrowsCode(ErrorCode::kInvalidArgument, [&] { client.engine().Submit(Ask(1, "same id")); });
   client.engine().Submit(Ask(2, "x"));
-  ThrowsCode(ErrorCode::kOverloaded,
-             [&] { client.engine().Submit(Ask(3, "x")); });
+  ThrowsCode(ErrorCode::kOverloaded, [&] { client.engine().Submit(Ask(3, "x")); });
   gate.Set(true);
   client.Wait(2);
   CHECK(client.RunOne(Ask(4, "x")).finish.reason != FinishReason::kError);
@@ -472,8 +428,7 @@ void StoppingEndsEveryRequestOnce() {
   for (int32_t id = 1; id <= 20; id++)
     shut += client[id].finish.code == ErrorCode::kShutdown ? 1 : 0;
   CHECK(shut > 0);
-  ThrowsCode(ErrorCode::kShutdown,
-             [&] { client.engine().Submit(Ask(21, "x")); });
+  ThrowsCode(ErrorCode::kShutdown, [&] { client.engine().Submit(Ask(21, "x")); });
   client.engine().Cancel(1);
 }
 
@@ -487,27 +442,22 @@ void MixedLoadFromSeveralThreadsLosesNothing() {
     threads.emplace_back([&client, t] {
       std::mt19937 random(static_cast<uint32_t>(t));
       for (int32_t i = 0; i < kPerThread; i++) {
-        Request request =
-            Ask(t * kPerThread + i, std::string(1 + random() % 60, 'q'));
-        if (random() % 2 == 0)
-          request.grammar = PersonGrammar();
+        Request request = Ask(t * kPerThread + i, std::string(1 + random() % 60, 'q'));
+        if (random() % 2 == 0) request.grammar = PersonGrammar();
         request.sampling = {.temperature = 1, .seed = random()};
         request.max_tokens = static_cast<int32_t>(random() % 60);
         const int32_t id = request.id;
         client.engine().Submit(std::move(request));
-        if (random() % 3 == 0)
-          client.engine().Cancel(id - static_cast<int32_t>(random() % 4));
+        if (random() % 3 == 0) client.engine().Cancel(id - static_cast<int32_t>(random() % 4));
         (void)client.engine().stats();
       }
     });
   }
   client.Wait(kPerThread * kThreads);
-  for (auto &thread : threads)
-    thread.join();
+  for (auto &thread : threads) thread.join();
   client.engine().Stop();
   const EngineStats stats = client.engine().stats();
-  CHECK(stats.finished + stats.cancelled == kPerThread * kThreads &&
-        stats.failed == 0);
+  CHECK(stats.finished + stats.cancelled == kPerThread * kThreads && stats.failed == 0);
   CHECK(stats.kv_free == stats.kv_tokens);
 }
 
@@ -516,8 +466,7 @@ void MixedLoadFromSeveralThreadsLosesNothing() {
 void ScoresOfAllTokens() {
   for (const bool jump_forward : {true, false}) {
     for (const int32_t kv_tokens : {0, 60}) {
-      Client client({.max_batch = 3, .kv_tokens = kv_tokens, .step_tokens = 7},
-                    PreferLongTokens);
+      Client client({.max_batch = 3, .kv_tokens = kv_tokens, .step_tokens = 7}, PreferLongTokens);
       for (int32_t id = 1; id <= 3; id++) {
         Request request = Ask(id, "say");
         request.grammar = id == 2 ? ConstGrammar() : PersonGrammar();
@@ -531,24 +480,18 @@ void ScoresOfAllTokens() {
         CHECK(scored.finish.reason == plain.finish.reason);
         const size_t num_prompt = request.prompt.size();
         CHECK(scored.scores.width == 3);
-        CHECK(static_cast<size_t>(scored.scores.count) ==
-              num_prompt - 1 + plain.tokens.size());
+        CHECK(static_cast<size_t>(scored.scores.count) == num_prompt - 1 + plain.tokens.size());
         for (int32_t i = 0; i < scored.scores.count; i++) {
           const auto at = static_cast<size_t>(i) * 6;
           const auto index = static_cast<size_t>(i) + 1;
-          const int32_t token = index < num_prompt
-                                    ? request.prompt[index]
-                                    : plain.tokens[index - num_prompt];
-          CHECK(scored.scores.ids[at] == token &&
-                scored.scores.ids[at + 3] == token);
-          const float masked = scored.scores.logprobs[at],
-                      raw = scored.scores.logprobs[at + 3];
+          const int32_t token =
+              index < num_prompt ? request.prompt[index] : plain.tokens[index - num_prompt];
+          CHECK(scored.scores.ids[at] == token && scored.scores.ids[at + 3] == token);
+          const float masked = scored.scores.logprobs[at], raw = scored.scores.logprobs[at + 3];
           CHECK(std::isfinite(masked) && masked <= 0 && raw <= masked);
           // Greedy, and forced tokens are the likeliest here as well.
-          if (index >= num_prompt)
-            CHECK(scored.scores.ids[at + 1] == token);
-          CHECK(scored.scores.logprobs[at + 1] >=
-                scored.scores.logprobs[at + 2]);
+          if (index >= num_prompt) CHECK(scored.scores.ids[at + 1] == token);
+          CHECK(scored.scores.logprobs[at + 1] >= scored.scores.logprobs[at + 2]);
         }
       }
     }
@@ -573,8 +516,7 @@ void ChoicesAreRequestsWithDerivedSeeds() {
     alone.num_choices = 1;
     alone.sampling.seed = ChoiceSeed(5, i);
     const Outcome expected = client.RunOne(alone);
-    CHECK(client[1 + i].tokens == expected.tokens &&
-          client[1 + i].text == expected.text);
+    CHECK(client[1 + i].tokens == expected.tokens && client[1 + i].text == expected.text);
     CHECK(client[1 + i].scores.logprobs == expected.scores.logprobs);
     different.insert(expected.tokens);
   }
@@ -587,8 +529,7 @@ void ChoicesAreRequestsWithDerivedSeeds() {
   one.Wait(128);
   CHECK(one.model().steps().size() == 1);
   CHECK(one.engine().stats().finished == 128 &&
-        one.engine().stats().prompt_tokens ==
-            static_cast<int64_t>(request.prompt.size()));
+        one.engine().stats().prompt_tokens == static_cast<int64_t>(request.prompt.size()));
 }
 
 /// A cancelled choice takes no other with it, whichever it is and however far
@@ -604,11 +545,9 @@ void CancellingAChoiceLeavesTheOthers() {
     for (int32_t i = 0; i < 4; i++) {
       const auto reason = client[1 + i].finish.reason;
       if (i == victim)
-        CHECK(reason == FinishReason::kCancelled ||
-              reason == FinishReason::kLength);
+        CHECK(reason == FinishReason::kCancelled || reason == FinishReason::kLength);
       else
-        CHECK(reason == FinishReason::kLength &&
-              client[1 + i].tokens.size() == 40);
+        CHECK(reason == FinishReason::kLength && client[1 + i].tokens.size() == 40);
     }
   }
 }
@@ -622,14 +561,12 @@ void StopTokensEndTheTextAndMinTokensHoldsThemBack() {
   request.id = 2;
   request.stop_token_ids = {stop};
   const Outcome cut = client.RunOne(request);
-  CHECK(cut.finish.reason == FinishReason::kStop &&
-        cut.finish.matched_token == stop);
+  CHECK(cut.finish.reason == FinishReason::kStop && cut.finish.matched_token == stop);
   CHECK(cut.tokens == std::vector<int32_t>(whole.tokens.begin(), first));
   request.id = 3;
   request.min_tokens = 40;
   const Outcome held = client.RunOne(request);
-  CHECK(held.tokens.size() == 40 &&
-        std::count(held.tokens.begin(), held.tokens.end(), stop) == 0);
+  CHECK(held.tokens.size() == 40 && std::count(held.tokens.begin(), held.tokens.end(), stop) == 0);
   // A grammar that leaves nothing else wins over min_tokens.
   Client json({}, PreferLongTokens);
   request = Ask(4, "go");
@@ -639,7 +576,7 @@ void StopTokensEndTheTextAndMinTokensHoldsThemBack() {
   CHECK(json.RunOne(request).finish.reason == FinishReason::kStop);
 }
 
-} // namespace
+}  // namespace
 
 int main() {
   ScoresOfAllTokens();

@@ -142,6 +142,16 @@ export interface NativeRequestOptions {
   readonly logitBiasIds?: Int32Array;
   readonly logitBiasValues?: Float32Array;
   readonly stop?: readonly string[];
+  /** End the text like EOS, also with `ignoreEos`; not part of the output. */
+  readonly stopTokenIds?: Int32Array;
+  /** Scores of output tokens, forced ones included. */
+  readonly logprobs?: boolean;
+  /** Scores of all prompt tokens but the first; with several choices, in the deltas of the first one. */
+  readonly promptLogprobs?: boolean;
+  /** In [0, 20]: how many of the likeliest tokens go with each score. */
+  readonly topLogprobs?: number;
+  /** In [1, 128]. Choice i is a request of its own with the id `id + i` and a seed derived from `seed`. */
+  readonly numChoices?: number;
   readonly ignoreEos?: boolean;
   readonly jumpForward?: boolean;
 }
@@ -156,12 +166,17 @@ export interface NativeFinish {
   readonly message?: string;
   /** The stop string that ended the text, if one did. */
   readonly matchedStop?: string;
+  /** The stop token that ended the text, if one did. */
+  readonly matchedToken?: number;
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;
   readonly forcedTokens: number;
   readonly forwardPasses: number;
   readonly retractions: number;
+  /** Token masks used, and those of them that the grammar's memo did not have. */
+  readonly masks: number;
+  readonly coldMasks: number;
   readonly queueMs: number;
   readonly prefillMs: number;
   readonly decodeMs: number;
@@ -177,6 +192,13 @@ export interface NativeStepEvent {
   readonly segments: Int32Array;
   /** The ids of all deltas, concatenated. */
   readonly tokens: Int32Array;
+  /**
+   * Scores of all deltas, concatenated: for each token 2 * width ids, first `width` after the mask (the token itself, then the likeliest), then as
+   * many of the model's own. -1 where fewer tokens are allowed. Native side: native/engine/logprobs.h.
+   */
+  readonly scoreIds: Int32Array;
+  /** Natural logarithms, as long as `scoreIds`; -Infinity where a token has no probability. */
+  readonly scores: Float32Array;
   /** The texts of all segments, concatenated. Each segment is whole characters. */
   readonly text: Uint8Array;
   /** Requests that ended; their last delta is in this event or an earlier one. */
@@ -184,8 +206,8 @@ export interface NativeStepEvent {
 }
 
 /** Fields of a record of `NativeStepEvent.deltas`; native/engine/outbox.h states the same numbers. */
-export const DELTA_WORDS = 4;
-export const DELTA = { requestId: 0, numTokens: 1, numForced: 2, numSegments: 3 } as const;
+export const DELTA_WORDS = 6;
+export const DELTA = { requestId: 0, numTokens: 1, numForced: 2, numSegments: 3, numScores: 4, scoreWidth: 5 } as const;
 
 /** Counters since load; times in µs. */
 export interface NativeEngineStats {
