@@ -78,8 +78,12 @@ Engine::Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokeniz
   pool_ = model_->CreateKvPool(options.kv_tokens != 0
                                    ? options.kv_tokens
                                    : DefaultKvTokens(config, options, context_length_));
-  scheduler_ = std::make_unique<Scheduler>(SchedulerOptions{options.max_batch, options.step_tokens},
-                                           *pool_, CreateFcfsQueue());
+  cache_ = std::make_unique<RadixCache>(*pool_, options.prefix_cache);
+  SchedulerOptions scheduling;
+  scheduling.max_batch = options.max_batch;
+  scheduling.step_tokens = options.step_tokens;
+  scheduling.queue = options.queue;
+  scheduler_ = std::make_unique<Scheduler>(std::move(scheduling), *pool_, *cache_);
   logits_.resize(static_cast<size_t>(options.max_batch) * static_cast<size_t>(config.vocab_size));
   stats_.kv_tokens = stats_.kv_free = pool_->num_slots();
   published_ = stats_;
@@ -147,6 +151,23 @@ void Engine::Cancel(int32_t id) {
   wake_.notify_one();
 }
 
+StepEvents Engine::TakeEvents() {
+  StepEvents events = outbox_.Take();
+  {
+    const std::lock_guard lock(mutex_);  // so that the engine does not miss it on its way to sleep
+  }
+  wake_.notify_one();
+  return events;
+}
+
+void Engine::FlushCache() {
+  {
+    const std::lock_guard lock(mutex_);
+    flushing_ = true;
+  }
+  wake_.notify_one();
+}
+
 EngineStats Engine::stats() const {
   const std::lock_guard lock(mutex_);
   return published_;
@@ -187,13 +208,18 @@ void Engine::Loop() {
 
 bool Engine::DrainCommands() {
   std::vector<Command> commands;
+  bool flushes = false;
   {
     std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] {
-      return stopping_ || !commands_.empty() ||
-             scheduler_->num_running() + scheduler_->num_waiting() > 0;
+    const auto lags = [this] { return outbox_.backlog() >= options_.max_backlog; };
+    if (lags()) stats_.backlog_waits++;
+    // An owner that lags stops the steps, but not its own commands: a cancelled request is done.
+    wake_.wait(lock, [&] {
+      return stopping_ || flushing_ || !commands_.empty() ||
+             (scheduler_->num_running() + scheduler_->num_waiting() > 0 && !lags());
     });
     commands.swap(commands_);
+    flushes = std::exchange(flushing_, false);
     if (stopping_) {
       for (Command& command : commands) {
         if (command.submit != nullptr) scheduler_->Add(std::move(command.submit));
@@ -201,6 +227,7 @@ bool Engine::DrainCommands() {
       return false;
     }
   }
+  if (flushes) cache_->Flush();
   for (Command& command : commands) {
     if (command.submit != nullptr) {
       Sequence& leader = *command.submit;
@@ -221,6 +248,15 @@ void Engine::Step() {
     phase = now;
   };
   ended_.clear();
+  for (auto& sequence : scheduler_->RemoveOverdue()) {
+    // Choices that have not forked yet have the same deadline.
+    for (auto& follower : sequence->followers) {
+      leaders_.erase(follower->id());
+      End(std::move(follower), FinishReason::kDeadline);
+    }
+    sequence->followers.clear();
+    End(std::move(sequence), FinishReason::kDeadline);
+  }
   StepPlan plan = scheduler_->Plan([this](Sequence& s) { return BeginSequence(s); }, &ended_);
   lap(&stats_.plan_us);
   if (!plan.rows.empty()) {
@@ -239,6 +275,7 @@ void Engine::Step() {
         ProcessRow(row, std::span(logits_).subspan(at, count), &sampled);
         at += count;
       }
+      scheduler_->Publish();
       lap(&stats_.sample_us);
       for (SampledToken& token : sampled) CommitRow(std::move(token));
       lap(&stats_.commit_us);
@@ -276,6 +313,7 @@ void Engine::ProcessRow(const PlannedRow& row, std::span<float> logits,
 }
 
 bool Engine::BeginSequence(Sequence& sequence) {
+  stats_.cached_tokens += sequence.num_cached;
   stats_.prompt_tokens += sequence.num_prompt();
   const bool runs = BeginOne(sequence);
   std::erase_if(sequence.followers, [this](const auto& f) { return !BeginOne(*f); });
@@ -369,7 +407,7 @@ void Engine::ComputeMasks(StepPlan* plan) {
     plan->rows.erase(plan->rows.begin() + static_cast<std::ptrdiff_t>(i));
     plan->num_tokens -= row.num_tokens;
     plan->num_samples--;
-    Fail(scheduler_->Remove(row.sequence->id()), code, message);
+    Fail(scheduler_->Remove(row.sequence->id(), false), code, message);
   }
 }
 
@@ -401,7 +439,7 @@ bool Engine::Forward(const StepPlan& plan) {
     return true;
   }
   for (const PlannedRow& row : plan.rows)
-    Fail(scheduler_->Remove(row.sequence->id()), code, message);
+    Fail(scheduler_->Remove(row.sequence->id(), false), code, message);
   return false;
 }
 
@@ -507,7 +545,7 @@ void Engine::CommitRow(SampledToken&& sampled) {
   stats_.forced_tokens += delta.num_forced;
   outbox_.Add(sequence.id(), std::move(delta));
   if (!committed) {
-    Fail(scheduler_->Remove(sequence.id()), code, message);
+    Fail(scheduler_->Remove(sequence.id(), false), code, message);
   } else if (reason && sequence.needs_scores()) {
     sequence.ending = reason;
   } else if (reason) {
@@ -544,6 +582,7 @@ void Engine::Report(const Sequence& s, FinishRecord record) {
   record.masks = s.masks;
   record.cold_masks = s.cold_masks;
   record.prompt_tokens = s.num_prompt();
+  record.cached_tokens = s.num_cached;
   record.completion_tokens = s.num_output();
   record.forced_tokens = s.num_forced;
   record.forward_passes = s.forward_passes;
@@ -553,6 +592,7 @@ void Engine::Report(const Sequence& s, FinishRecord record) {
   record.decode_ms = MillisBetween(first_token, now);
   switch (record.reason) {
     case FinishReason::kCancelled:
+    case FinishReason::kDeadline:
       stats_.cancelled++;
       break;
     case FinishReason::kError:
@@ -573,6 +613,9 @@ void Engine::Emit() {
   stats_.retractions = scheduler_->num_retractions();
   stats_.running = static_cast<int64_t>(scheduler_->num_running());
   stats_.kv_free = pool_->num_free();
+  stats_.kv_cached = cache_->num_evictable();
+  stats_.kv_locked = cache_->num_locked();
+  stats_.evicted_tokens = cache_->num_evicted();
   {
     const std::lock_guard lock(mutex_);
     stats_.submitted = published_.submitted;

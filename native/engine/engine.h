@@ -19,6 +19,7 @@
 
 #include "native/engine/logprobs.h"
 #include "native/engine/outbox.h"
+#include "native/engine/radix_cache.h"
 #include "native/engine/request.h"
 #include "native/engine/sampler.h"
 #include "native/engine/scheduler.h"
@@ -33,6 +34,10 @@ struct EngineOptions {
   int32_t kv_tokens = 0;       ///< 0: what max_batch contexts need, at most kDefaultKvBytes
   int32_t step_tokens = 256;
   int32_t max_queue = 4096;  ///< requests waiting or running
+  bool prefix_cache = true;
+  WaitingQueueOptions queue = {};
+  /// Text and tokens that the owner has not taken, in bytes, at which the engine waits for it.
+  size_t max_backlog = size_t{4} << 20;
 
   static constexpr int64_t kDefaultKvBytes = int64_t{512} << 20;
 };
@@ -62,6 +67,11 @@ struct EngineStats {
   int64_t running = 0;  ///< now
   int64_t kv_tokens = 0;
   int64_t kv_free = 0;
+  int64_t kv_cached = 0;       ///< now, in the prefix cache and used by no running request
+  int64_t kv_locked = 0;       ///< now, in the prefix cache and used by running requests
+  int64_t cached_tokens = 0;   ///< of prompts, found in the cache
+  int64_t evicted_tokens = 0;  ///< from the cache
+  int64_t backlog_waits = 0;   ///< steps put off because the owner lagged
 };
 
 /// Thread-safe.
@@ -81,7 +91,9 @@ class Engine {
   /// is in the finish record.
   void Submit(Request request);
   void Cancel(int32_t id);
-  StepEvents TakeEvents() { return outbox_.Take(); }
+  StepEvents TakeEvents();
+  /// Empties the prefix cache before the next step. Running requests go on.
+  void FlushCache();
   EngineStats stats() const;
   /// Ends every request with kShutdown and the thread after the step in progress. Idempotent;
   /// returns when the thread has ended.
@@ -140,11 +152,13 @@ class Engine {
   std::condition_variable wake_;
   std::vector<Command> commands_;
   bool stopping_ = false;
+  bool flushing_ = false;
   std::unordered_set<int32_t> live_;  // submitted and not yet ended
   EngineStats published_;
 
   // The engine thread's only.
   EngineStats stats_;
+  std::unique_ptr<RadixCache> cache_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unordered_map<int32_t, Sequence*> leaders_;  // by the ids of their followers
   Sampler sampler_;

@@ -5,6 +5,8 @@ namespace diecast {
 void Outbox::Add(int32_t id, StepDelta&& delta) {
   if (delta.tokens.empty() && delta.runs.empty() && delta.scores.count == 0) return;
   const std::lock_guard lock(mutex_);
+  backlog_ += delta.tokens.size() * sizeof(int32_t);
+  for (const TextRun& run : delta.runs) backlog_ += run.text.size();
   const auto [at, is_new] = index_.try_emplace(id, deltas_.size());
   if (is_new) {
     deltas_.emplace_back(id, std::move(delta));
@@ -47,6 +49,7 @@ StepEvents Outbox::Take() {
     events.finished.swap(finished_);
     index_.clear();
     woken_ = false;
+    backlog_ = 0;
   }
   for (const auto& [id, delta] : deltas) {
     events.deltas.push_back(id);

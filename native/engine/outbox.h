@@ -6,6 +6,8 @@
 // the text it has not read.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -43,9 +45,12 @@ class Outbox {
   /// yet.
   bool NeedsWake();
   StepEvents Take();
+  /// Bytes of what was added and not taken, about.
+  size_t backlog() const { return backlog_.load(std::memory_order_relaxed); }
 
  private:
   std::mutex mutex_;
+  std::atomic<size_t> backlog_ = 0;
   std::vector<std::pair<int32_t, StepDelta>> deltas_;
   std::unordered_map<int32_t, size_t> index_;  // request id -> its place in deltas_
   std::vector<FinishRecord> finished_;

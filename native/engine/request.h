@@ -13,8 +13,7 @@ namespace diecast {
 
 class CompiledGrammar;
 
-/// How the next token is chosen from a row of logits. Names and defaults are
-/// SGLang's.
+/// How the next token is chosen from a row of logits. Names and defaults are SGLang's.
 struct SamplingParams {
   float temperature = 1.0f;  ///< below kGreedyTemperature: argmax
   int32_t top_k = -1;        ///< -1: off
@@ -44,11 +43,17 @@ struct Request {
   std::vector<int32_t> stop_token_ids = {};  ///< end the text like EOS, also with ignore_eos
   bool ignore_eos = false;  ///< without effect under a grammar, whose end ends the text
   bool jump_forward = true;
+  /// Prefixes are shared only between requests with the same text here (adapter, tenant's salt).
+  std::string cache_space = {};
+  std::string fair_key = {};     ///< whose request it is: keys share the engine in turns
+  float fair_weight = 1;         ///< (0, 1000]; a key's share relative to others'
+  int32_t priority = 0;          ///< [-100, 100]; higher goes first
+  double deadline_ms = 0;        ///< from submission, after which the request ends; 0: none
   bool logprobs = false;         ///< of output tokens, forced ones included
   bool prompt_logprobs = false;  ///< of prompt tokens but the first
   int32_t top_logprobs = 0;      ///< how many of the likeliest go with each
-  /// Choices from one prompt, each a request of its own with the ids from `id`
-  /// on and a seed derived from this one's. The prompt is computed once.
+  /// Choices from one prompt, each a request of its own with the ids from `id` on and a seed
+  /// derived from this one's. The prompt is computed once.
   int32_t num_choices = 1;
 
   bool is_scored() const { return logprobs || prompt_logprobs; }
@@ -57,17 +62,18 @@ struct Request {
   static constexpr int32_t kMaxStopTokens = 256;
 };
 
-/// Throws Error{kInvalidArgument} naming the parameter and its range.
-/// `vocab_size` bounds prompt and bias ids.
-void ValidateRequest(const Request &request, int32_t vocab_size);
+/// Throws Error{kInvalidArgument} naming the parameter and its range. `vocab_size` bounds prompt
+/// and bias ids.
+void ValidateRequest(const Request& request, int32_t vocab_size);
 
 enum class FinishReason : uint8_t {
   kStop,       ///< the grammar ended, EOS, or a stop string
   kLength,     ///< max_tokens or the context ran out
   kCancelled,  ///< by the caller
+  kDeadline,   ///< its time was up
   kError,      ///< see FinishRecord::code
 };
-const char *FinishReasonName(FinishReason reason);
+const char* FinishReasonName(FinishReason reason);
 
 /// The last word on a request.
 struct FinishRecord {

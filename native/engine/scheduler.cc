@@ -6,54 +6,65 @@
 namespace diecast {
 namespace {
 
-// How many tokens a running sequence is expected to add before others make room: enough that
-// retraction stays rare, little enough that the pool does not lie idle behind large max_tokens.
-constexpr int32_t kLookahead = 64;
+// Of the tokens that a request may still ask for, at most so many are reckoned with: few requests
+// use up a large max_tokens.
+constexpr int32_t kMaxExpected = 1024;
+constexpr double kInitialRatio = 0.5, kLeastRatio = 0.05, kDecay = 0.995;
+// After a retraction, every running sequence is given this many steps of room.
+constexpr double kStepsAfterRetraction = 32;
+// A shorter common prefix is not worth waiting for.
+constexpr int32_t kLeastAwaitedPrefix = 32;
 
-class FcfsQueue final : public WaitingQueue {
- public:
-  void Push(std::unique_ptr<Sequence> sequence) override { queue_.push_back(std::move(sequence)); }
-  void PushFirst(std::unique_ptr<Sequence> sequence) override {
-    queue_.push_front(std::move(sequence));
-  }
-  Sequence* Front() override { return queue_.empty() ? nullptr : queue_.front().get(); }
-  std::unique_ptr<Sequence> PopFront() override {
-    auto sequence = std::move(queue_.front());
-    queue_.pop_front();
-    return sequence;
-  }
-  std::unique_ptr<Sequence> Remove(int32_t id) override {
-    const auto at =
-        std::find_if(queue_.begin(), queue_.end(), [id](const auto& s) { return s->id() == id; });
-    if (at == queue_.end()) return nullptr;
-    auto sequence = std::move(*at);
-    queue_.erase(at);
-    return sequence;
-  }
-  size_t size() const override { return queue_.size(); }
+int32_t CommonPrefix(std::span<const int32_t> a, std::span<const int32_t> b) {
+  const size_t most = std::min(a.size(), b.size());
+  const auto end =
+      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(most), b.begin());
+  return static_cast<int32_t>(end.first - a.begin());
+}
 
- private:
-  std::deque<std::unique_ptr<Sequence>> queue_;
-};
+int32_t Expected(const Sequence& sequence) {
+  return std::clamp(sequence.num_remaining(), 0, kMaxExpected);
+}
+
+// The last token has to be computed for its logits, wherever it came from; so do those to be
+// scored.
+std::span<const int32_t> Matchable(const Sequence& sequence) {
+  return std::span(sequence.tokens).first(static_cast<size_t>(sequence.max_cached()));
+}
 
 }  // namespace
 
-std::unique_ptr<WaitingQueue> CreateFcfsQueue() { return std::make_unique<FcfsQueue>(); }
+Scheduler::Scheduler(SchedulerOptions options, KvPool& pool, RadixCache& cache)
+    : options_(std::move(options)),
+      pool_(pool),
+      cache_(cache),
+      waiting_(options_.queue),
+      new_token_ratio_(kInitialRatio) {}
 
-Scheduler::Scheduler(SchedulerOptions options, KvPool& pool, std::unique_ptr<WaitingQueue> waiting)
-    : options_(options), pool_(pool), waiting_(std::move(waiting)) {}
-
-void Scheduler::Add(std::unique_ptr<Sequence> sequence) { waiting_->Push(std::move(sequence)); }
+void Scheduler::Add(std::unique_ptr<Sequence> sequence) {
+  waiting_.Enter(sequence->request.fair_key);
+  num_with_deadline_ += sequence->request.deadline_ms > 0 ? 1 : 0;
+  waiting_.Push(std::move(sequence));
+}
 
 StepPlan Scheduler::Plan(const std::function<bool(Sequence&)>& on_admit,
                          std::vector<std::unique_ptr<Sequence>>* ended) {
   StepPlan plan;
   retracted_now_ = false;
-  // Retraction erases from running_, so it is walked by index over a snapshot of the pointers.
+  new_token_ratio_ =
+      running_.empty() ? kInitialRatio : std::max(kLeastRatio, new_token_ratio_ * kDecay);
+  // Retraction erases from running_, so it is walked over a snapshot of the pointers. What is
+  // admitted may be decoding already, with all that it had computed in the cache.
+  std::vector<const Sequence*> decoders;
+  for (const auto& s : running_) {
+    if (s->is_decoding()) decoders.push_back(s.get());
+  }
   const auto plan_all = [&](bool decoding) {
     std::vector<Sequence*> order;
     for (const auto& s : running_) {
-      if (s->is_decoding() == decoding) order.push_back(s.get());
+      const bool is_decoder =
+          std::find(decoders.begin(), decoders.end(), s.get()) != decoders.end();
+      if (is_decoder == decoding) order.push_back(s.get());
     }
     for (Sequence* s : order) {
       const bool still_runs = std::any_of(running_.begin(), running_.end(),
@@ -72,21 +83,25 @@ void Scheduler::PlanRow(Sequence& sequence, StepPlan* plan) {
   if (!MakeRoom(sequence, count, plan)) return;
   pool_.Allocate(count, &sequence.slots);
   const bool samples = count == sequence.num_pending() && !sequence.ending;
+  if (sequence.is_decoding()) waiting_.Charge(sequence, count);
   plan->rows.push_back({&sequence, count, samples});
   plan->num_tokens += count;
   plan->num_samples += samples ? 1 : 0;
 }
 
-// Retracts others until `count` slots are free. False when `sequence` itself was retracted or must
-// wait.
+// Evicts, then retracts others until `count` slots are free. False when `sequence` itself was
+// retracted or must wait.
 bool Scheduler::MakeRoom(Sequence& sequence, int32_t count, StepPlan* plan) {
-  while (pool_.num_free() < count) {
+  const auto redo = [](const Sequence& s) { return s.num_computed - s.lease.num_tokens; };
+  while (!cache_.Reserve(count)) {
     size_t victim = 0;
     for (size_t i = 1; i < running_.size(); i++) {
-      const bool holds_slots = !running_[i]->slots.empty();
-      if (holds_slots &&
-          (victim == 0 || running_[i]->num_computed <= running_[victim]->num_computed))
-        victim = i;
+      if (running_[i]->slots.empty()) continue;
+      const Sequence &it = *running_[i], &best = *running_[victim];
+      const bool is_better =
+          victim == 0 || it.request.priority < best.request.priority ||
+          (it.request.priority == best.request.priority && redo(it) <= redo(best));
+      if (is_better) victim = i;
     }
     if (victim == 0) return false;
     const bool is_self = running_[victim].get() == &sequence;
@@ -98,31 +113,70 @@ bool Scheduler::MakeRoom(Sequence& sequence, int32_t count, StepPlan* plan) {
 
 void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
                       std::vector<std::unique_ptr<Sequence>>* ended) {
+  if (waiting_.size() == 0 || running_.size() >= static_cast<size_t>(options_.max_batch)) return;
   int64_t needed = 0;
   for (const auto& s : running_) needed += SlotsNeededSoon(*s);
-  while (Sequence* next = waiting_->Front()) {
-    if (running_.size() >= static_cast<size_t>(options_.max_batch)) return;
-    const int64_t own = SlotsNeededSoon(*next);
-    // Alone it always fits; its own lookahead is then not waited for.
-    if (!running_.empty() && needed + own > pool_.num_free()) return;
-    needed += own;
-    auto sequence = waiting_->PopFront();
-    // A retracted sequence or one that others forked has begun already.
-    if (!sequence->begun && !on_admit(*sequence)) {
-      ended->push_back(std::move(sequence));
-      continue;
+  // With several keys, every admission changes whose turn it is.
+  for (bool again = true; again;) {
+    again = false;
+    const std::vector<Sequence*> order = waiting_.Order(options_.now(), cache_);
+    for (Sequence* next : order) {
+      if (running_.size() >= static_cast<size_t>(options_.max_batch)) return;
+      if (AwaitsPrefix(*next)) continue;
+      next->num_computed = 0;
+      next->lease = cache_.Acquire(next->request.cache_space, Matchable(*next), &next->slots);
+      next->num_computed = next->lease.num_tokens;
+      const int64_t own = SlotsNeededSoon(*next);
+      // Alone it always fits; its own share of tokens to come is then not waited for.
+      if (!running_.empty() && needed + own > pool_.num_free() + cache_.num_evictable()) {
+        Release(*next, true);
+        return;
+      }
+      needed += own;
+      auto sequence = waiting_.Admit(next);
+      waiting_.Charge(*sequence, sequence->num_pending());
+      if (sequence->retractions == 0) sequence->num_cached = sequence->lease.num_tokens;
+      // A retracted sequence or one that others forked has begun already.
+      if (!sequence->begun && !on_admit(*sequence)) {
+        Release(*sequence, true);
+        waiting_.Leave(sequence->request.fair_key);
+        num_with_deadline_ -= sequence->request.deadline_ms > 0 ? 1 : 0;
+        ended->push_back(std::move(sequence));
+        continue;
+      }
+      sequence->begun = true;
+      running_.push_back(std::move(sequence));
+      if (waiting_.has_several_keys()) {
+        again = waiting_.size() > 0;
+        break;
+      }
     }
-    sequence->begun = true;
-    running_.push_back(std::move(sequence));
   }
 }
 
-int32_t Scheduler::SlotsNeededSoon(const Sequence& sequence) const {
-  const int32_t missing = sequence.num_tokens() - static_cast<int32_t>(sequence.slots.size());
-  return missing + std::min(sequence.num_remaining(), kLookahead);
+// Whether a running sequence is just reading a prefix of this one that the cache does not have yet.
+bool Scheduler::AwaitsPrefix(const Sequence& sequence) const {
+  if (!cache_.enabled()) return false;
+  int32_t matched = -1;
+  for (const auto& s : running_) {
+    if (s->num_computed >= s->num_prompt() ||
+        s->request.cache_space != sequence.request.cache_space)
+      continue;
+    const int32_t common = CommonPrefix(s->request.prompt, Matchable(sequence));
+    if (common <= s->num_computed || common < kLeastAwaitedPrefix) continue;
+    if (matched < 0) matched = cache_.Peek(sequence.request.cache_space, Matchable(sequence));
+    if (common - matched >= kLeastAwaitedPrefix) return true;
+  }
+  return false;
+}
+
+int64_t Scheduler::SlotsNeededSoon(const Sequence& sequence) const {
+  const int64_t missing = sequence.num_tokens() - static_cast<int64_t>(sequence.slots.size());
+  return missing + static_cast<int64_t>(Expected(sequence) * new_token_ratio_);
 }
 
 void Scheduler::Retract(size_t index, StepPlan* plan) {
+  RaiseNewTokenRatio();
   auto sequence = std::move(running_[index]);
   running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(index));
   // It may already have a row in this step.
@@ -133,39 +187,78 @@ void Scheduler::Retract(size_t index, StepPlan* plan) {
     plan->rows.erase(plan->rows.begin() + static_cast<std::ptrdiff_t>(i));
     break;
   }
-  ReleaseSlots(*sequence);
-  sequence->num_computed = 0;
+  Release(*sequence, true);
   sequence->retractions++;
+  sequence->waiting_since = options_.now();
   num_retractions_++;
   retracted_now_ = true;
-  waiting_->PushFirst(std::move(sequence));
+  waiting_.Push(std::move(sequence));
 }
 
-std::unique_ptr<Sequence> Scheduler::Remove(int32_t id) {
+// What running sequences have asked for so far is the best guess at what they will.
+void Scheduler::RaiseNewTokenRatio() {
+  double output = 0, most = 1;
+  for (const auto& s : running_) {
+    output += s->num_output() + kStepsAfterRetraction;
+    most += s->num_output() + Expected(*s);
+  }
+  new_token_ratio_ = std::clamp(output / most, std::min(1.0, 2 * new_token_ratio_), 1.0);
+}
+
+void Scheduler::Publish() {
+  for (const auto& s : running_) {
+    if (s->lease.num_tokens >= s->num_prompt()) continue;
+    const int32_t count = std::min(s->num_computed, s->num_prompt());
+    cache_.Publish(s->request.cache_space, std::span(s->tokens).first(static_cast<size_t>(count)),
+                   &s->slots, &s->lease);
+  }
+}
+
+void Scheduler::Release(Sequence& sequence, bool keeps) {
+  const int32_t count = keeps ? sequence.num_computed : sequence.lease.num_tokens;
+  cache_.Release(sequence.request.cache_space,
+                 std::span(sequence.tokens).first(static_cast<size_t>(count)), &sequence.slots,
+                 &sequence.lease);
+  sequence.num_computed = 0;
+}
+
+std::unique_ptr<Sequence> Scheduler::Remove(int32_t id, bool keeps) {
+  std::unique_ptr<Sequence> sequence;
   for (size_t i = 0; i < running_.size(); i++) {
     if (running_[i]->id() != id) continue;
-    auto sequence = std::move(running_[i]);
+    sequence = std::move(running_[i]);
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
-    ReleaseSlots(*sequence);
-    return sequence;
+    Release(*sequence, keeps);
+    break;
   }
-  return waiting_->Remove(id);
+  if (sequence == nullptr) sequence = waiting_.Remove(id);
+  if (sequence != nullptr) {
+    waiting_.Leave(sequence->request.fair_key);
+    num_with_deadline_ -= sequence->request.deadline_ms > 0 ? 1 : 0;
+  }
+  return sequence;
 }
 
 std::vector<std::unique_ptr<Sequence>> Scheduler::RemoveAll() {
   std::vector<std::unique_ptr<Sequence>> all;
-  for (auto& sequence : running_) {
-    ReleaseSlots(*sequence);
-    all.push_back(std::move(sequence));
-  }
-  running_.clear();
-  while (waiting_->Front() != nullptr) all.push_back(waiting_->PopFront());
+  while (!running_.empty()) all.push_back(Remove(running_.front()->id(), false));
+  while (waiting_.size() > 0) all.push_back(Remove(waiting_.sequences().front()->id(), false));
   return all;
 }
 
-void Scheduler::ReleaseSlots(Sequence& sequence) {
-  pool_.Free(sequence.slots);
-  sequence.slots.clear();
+std::vector<std::unique_ptr<Sequence>> Scheduler::RemoveOverdue() {
+  std::vector<std::unique_ptr<Sequence>> overdue;
+  if (num_with_deadline_ == 0) return overdue;
+  const auto now = options_.now();
+  std::vector<int32_t> ids;
+  const auto look = [&](const Sequence& s) {
+    const std::chrono::duration<double, std::milli> age = now - s.submitted_at;
+    if (s.request.deadline_ms > 0 && age.count() >= s.request.deadline_ms) ids.push_back(s.id());
+  };
+  for (const auto& s : running_) look(*s);
+  for (const auto& s : waiting_.sequences()) look(*s);
+  for (const int32_t id : ids) overdue.push_back(Remove(id));
+  return overdue;
 }
 
 }  // namespace diecast

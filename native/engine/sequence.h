@@ -4,7 +4,8 @@
 // Prefill and decode are the same thing here. `tokens` holds prompt and output; the first
 // `num_computed` of them are in the KV pool, the others are pending. A step computes some pending
 // tokens, and when none is left its last row of logits gives the next token. So a forced run simply
-// makes the pending part longer, and retraction sets `num_computed` to 0.
+// makes the pending part longer, and retraction sets `num_computed` to 0. What the
+// cache holds counts as computed from the start.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +20,7 @@
 
 #include "native/engine/logprobs.h"
 #include "native/engine/output_text.h"
+#include "native/engine/radix_cache.h"
 #include "native/engine/request.h"
 #include "native/engine/sampler.h"
 #include "native/matcher/matcher.h"
@@ -87,6 +89,9 @@ class Sequence {
   int32_t num_computed = 0;
   std::vector<int32_t>
       slots;  ///< KV slots of the computed tokens, then of those that the current step computes
+  RadixCache::Lease lease;    ///< the first of the slots belong to the cache
+  int32_t num_cached = 0;     ///< tokens of the prompt that the cache had when it started
+  int32_t num_overtaken = 0;  ///< later arrivals admitted before it, since it waits
   std::optional<Matcher> matcher;
   std::optional<TokenCounts> counts;
   /// Set when the output is complete and only scores of its last tokens are missing.
@@ -105,6 +110,7 @@ class Sequence {
   int32_t retractions = 0;
   bool has_first_token = false;  ///< a token was sampled
   Clock::time_point submitted_at = Clock::now();
+  Clock::time_point waiting_since = submitted_at;  ///< submission or the last retraction
   Clock::time_point admitted_at;
   Clock::time_point first_token_at;
 

@@ -25,8 +25,23 @@ std::unique_ptr<Sequence> MakeSequence(int32_t id, size_t prompt, int32_t max_to
 /// Does to the planned sequences what the engine does: computes, appends a token, ends those that
 /// are done.
 struct Driver {
-  explicit Driver(SchedulerOptions options, int32_t slots)
-      : pool(slots), scheduler(options, pool, CreateFcfsQueue()) {}
+  explicit Driver(SchedulerOptions options, int32_t slots, bool caches = true)
+      : pool(slots), cache(pool, caches), scheduler(WithClock(options), pool, cache) {}
+
+  SchedulerOptions WithClock(SchedulerOptions options) {
+    options.now = [this] { return now; };
+    return options;
+  }
+  void CheckSlots(const StepPlan& plan) const {
+    cache.Audit();
+    int32_t own = 0;
+    for (const PlannedRow& row : plan.rows) own += row.num_tokens;
+    CHECK(pool.num_free() + cache.num_evictable() + cache.num_locked() + own <= pool.num_slots());
+    if (scheduler.num_running() == 0) {
+      CHECK(cache.num_locked() == 0);
+      CHECK(pool.num_free() + cache.num_evictable() == pool.num_slots());
+    }
+  }
 
   StepPlan Step() {
     std::vector<std::unique_ptr<Sequence>> ended;
@@ -47,10 +62,15 @@ struct Driver {
       samples += row.samples ? 1 : 0;
     }
     CHECK(tokens == plan.num_tokens && samples == plan.num_samples);
+    CheckSlots(plan);
     StepPlan seen = plan;
     for (const PlannedRow& row : plan.rows) {
       Sequence& s = *row.sequence;
       s.num_computed += row.num_tokens;
+    }
+    scheduler.Publish();
+    for (const PlannedRow& row : plan.rows) {
+      Sequence& s = *row.sequence;
       if (!row.samples) continue;
       StepDelta delta;
       if (s.Commit('x', &delta)) {
@@ -58,10 +78,14 @@ struct Driver {
         scheduler.Remove(s.id());
       }
     }
+    CheckSlots({});
     return seen;
   }
+  int32_t num_unused() const { return pool.num_free() + cache.num_evictable(); }
 
+  Sequence::Clock::time_point now = Sequence::Clock::now();
   FakeKvPool pool;
+  RadixCache cache;
   Scheduler scheduler;
   std::vector<int32_t> admitted, finished;
 };
@@ -77,7 +101,7 @@ void PromptsAreReadInChunksOfTheBudget() {
           (plan.num_samples == 1) == samples[i]);
   }
   CHECK(driver.finished == std::vector<int32_t>{1});
-  CHECK(driver.pool.num_free() == 100);
+  CHECK(driver.num_unused() == 100);
 }
 
 void DecodingRowsGoBeforeChunks() {
@@ -125,7 +149,7 @@ void AFullPoolRetractsTheCheapestAndTheOldestGoesOn() {
     CHECK(++steps < 2000);
   }
   CHECK(driver.finished[0] == 1);
-  CHECK(driver.pool.num_free() == 200);
+  CHECK(driver.num_unused() == 200);
 }
 
 void RemovalFreesSlotsWhereverTheSequenceIs() {
@@ -137,7 +161,7 @@ void RemovalFreesSlotsWhereverTheSequenceIs() {
   CHECK(driver.scheduler.Remove(2)->id() == 2);
   CHECK(driver.scheduler.Remove(1)->id() == 1);
   CHECK(driver.scheduler.Remove(1) == nullptr);
-  CHECK(driver.pool.num_free() == 50);
+  CHECK(driver.num_unused() == 50);
   CHECK(driver.Step().rows.empty());
 }
 
@@ -169,7 +193,7 @@ void RandomLoadsAllEnd() {
       idle_steps = has_work && plan.rows.empty() ? idle_steps + 1 : 0;
       CHECK(idle_steps == 0);
     }
-    CHECK(driver.pool.num_free() == slots);
+    CHECK(driver.num_unused() == slots);
   }
 }
 
