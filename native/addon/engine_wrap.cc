@@ -227,6 +227,7 @@ LoadOptions ParseLoadOptions(const Napi::CallbackInfo& info) {
   fields.Integer("kvTokens", 2, kMaxInt32, &options.engine.kv_tokens);
   fields.Integer("stepTokens", 1, 1 << 20, &options.engine.step_tokens);
   fields.Integer("maxQueue", 1, kMaxInt32, &options.engine.max_queue);
+  fields.Bool("prefixCache", &options.engine.prefix_cache);
   bool dequantize = false;
   fields.Bool("dequantize", &dequantize);
   if (dequantize) options.mode = WeightMode::kDequantized;
@@ -276,6 +277,7 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
                            InstanceMethod<&EngineWrap::SetEventHandler>("setEventHandler"),
                            InstanceMethod<&EngineWrap::Submit>("submit"),
                            InstanceMethod<&EngineWrap::Cancel>("cancel"),
+                           InstanceMethod<&EngineWrap::FlushCache>("flushCache"),
                            InstanceMethod<&EngineWrap::Stats>("stats"),
                            InstanceMethod<&EngineWrap::Close>("close"),
                        });
@@ -349,6 +351,10 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
     });
   }
 
+  void FlushCache(const Napi::CallbackInfo& info) {
+    Guard(info.Env(), [&] { OpenState().engine->FlushCache(); });
+  }
+
   Napi::Value Stats(const Napi::CallbackInfo& info) {
     return Guard(info.Env(), [&]() -> Napi::Value {
       const EngineStats s = OpenState().engine->stats();
@@ -379,6 +385,11 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
       set("running", s.running);
       set("kvTokens", s.kv_tokens);
       set("kvFree", s.kv_free);
+      set("kvCached", s.kv_cached);
+      set("kvLocked", s.kv_locked);
+      set("cachedTokens", s.cached_tokens);
+      set("evictedTokens", s.evicted_tokens);
+      set("backlogWaits", s.backlog_waits);
       return stats;
     });
   }

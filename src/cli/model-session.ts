@@ -1,5 +1,5 @@
 /** What every verb that runs a model does first: find or fetch the file, showing progress, and load the engine. */
-import { Engine } from "../engine/engine.ts";
+import { Engine, type EngineOptions } from "../engine/engine.ts";
 import { defaultModelRef, modelDisplayName } from "../engine/model-store/index.ts";
 import { DiecastError } from "../errors.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -22,7 +22,10 @@ export function parseCount(text: string, flag: string, min: number, max: number)
 }
 
 /** Loads the engine that `flags` ask for. */
-export async function openEngine(flags: EngineFlags, maxBatch?: number): Promise<Engine> {
+export async function openEngine(
+  flags: EngineFlags,
+  options: Pick<EngineOptions, "maxBatch" | "prefixCache"> = {},
+): Promise<Engine> {
   const ref = flags.model ?? defaultModelRef();
   const threads = flags.threads === undefined ? undefined : parseCount(flags.threads, "--threads", 1, 1024);
   const contextLength = flags.context === undefined ? undefined : parseCount(flags.context, "--context", 16, 1 << 24);
@@ -32,7 +35,7 @@ export async function openEngine(flags: EngineFlags, maxBatch?: number): Promise
     modelId: modelDisplayName(ref),
     ...(threads === undefined ? {} : { threads }),
     ...(contextLength === undefined ? {} : { contextLength }),
-    ...(maxBatch === undefined ? {} : { maxBatch }),
+    ...options,
   });
 }
 

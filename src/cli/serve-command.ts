@@ -9,6 +9,7 @@ interface ServeFlags extends CommonOptions, EngineFlags {
   readonly host: string;
   readonly port: string;
   readonly batch: string;
+  readonly cache: boolean;
   readonly log?: string;
 }
 
@@ -37,7 +38,7 @@ function banner(engine: Engine, url: string): string[] {
 async function serve(flags: ServeFlags): Promise<void> {
   const port = parseCount(flags.port, "--port", 0, 65_535);
   const batch = parseCount(flags.batch, "--batch", 1, 1024);
-  const engine = await openEngine(flags, batch);
+  const engine = await openEngine(flags, { maxBatch: batch, prefixCache: flags.cache });
   try {
     const server = await startServer({ engine, host: flags.host, port });
     const stopped = untilStopped();
@@ -61,6 +62,7 @@ export function addServeCommand(program: Command): void {
     .option("--threads <count>", "processor threads (default: the physical cores)")
     .option("--context <tokens>", "longest prompt and value together (default: the model's)")
     .option("--batch <count>", "requests that run at once", "16")
+    .option("--no-cache", "read every prompt from its beginning, also one that begins like another")
     .option("--json", "print model, device and URL as one JSON document")
     .addHelpText(
       "after",

@@ -122,6 +122,8 @@ export interface NativeEngineOptions {
   readonly stepTokens?: number;
   /** Requests that may wait; more are refused with ENGINE_OVERLOADED. */
   readonly maxQueue?: number;
+  /** Keep the keys and values of texts for requests that begin with them; default true. */
+  readonly prefixCache?: boolean;
   /** Multiply dequantized f32 weights: exact and slow, for parity checks. */
   readonly dequantize?: boolean;
 }
@@ -236,6 +238,16 @@ export interface NativeEngineStats {
   readonly running: number;
   readonly kvTokens: number;
   readonly kvFree: number;
+  /** In the prefix cache, used by no running request. */
+  readonly kvCached: number;
+  /** In the prefix cache, used by running requests. */
+  readonly kvLocked: number;
+  /** Of prompts, found in the cache. */
+  readonly cachedTokens: number;
+  /** From the cache, to make room. */
+  readonly evictedTokens: number;
+  /** Steps put off because this side did not take the events. */
+  readonly backlogWaits: number;
 }
 
 /** The batching engine: one native thread. */
@@ -257,6 +269,8 @@ export interface NativeEngine {
   submit(id: number, prompt: Int32Array, grammar: NativeGrammar | null, options: NativeRequestOptions): void;
   /** No effect when the request has ended. */
   cancel(id: number): void;
+  /** Empties the prefix cache; what running requests hold goes when they end. */
+  flushCache(): void;
   stats(): NativeEngineStats;
   /** Ends running requests with ENGINE_SHUTDOWN, delivers the last event, stops the thread. Idempotent. */
   close(): Promise<void>;
@@ -345,6 +359,7 @@ export const NATIVE_CLASSES = {
       "setEventHandler",
       "submit",
       "cancel",
+      "flushCache",
       "stats",
       "close",
     ],

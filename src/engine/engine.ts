@@ -213,6 +213,11 @@ export class Engine implements EngineHandle {
     return generation;
   }
 
+  /** Empties the cache of prompts' beginnings; parts that running requests use go when these end. */
+  flushCache(): void {
+    callNative(() => this.#native.flushCache());
+  }
+
   stats(): EngineStats {
     const native = callNative(() => this.#native.stats());
     return { ...native, grammars: this.#grammars.stats, compileService: this.#compileService.stats };

@@ -94,7 +94,10 @@ describe.skipIf(modelPath === undefined)("mixed requests", () => {
     for (const how of ["cancelled", "stop", "length", "PROMPT_TOO_LONG", "SCHEMA_UNSATISFIABLE"])
       expect(seen.get(how)).toBeGreaterThan(0);
     expect([after.running, after.waiting]).toEqual([0, 0]);
-    expect(after.kvFree).toBe(before.kvFree);
+    expect(after.kvFree + after.kvCached).toBe(before.kvFree + before.kvCached);
+    expect(after.kvLocked).toBe(0);
+    engine.flushCache();
+    await expect.poll(() => engine.stats().kvFree).toBe(after.kvTokens);
     expect(after.retractions).toBeGreaterThan(before.retractions);
     expect(after.submitted).toBe(after.finished + after.failed + after.cancelled);
   });

@@ -9,7 +9,7 @@ class CountingEngine extends FakeEngine {
     const counts = { steps: 3, forwardPasses: 2, forwardTokens: 9, promptTokens: 5, sampledTokens: 4, forcedTokens: 7 };
     const times = { maskUs: 5, planUs: 1, forwardUs: 2_500_000, sampleUs: 1, commitUs: 1, emitUs: 1 };
     const requests = { submitted: 6, finished: 3, failed: 2, cancelled: 1, waiting: 0, running: 0, retractions: 1 };
-    const pool = { masks: 4, coldMasks: 2, kvTokens: 100, kvFree: 90 };
+    const pool = { masks: 4, coldMasks: 2, kvTokens: 100, kvFree: 90, kvCached: 4, cachedTokens: 8, evictedTokens: 0 };
     const grammars = { entries: 1, hits: 2, misses: 1, bytes: 1000 };
     return { ...counts, ...times, ...requests, ...pool, grammars } as EngineStats;
   }
