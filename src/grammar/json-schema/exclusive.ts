@@ -20,6 +20,27 @@ export function exclusive(unions: readonly (readonly Goal[])[]): Goal[][] {
     });
 }
 
+/** "`x` is absent" or "`x` is there and satisfies S" is "`x` satisfies S where it is there": one way, which does not fork. */
+export function withoutAbsence(unions: readonly (readonly Goal[])[]): readonly (readonly Goal[])[] {
+  const absent = new Set<string>();
+  for (const [goal, other] of unions) if (goal?.kind === "absent" && other === undefined) absent.add(goal.name);
+  if (absent.size === 0) return unions;
+  const merged = new Set<string>();
+  const ways = unions.map((goals) => {
+    const value = valueOfOne(goals);
+    if (value === undefined || !absent.has(value.name) || merged.has(value.name)) return goals;
+    merged.add(value.name);
+    return [value];
+  });
+  return ways.filter(([goal, other]) => goal?.kind !== "absent" || other !== undefined || !merged.has(goal.name));
+}
+
+/** The demand on a member's value in a way that says nothing but "`x` is there and satisfies S". */
+function valueOfOne([first, second, third]: readonly Goal[]): (Goal & { kind: "memberAt" }) | undefined {
+  if (first?.kind !== "present" || second?.kind !== "memberAt" || third !== undefined) return undefined;
+  return first.names.length === 1 && first.names[0] === second.name ? second : undefined;
+}
+
 /** Absent members first, then values of members, then what any member may meet. */
 function rank(goals: readonly Goal[]): number {
   const kinds = goals.map((goal) => goal.kind);
@@ -30,14 +51,16 @@ function rank(goals: readonly Goal[]): number {
 
 /** Goals without forks that hold where `goals` do not hold together, and nowhere else; none where there are no such. */
 function complement(goals: readonly Goal[]): Goal[] {
+  const value = valueOfOne(goals);
+  if (value !== undefined) return [{ ...value, literal: value.literal ^ 1 }];
   const [first, second] = goals;
-  if (first === undefined || goals.length > 2) return [];
-  if (second !== undefined) {
-    const isOfOne = first.kind === "present" && second.kind === "memberAt" && first.names.length === 1;
-    if (!isOfOne || first.names[0] !== second.name) return [];
-    return [{ ...second, literal: second.literal ^ 1 }];
-  }
+  if (first === undefined || second !== undefined) return [];
   switch (first.kind) {
+    case "memberAt":
+      return [
+        { kind: "present", names: [first.name] },
+        { ...first, literal: first.literal ^ 1 },
+      ];
     case "absent":
       return [{ kind: "present", names: [first.name] }];
     case "present":

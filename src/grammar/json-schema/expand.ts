@@ -24,7 +24,7 @@ import { Certainty } from "./certainty.ts";
 import { FALSE_LITERAL, type Literal, type SchemaDocument, TRUE_LITERAL } from "./document.ts";
 import type { Emptiness } from "./emptiness.ts";
 import type { Evaluator } from "./evaluate.ts";
-import { exclusive } from "./exclusive.ts";
+import { exclusive, withoutAbsence } from "./exclusive.ts";
 import { type Goal, literalGoal, type NegationContext, negate, unsupported } from "./goals.ts";
 import { type Branch, Narrower } from "./narrow.ts";
 import { ALL_TYPES, type Constraint, type JsonType, pointerOf, type SchemaNode, TYPE, typeOf } from "./schema-node.ts";
@@ -60,7 +60,7 @@ export class Expander {
   readonly #disjoint = new Map<string, boolean>();
   readonly #narrower = new Narrower();
   readonly #certainty: Certainty;
-  readonly #negations = new Map<Literal, Goal[][]>();
+  readonly #negations = new Map<Literal, readonly (readonly Goal[])[]>();
 
   constructor(context: ExpanderContext) {
     this.#context = context;
@@ -316,14 +316,14 @@ export class Expander {
   }
 
   /** The ways in which a negated literal can hold; undefined where it always does. */
-  #waysOfNegation(literal: Literal, type: number): Goal[][] | undefined {
+  #waysOfNegation(literal: Literal, type: number): readonly (readonly Goal[])[] | undefined {
     const node = this.#context.document.nodeOf(literal);
     if ((node.types & type) === 0) return undefined;
     const unions: Goal[][] = [];
     for (const constraint of node.constraints) {
       if ((constraint.on & type) !== 0) unions.push(...negate(node, constraint, this.#negation(type)));
     }
-    return unions;
+    return withoutAbsence(unions);
   }
 
   /** Forks at the goal of `later` that leaves the fewest ways open, once nothing but forks is left. */
@@ -499,11 +499,15 @@ export class Expander {
           [{ kind: "absent", name: constraint.name }],
           [{ kind: "present", names: [constraint.name, ...constraint.names] }],
         ];
-      case "dependentSchema":
-        return [
-          [{ kind: "absent", name: constraint.name }],
-          [{ kind: "present", names: [constraint.name] }, literalGoal(literalOf(constraint.of))],
-        ];
+      case "dependentSchema": {
+        const literal = literalOf(constraint.of);
+        const absent: Goal = { kind: "absent", name: constraint.name };
+        // Many members that depend on one and the same are decided by that one.
+        if (branch.isThorough && isAboutOneMember(constraint.of)) {
+          return [[literalGoal(literal)], [absent, literalGoal(literal ^ 1)]];
+        }
+        return [[absent], [{ kind: "present", names: [constraint.name] }, literalGoal(literal)]];
+      }
       default:
         throw new TypeError(`${constraint.keyword} does not fork`);
     }
@@ -622,4 +626,11 @@ export class Expander {
         return undefined;
     }
   }
+}
+
+/** Whether a schema demands something of one member's value and nothing else: neither it nor its negation forks. */
+function isAboutOneMember({ constraints, types }: SchemaNode): boolean {
+  const [first, second] = constraints;
+  if (first?.kind !== "members" || second !== undefined || (types & TYPE.object) === 0) return false;
+  return first.properties.size === 1 && first.patterns.length === 0 && first.rest === undefined;
 }

@@ -84,4 +84,41 @@ describe("branches that overlap in many ways", () => {
     expect(accepts('{"code":"none"}')).toBe(true);
     expect(accepts('{"zip":"1234567890123456789"}')).toBe(true);
   });
+
+  it.each(["schema", "any"] as const)("members that depend on one are decided by it, %s order", (propertyOrder) => {
+    const names = Array.from({ length: 14 }, (_, i) => `only${i}`);
+    const schema = {
+      type: "object",
+      properties: {
+        type: { enum: names.map((_, i) => `t${i}`) },
+        ...Object.fromEntries(names.map((name) => [name, true])),
+      },
+      dependentSchemas: Object.fromEntries(
+        names.map((name, i) => [name, { properties: { type: { enum: [`t${i}`, `t${(i + 1) % 14}`] } } }]),
+      ),
+      additionalProperties: false,
+    };
+    const accepts = acceptor(schema, { propertyOrder });
+    expect(accepts('{"type":"t3","only2":1,"only3":2}')).toBe(true);
+    expect(accepts('{"type":"t3","only3":1,"only4":2}')).toBe(false);
+    expect(accepts('{"only0":1,"only7":2,"only13":3}')).toBe(true);
+    expect(accepts('{"type":"t0","only0":1,"only13":3}')).toBe(true);
+    expect(compileJsonSchema(schema, { propertyOrder }).stats.numRules).toBeLessThan(100);
+  });
+
+  it("what must be another value where it is there is one way, not two", () => {
+    const schema = {
+      type: "object",
+      not: { required: ["a"], properties: { a: { type: "string" } } },
+      allOf: ["b", "c", "d"].map((name) => ({ not: { required: [name], properties: { [name]: { type: "string" } } } })),
+    };
+    const accepts = acceptor(schema, { propertyOrder: "any" });
+    expect(accepts("{}")).toBe(true);
+    expect(accepts('{"d":1,"a":null}')).toBe(true);
+    expect(accepts('{"d":1,"a":""}')).toBe(false);
+    // One frame, where there would be sixteen.
+    expect(compileJsonSchema(schema, { propertyOrder: "any" }).stats.numRules).toBeLessThan(
+      2 * compileJsonSchema({ type: "object", properties: { a: {}, b: {} } }, { propertyOrder: "any" }).stats.numRules,
+    );
+  });
 });
