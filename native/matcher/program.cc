@@ -157,6 +157,7 @@ Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
     for (const ByteEdge& e : ByteEdges(s)) {
       check_target(e.target);
       if (e.lo() > e.hi()) Fail("an empty byte range");
+      if (e.inc() && !rules_[rule].counted()) Fail("a byte counts in a rule without a counter");
       // Byte edges may overlap only outside of lexemes, which are deterministic.
       if (rules_[rule].lexeme() && e.lo() <= previous_hi) Fail("a lexeme is not deterministic");
       previous_hi = e.hi();

@@ -444,6 +444,16 @@ void TestMissingBytes() {
   CHECK_THROWS(LoadGrammar(vocabulary, a.Encode(0)));
 }
 
+void TestCountingWithoutCounter() {
+  Assembler a;
+  a.rules.push_back({kRuleFlagLexeme,
+                     0,
+                     kInfinityWord,
+                     {{false, {{Range('a', 'z', kEdgeFlagInc), 1}}, {}, {}, 0, 0},
+                      {true, {{Range('a', 'z', kEdgeFlagInc), 1}}, {}, {}, 0, 0}}});
+  CHECK_THROWS(LoadGrammar(CreateVocabulary(MakeTokenizer(), 0), a.Encode(0)));
+}
+
 void TestDamagedPrograms(uint32_t seed) {
   const auto vocabulary = CreateVocabulary(MakeTokenizer(), 0);
   const auto program = ObjectProgram();
@@ -479,6 +489,7 @@ int main() {
   TestLimits();
   TestTokenEdges();
   TestMissingBytes();
+  TestCountingWithoutCounter();
   TestDamagedPrograms(seed);
   std::printf("matcher_test ok\n");
 }
