@@ -1,4 +1,3 @@
-// A byte trie over the contents, built breadth-first from the sorted list.
 #include "native/tokenizer/added_tokens.h"
 
 #include <algorithm>
@@ -32,48 +31,22 @@ bool TouchesWord(std::string_view text, size_t start, size_t end) {
 
 AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   std::erase_if(tokens_, [](const AddedToken& token) { return token.content.empty(); });
-  std::stable_sort(tokens_.begin(), tokens_.end(),
-                   [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
-  for (const AddedToken& token : tokens_) starts_[static_cast<uint8_t>(token.content[0])] = true;
-  // Each queue entry is a node with the range of sorted tokens that share its prefix of `depth`
-  // bytes.
-  struct Pending {
-    size_t begin, end, depth;
-  };
-  std::vector<Pending> queue{{0, tokens_.size(), 0}};
-  nodes_.emplace_back();
-  for (size_t n = 0; n < queue.size(); ++n) {
-    auto [begin, end, depth] = queue[n];
-    for (; begin < end && tokens_[begin].content.size() == depth; ++begin) {
-      if (nodes_[n].token < 0) nodes_[n].token = static_cast<int32_t>(begin);
-    }
-    nodes_[n].first_edge = static_cast<uint32_t>(edges_.size());
-    while (begin < end) {
-      const char byte = tokens_[begin].content[depth];
-      size_t stop = begin;
-      while (stop < end && tokens_[stop].content[depth] == byte) ++stop;
-      edges_.push_back({static_cast<uint8_t>(byte), static_cast<uint32_t>(nodes_.size())});
-      nodes_.emplace_back();
-      queue.push_back({begin, stop, depth + 1});
-      begin = stop;
-    }
-    nodes_[n].num_edges = static_cast<uint32_t>(edges_.size()) - nodes_[n].first_edge;
+  std::vector<std::pair<std::string_view, int32_t>> entries;
+  for (size_t i = 0; i < tokens_.size(); ++i) {
+    starts_[static_cast<uint8_t>(tokens_[i].content[0])] = true;
+    entries.emplace_back(tokens_[i].content, static_cast<int32_t>(i));
   }
+  trie_ = ByteTrie(std::move(entries));
 }
 
 AddedTokenMatcher::Longest AddedTokenMatcher::LongestAt(std::string_view text, size_t pos) const {
   Longest longest{-1, pos};
-  uint32_t node = 0;
+  uint32_t node = ByteTrie::kRoot;
   while (pos < text.size()) {
-    const auto byte = static_cast<uint8_t>(text[pos]);
-    const auto first = edges_.begin() + nodes_[node].first_edge;
-    const auto last = first + nodes_[node].num_edges;
-    const auto edge = std::lower_bound(
-        first, last, byte, [](const Edge& e, uint8_t wanted) { return e.byte < wanted; });
-    if (edge == last || edge->byte != byte) break;
-    node = edge->node;
+    node = trie_.Child(node, static_cast<uint8_t>(text[pos]));
+    if (node == ByteTrie::kNone) break;
     ++pos;
-    if (nodes_[node].token >= 0) longest = {nodes_[node].token, pos};
+    if (trie_.ValueAt(node) >= 0) longest = {trie_.ValueAt(node), pos};
   }
   return longest;
 }

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "native/tokenizer/byte_trie.h"
+
 namespace diecast {
 
 struct AddedToken {
@@ -49,15 +51,6 @@ class AddedTokenMatcher {
             Match* match) const;
 
  private:
-  struct Node {
-    uint32_t first_edge = 0;
-    uint32_t num_edges = 0;
-    int32_t token = -1;  ///< index into tokens_ of the content that ends here
-  };
-  struct Edge {
-    uint8_t byte;
-    uint32_t node;
-  };
   struct Longest {
     int32_t token;
     size_t end;
@@ -66,9 +59,8 @@ class AddedTokenMatcher {
   Longest LongestAt(std::string_view text, size_t pos) const;
 
   std::vector<AddedToken> tokens_;
-  std::vector<Node> nodes_;
-  std::vector<Edge> edges_;  ///< of node n: [first_edge, first_edge + num_edges), by byte
-  bool starts_[256] = {};    ///< bytes that begin a content
+  ByteTrie trie_;          ///< contents to indexes of tokens_
+  bool starts_[256] = {};  ///< bytes that begin a content
 };
 
 }  // namespace diecast

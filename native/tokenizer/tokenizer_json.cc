@@ -1,5 +1,5 @@
 // Reads a tokenizer out of a Hugging Face tokenizer.json: BPE over bytes or characters, or a
-// unigram model. Whatever would change ids or bytes and is not implemented is refused with the
+// unigram model. Whatever else would change ids or bytes is refused with the
 // member's name; truncation and padding do not change what a tokenizer does here.
 #include <algorithm>
 #include <span>

@@ -1,4 +1,3 @@
-// A byte trie over the pieces, and the best path.
 #include "native/tokenizer/unigram_model.h"
 
 #include <algorithm>
@@ -13,6 +12,7 @@ namespace {
 
 /// How far below the lowest score a character without a piece lies.
 constexpr double kUnknownPenalty = 10;
+constexpr uint32_t kUnset = ~uint32_t{0};
 
 }  // namespace
 
@@ -21,45 +21,13 @@ UnigramModel::UnigramModel(std::span<const std::string_view> keys, std::vector<d
     : scores_(std::move(scores)), options_(options) {
   std::vector<std::pair<std::string_view, int32_t>> pieces;
   double lowest = std::numeric_limits<double>::infinity();
-  for (size_t id = 0; id < keys.size(); ++id) {
+  for (size_t id = keys.size(); id-- > 0;) {  // the last of equal ones comes first, and counts
     if (keys[id].empty()) continue;
     pieces.emplace_back(keys[id], static_cast<int32_t>(id));
     lowest = std::min(lowest, scores_[id]);
   }
   unknown_score_ = (pieces.empty() ? 0 : lowest) - kUnknownPenalty;
-  std::sort(pieces.begin(), pieces.end());
-  // Each queue entry is a node with the range of sorted pieces that share its prefix of `depth`
-  // bytes.
-  struct Pending {
-    size_t begin, end, depth;
-  };
-  std::vector<Pending> queue{{0, pieces.size(), 0}};
-  nodes_.emplace_back();
-  for (size_t n = 0; n < queue.size(); ++n) {
-    auto [begin, end, depth] = queue[n];
-    for (; begin < end && pieces[begin].first.size() == depth; ++begin) {
-      nodes_[n].id = pieces[begin].second;  // ids ascend among equal pieces
-    }
-    nodes_[n].first_edge = static_cast<uint32_t>(edges_.size());
-    while (begin < end) {
-      const char byte = pieces[begin].first[depth];
-      size_t stop = begin;
-      while (stop < end && pieces[stop].first[depth] == byte) ++stop;
-      edges_.push_back({static_cast<uint8_t>(byte), static_cast<uint32_t>(nodes_.size())});
-      nodes_.emplace_back();
-      queue.push_back({begin, stop, depth + 1});
-      begin = stop;
-    }
-    nodes_[n].num_edges = static_cast<uint32_t>(edges_.size()) - nodes_[n].first_edge;
-  }
-}
-
-uint32_t UnigramModel::Child(uint32_t node, uint8_t byte) const {
-  const auto first = edges_.begin() + nodes_[node].first_edge;
-  const auto last = first + nodes_[node].num_edges;
-  const auto edge = std::lower_bound(first, last, byte,
-                                     [](const Edge& e, uint8_t wanted) { return e.byte < wanted; });
-  return edge == last || edge->byte != byte ? kNone : edge->node;
+  trie_ = ByteTrie(std::move(pieces));
 }
 
 void UnigramModel::AppendUnknown(std::string_view text, std::vector<int32_t>* ids) const {
@@ -81,13 +49,13 @@ void UnigramModel::AppendUnknown(std::string_view text, std::vector<int32_t>* id
 void UnigramModel::Encode(std::string_view pretoken, std::vector<int32_t>* ids) const {
   struct Best {
     double score = 0;
-    uint32_t start = kNone;  ///< kNone: not reached yet
-    int32_t id = -1;         ///< -1: unknown text
+    uint32_t start = kUnset;  ///< kUnset: not reached yet
+    int32_t id = -1;          ///< -1: unknown text
   };
   std::vector<Best> ends(pretoken.size() + 1);
   const auto offer = [&](size_t start, size_t end, double score, int32_t id) {
     Best& best = ends[end];
-    if (best.start == kNone || score > best.score) {
+    if (best.start == kUnset || score > best.score) {
       best = {score, static_cast<uint32_t>(start), id};
     }
   };
@@ -96,12 +64,12 @@ void UnigramModel::Encode(std::string_view pretoken, std::vector<int32_t>* ids) 
     const size_t length = c.kind == Utf8Char::kValid ? c.length : 1;
     const double so_far = ends[start].score;
     bool has_character = false;
-    uint32_t node = 0;
+    uint32_t node = ByteTrie::kRoot;
     for (size_t end = start; end < pretoken.size();) {
-      node = Child(node, static_cast<uint8_t>(pretoken[end]));
-      if (node == kNone) break;
+      node = trie_.Child(node, static_cast<uint8_t>(pretoken[end]));
+      if (node == ByteTrie::kNone) break;
       ++end;
-      if (const int32_t id = nodes_[node].id; id >= 0) {
+      if (const int32_t id = trie_.ValueAt(node); id >= 0) {
         offer(start, end, so_far + scores_[static_cast<size_t>(id)], id);
         has_character = has_character || end == start + length;
       }
@@ -111,26 +79,26 @@ void UnigramModel::Encode(std::string_view pretoken, std::vector<int32_t>* ids) 
   }
   std::vector<size_t> cuts;  // ends of pieces, last first
   for (size_t end = pretoken.size(); end > 0; end = ends[end].start) cuts.push_back(end);
-  size_t unknown_begin = kNone;  // where a run of unknown text began: it becomes one token
+  size_t unknown_begin = kUnset;  // where a run of unknown text began: it becomes one token
   const auto flush = [&](size_t end) {
-    if (unknown_begin == kNone) return;
+    if (unknown_begin == kUnset) return;
     const std::string_view run = pretoken.substr(unknown_begin, end - unknown_begin);
     // A run may happen to be a piece that scores too low to be on the path.
-    uint32_t node = 0;
-    for (size_t i = 0; i < run.size() && node != kNone; ++i) {
-      node = Child(node, static_cast<uint8_t>(run[i]));
+    uint32_t node = ByteTrie::kRoot;
+    for (size_t i = 0; i < run.size() && node != ByteTrie::kNone; ++i) {
+      node = trie_.Child(node, static_cast<uint8_t>(run[i]));
     }
-    if (node != kNone && nodes_[node].id >= 0) {
-      ids->push_back(nodes_[node].id);
+    if (node != ByteTrie::kNone && trie_.ValueAt(node) >= 0) {
+      ids->push_back(trie_.ValueAt(node));
     } else {
       AppendUnknown(run, ids);
     }
-    unknown_begin = kNone;
+    unknown_begin = kUnset;
   };
   for (size_t i = cuts.size(); i-- > 0;) {
     const Best& best = ends[cuts[i]];
     if (best.id < 0 || best.id == options_.unknown_id) {
-      if (unknown_begin == kNone) unknown_begin = best.start;
+      if (unknown_begin == kUnset) unknown_begin = best.start;
       continue;
     }
     flush(best.start);

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "native/tokenizer/bytes_index.h"
+#include "native/tokenizer/byte_trie.h"
 
 namespace diecast {
 
@@ -29,25 +29,12 @@ class UnigramModel {
   void Encode(std::string_view pretoken, std::vector<int32_t>* ids) const;
 
  private:
-  struct Node {
-    uint32_t first_edge = 0;
-    uint32_t num_edges = 0;
-    int32_t id = -1;  ///< of the piece that ends here
-  };
-  struct Edge {
-    uint8_t byte;
-    uint32_t node;
-  };
-  static constexpr uint32_t kNone = ~uint32_t{0};
-
-  uint32_t Child(uint32_t node, uint8_t byte) const;
   void AppendUnknown(std::string_view text, std::vector<int32_t>* ids) const;
 
   std::vector<double> scores_;
   Options options_;
   double unknown_score_ = 0;
-  std::vector<Node> nodes_;
-  std::vector<Edge> edges_;  ///< of node n: [first_edge, first_edge + num_edges), by byte
+  ByteTrie trie_;  ///< pieces to ids
 };
 
 }  // namespace diecast
