@@ -7,7 +7,7 @@
  */
 
 import { assertInvariant } from "../errors.ts";
-import type { LexemeTable } from "./lexeme.ts";
+import { EMPTY_TABLE, type LexemeTable } from "./lexeme.ts";
 import { BYTE_EDGE_WORDS, LITERAL_EDGE_WORDS, STATE, STATE_FLAG, STATE_WORDS } from "./program-layout.ts";
 import { SequenceTable } from "./sequence-table.ts";
 import { WordBuffer } from "./word-buffer.ts";
@@ -72,17 +72,6 @@ export function tableWithout(base: LexemeTable, texts: readonly Uint8Array[]): L
   const start = writer.write(path[0]!);
   return start === DEAD ? EMPTY_TABLE : writer.finish(start);
 }
-
-/** No text at all. */
-export const EMPTY_TABLE: LexemeTable = {
-  numStates: 0,
-  start: 0,
-  states: new Uint32Array(),
-  byteEdges: new Uint32Array(),
-  literalEdges: new Uint32Array(),
-  pool: new Uint8Array(),
-  distances: undefined,
-};
 
 function commonPrefix(a: Uint8Array, b: Uint8Array): number {
   let i = 0;

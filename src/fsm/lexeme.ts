@@ -74,6 +74,17 @@ export class Lexeme {
   }
 }
 
+/** No text at all. */
+export const EMPTY_TABLE: LexemeTable = {
+  numStates: 0,
+  start: 0,
+  states: new Uint32Array(),
+  byteEdges: new Uint32Array(),
+  literalEdges: new Uint32Array(),
+  pool: new Uint8Array(),
+  distances: undefined,
+};
+
 /** Reused: encoding is synchronous, and the finished table is copied out. */
 const scratchGraph = new LiveGraph();
 const scratchSections = new ProgramSections();
@@ -88,15 +99,7 @@ export function lexemeTable(rule: Rule, counted = false): LexemeTable {
   const sections = scratchSections;
   sections.clear();
   if (!graph.load(rule, () => false)) {
-    return {
-      numStates: 0,
-      start: 0,
-      states: new Uint32Array(),
-      byteEdges: new Uint32Array(),
-      literalEdges: new Uint32Array(),
-      pool: new Uint8Array(),
-      distances: counted ? new Uint32Array() : undefined,
-    };
+    return counted ? { ...EMPTY_TABLE, distances: new Uint32Array() } : EMPTY_TABLE;
   }
   const placement = encodeRule(rule, graph, counted ? graph.distances() : undefined, sections, (id) => id);
   assertDeterministic(rule, sections);

@@ -11,7 +11,7 @@ import { DEFAULT_FSM_LIMITS, type Dfa, everything, type FsmLimits, lengthDfa } f
 import { intersect } from "../../fsm/dfa-algebra.ts";
 import { addEncodedStates } from "../../fsm/encode-dfa.ts";
 import { isCountable, type LengthSets, lengthSets } from "../../fsm/length-sets.ts";
-import { Lexeme, type LexemeTable, lexemeTable } from "../../fsm/lexeme.ts";
+import { EMPTY_TABLE, Lexeme, type LexemeTable, lexemeTable } from "../../fsm/lexeme.ts";
 import { Rule } from "../../fsm/rule.ts";
 import { type EscapePolicy, jsonStringTrie, QUOTE } from "./json-escapes.ts";
 
@@ -29,15 +29,6 @@ export interface StringLexemeOptions {
 
 /** Beyond this many states times the length limit, a length is not made part of the state. */
 const MAX_LENGTH_PRODUCT = 200_000;
-
-/** The table of an empty language. */
-const EMPTY_TABLE = lexemeTable(emptyRule());
-
-function emptyRule(): Rule {
-  const rule = new Rule();
-  rule.addState();
-  return rule;
-}
 
 const freeContent = everything(SCALAR_VALUES);
 
