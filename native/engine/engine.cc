@@ -373,7 +373,7 @@ std::unique_ptr<Sequence> Engine::TakeOut(int32_t id) {
   followers.erase(followers.begin());
   leaders_.erase(leader->id());
   AddFollowers(*leader, std::move(followers));
-  scheduler_->AddFirst(std::move(leader));
+  scheduler_->Add(std::move(leader));
   return sequence;
 }
 
@@ -501,7 +501,7 @@ void Engine::Fork(Sequence& leader, std::span<const float> logits,
     follower.mask = leader.mask;
     follower.masks += leader.matcher ? 1 : 0;
     row.assign(logits.begin(), logits.end());
-    scheduler_->AddFirst(std::move(*at));
+    scheduler_->Add(std::move(*at));
     sampled->push_back(SampleRow(follower, row));
   }
 }

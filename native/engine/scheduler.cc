@@ -120,9 +120,14 @@ void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
   for (bool again = true; again;) {
     again = false;
     const std::vector<Sequence*> order = waiting_.Order(options_.now(), cache_);
+    size_t num_awaiting = 0;
     for (Sequence* next : order) {
       if (running_.size() >= static_cast<size_t>(options_.max_batch)) return;
-      if (AwaitsPrefix(*next)) continue;
+      if (AwaitsPrefix(*next)) {
+        // Looking costs a comparison of prompts, and a step must not take as long as the queue is.
+        if (++num_awaiting == options_.queue.max_lookups) return;
+        continue;
+      }
       next->num_computed = 0;
       next->lease = cache_.Acquire(next->request.cache_space, Matchable(*next), &next->slots);
       next->num_computed = next->lease.num_tokens;

@@ -40,9 +40,8 @@ class Scheduler {
  public:
   Scheduler(SchedulerOptions options, KvPool& pool, RadixCache& cache);
 
+  /// One that has begun (a choice that others forked) waits before all others of its priority.
   void Add(std::unique_ptr<Sequence> sequence);
-  /// Adds one that waits before all others: it goes on with what others have begun.
-  void AddFirst(std::unique_ptr<Sequence> sequence) { Add(std::move(sequence)); }
   /// Plans the next step. `on_admit` sees each sequence that starts to run for the first time,
   /// before it is planned; when it returns false the sequence is over, and `Plan` leaves it in
   /// `ended` instead of running it.
