@@ -4,10 +4,8 @@
  * Every run must have answers that end by themselves and validate before its speed counts: a figure with none is not reported.
  * Requests per second count all answers; those cut by `max_tokens` are shown apart, since both servers spend the same tokens on them.
  */
-import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
-import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { defaultModelRef, resolveModel } from "../../src/engine/model-store/index.ts";
 import { drawBars } from "../bars.ts";
@@ -116,7 +114,7 @@ async function compare(
     return;
   }
   const [a, b] = [median(mine), peer === undefined ? null : median(theirs)];
-  const unit = pick.length === 1 && name.endsWith("tokens") ? "tokens/s" : "requests/s";
+  const unit = name.endsWith("tokens") ? "tokens/s" : "requests/s";
   figures.push({
     name,
     ours: round(a),
@@ -130,13 +128,6 @@ function round(value: number): number {
   return Number(value.toPrecision(4));
 }
 
-/** Whether the command line has a flag to serve without its prefix cache. */
-function hasCacheSwitch(): boolean {
-  const entry = fileURLToPath(new URL("./server-process.ts", import.meta.url));
-  const { stdout } = spawnSync(process.execPath, ["--import", "tsx", entry, "serve", "--help"], { encoding: "utf8" });
-  return stdout.includes("--no-cache");
-}
-
 const servers: Server[] = [];
 async function started(server: Promise<Server>): Promise<Server> {
   servers.push(await server);
@@ -147,9 +138,7 @@ try {
   const ours = await started(startOurs(plan));
   const llama = options.llama === undefined ? undefined : await started(startLlama(options.llama, plan));
   if (llama === undefined) console.error("no --llama: ours runs alone, there is no peer to compare with");
-  const uncached = hasCacheSwitch() ? await started(startOurs(plan, ["--no-cache"])) : undefined;
-  if (uncached === undefined)
-    console.error("this version serves without a prefix cache: figures without it are left out");
+  const uncached = await started(startOurs(plan, ["--no-cache"]));
 
   const schemas = standardCases(requests, ["character", "city", "invoice"]);
   const free = standardCases(requests, ["character", "city", "invoice"], true);
@@ -162,8 +151,7 @@ try {
   await compare(`serve.schema.${clients}`, { server: ours, cases: schemas }, peer(schemas));
   await compare(`serve.jumpOff.${clients}`, { server: ours, cases: schemas, extra: off }, peer(schemas));
   await compare(`serve.free.${clients}`, { server: ours, cases: free }, peer(free));
-  if (uncached !== undefined)
-    await compare(`serve.cacheOff.${clients}`, { server: uncached, cases: schemas }, peer(schemas));
+  await compare(`serve.cacheOff.${clients}`, { server: uncached, cases: schemas }, peer(schemas));
   const character = standardCases(requests, ["character"]);
   await compare("serve.character", { server: ours, cases: character }, peer(character));
   await compare(
@@ -177,10 +165,8 @@ try {
     { server: ours, cases: free },
     (load) => load.tokensPerSecond,
   );
-  if (uncached !== undefined) {
-    const shared = prefixCases(64);
-    await compare("serve.prefix.cacheOn/Off", { server: ours, cases: shared }, { server: uncached, cases: shared });
-  }
+  const shared = prefixCases(64);
+  await compare("serve.prefix.cacheOn/Off", { server: ours, cases: shared }, { server: uncached, cases: shared });
   if (options.rows !== undefined) {
     const rows = rowCases(options.rows, options.quick ? 10 : 50);
     await compare(`serve.maskbench.${clients}`, { server: ours, cases: rows }, peer(rows));
