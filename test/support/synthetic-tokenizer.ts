@@ -1,7 +1,8 @@
-/** Small vocabularies made to measure: single bytes, then whatever tokens a test is about. */
+/** Small vocabularies made to measure, or at random: single bytes, then whatever tokens a test is about. */
 
 import { loadBinding, type NativeGrammar, type NativeMatcher, type NativeTokenizer } from "../../src/engine/binding.ts";
 import { bitsOf } from "./mask-oracle.ts";
+import type { RandomSource } from "./random-source.ts";
 
 /** How byte-level BPE writes a byte: itself where it is printable, else a code point from 256 on. */
 const BYTE_CHARACTERS: readonly string[] = (() => {
@@ -18,26 +19,57 @@ export interface SyntheticTokens {
   /** More tokens with these texts, whether others have them or not. */
   readonly added?: readonly string[];
   readonly special?: readonly string[];
+  /** Two texts that encoding joins, earlier ones first; their texts are tokens after the pieces. */
+  readonly merges?: readonly (readonly [string, string])[];
+  /** Whether text is cut into words before it is merged. Default true. */
+  readonly cutsWords?: boolean;
 }
 
-/** Token `b` is byte `b`; then the pieces, the added tokens and the special ones. */
-export function syntheticTokenizer({ pieces = [], added = [], special = ["<|endoftext|>"] }: SyntheticTokens = {}) {
+/** Token `b` is byte `b`; then the pieces, what merges make, the added tokens and the special ones. */
+export function syntheticTokenizer({
+  pieces = [],
+  added = [],
+  special = ["<|endoftext|>"],
+  merges = [],
+  cutsWords = true,
+}: SyntheticTokens = {}) {
+  const characters = (text: string | readonly number[]): string =>
+    [...(typeof text === "string" ? new TextEncoder().encode(text) : text)].map((b) => BYTE_CHARACTERS[b]).join("");
   const vocab: Record<string, number> = Object.fromEntries(BYTE_CHARACTERS.map((character, byte) => [character, byte]));
-  pieces.forEach((piece, i) => {
-    const bytes = typeof piece === "string" ? new TextEncoder().encode(piece) : piece;
-    vocab[[...bytes].map((byte) => BYTE_CHARACTERS[byte]).join("")] = 256 + i;
-  });
-  const first = 256 + pieces.length;
+  const texts = [...pieces, ...merges.map(([left, right]) => left + right)].map(characters);
+  for (const text of texts) vocab[text] ??= Object.keys(vocab).length;
+  const first = Object.keys(vocab).length;
   const json = {
     added_tokens: [
       ...added.map((content, i) => ({ id: first + i, content, special: false })),
       ...special.map((content, i) => ({ id: first + added.length + i, content, special: true })),
     ],
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: cutsWords },
     decoder: { type: "ByteLevel" },
-    model: { type: "BPE", vocab, merges: [] },
+    model: { type: "BPE", vocab, merges: merges.map((pair) => pair.map(characters).join(" ")) },
   };
   return loadBinding().Tokenizer.fromJson(new TextEncoder().encode(JSON.stringify(json)));
+}
+
+const STARTS = [...'{}[]":,abc1. '];
+
+/** A tokenizer whose merges run across the marks of JSON as often as not, with some tokens that no merge makes. */
+export function randomTokenizer(random: RandomSource): NativeTokenizer {
+  const known = [...STARTS];
+  const merges: [string, string][] = [];
+  for (let i = 20 + random.below(60); i > 0; i--) {
+    const pair: [string, string] = [random.pick(known), random.pick(known)];
+    const joined = pair.join("");
+    if (known.includes(joined) || joined.length > 8) continue;
+    merges.push(pair);
+    known.push(joined);
+  }
+  const pieces = Array.from({ length: random.below(30) }, () =>
+    Array.from({ length: 2 + random.below(3) }, () => random.pick([...known, "é", "\n"])).join(""),
+  );
+  const special = random.chance(0.5) ? ["<|endoftext|>"] : ["<|endoftext|>", "<|im_end|>"];
+  const added = random.chance(0.3) ? [random.pick(known)] : [];
+  return syntheticTokenizer({ pieces, added, special, merges, cutsWords: random.chance(0.5) });
 }
 
 /** A program over a vocabulary, with what tests ask of it. */
