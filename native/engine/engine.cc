@@ -411,6 +411,17 @@ void Engine::ComputeMasks(StepPlan* plan) {
   }
 }
 
+namespace {
+
+// Scores are taken before the mask; all else looks at allowed tokens only.
+std::optional<WantedTokens> WantedOf(const Sequence& s, bool samples) {
+  if (!samples || !s.matcher || s.request.logprobs || s.needs_scores()) return std::nullopt;
+  return WantedTokens{.bits = std::span(s.mask.base, s.mask.base == nullptr ? 0 : s.mask.num_words),
+                      .ids = s.mask.extra};
+}
+
+}  // namespace
+
 bool Engine::Forward(const StepPlan& plan) {
   size_t num_logits = 0;
   std::vector<StepRow> rows;
@@ -421,7 +432,8 @@ bool Engine::Forward(const StepPlan& plan) {
                                                           static_cast<size_t>(planned.num_tokens)),
                     .context_length = s.num_computed,
                     .kv_slots = s.slots,
-                    .num_logits = s.NumLogits(planned.num_tokens, planned.samples)});
+                    .num_logits = s.NumLogits(planned.num_tokens, planned.samples),
+                    .wanted = WantedOf(s, planned.samples)});
     num_logits += static_cast<size_t>(rows.back().num_logits);
   }
   num_logits *= static_cast<size_t>(model_->config().vocab_size);

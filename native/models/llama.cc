@@ -16,6 +16,7 @@
 #include "native/backend/cpu/thread_pool.h"
 #include "native/loader/gguf.h"
 #include "native/models/activations.h"
+#include "native/models/head_plan.h"
 #include "native/models/llama_config.h"
 #include "native/models/weights.h"
 
@@ -27,7 +28,7 @@ constexpr int kMaxPassTokens =
 constexpr int kMaxSerialRows = 4;  ///< up to here one thread does the work between products
 constexpr int kGateRows = 32;      ///< rows of a gate/up piece whose products stay in cache
 /// Panels of a gate/up piece: long stretches of memory for few rows, what fits L1 beside the rows
-/// for many.
+/// for many. Pieces of the head are of the greater size.
 constexpr int kMaxGatePanels = 12;
 constexpr int kMinGatePanels = 2;
 
@@ -69,9 +70,11 @@ std::span<const Target> One(const Target& target) { return {&target, 1}; }
 
 /// What one pass computes: tokens of several rows side by side.
 struct Pass {
+  explicit Pass(int vocab_size) : head(vocab_size) {}
   std::vector<Segment> segments;
   std::vector<int> token_segment;  ///< per token of the pass
   std::vector<int> logit_tokens;   ///< tokens of the pass whose logits are wanted, in order
+  HeadPlan head;                   ///< of these
   std::vector<AttentionTile> tiles;
   float* logits = nullptr;
   int num_tokens() const { return static_cast<int>(token_segment.size()); }
@@ -79,6 +82,7 @@ struct Pass {
     segments.clear();
     token_segment.clear();
     logit_tokens.clear();
+    head.Clear();
     tiles.clear();
   }
 };
@@ -111,6 +115,8 @@ class LlamaModel final : public CausalModel {
   void RotateAndStore(int layer, int index, const CpuKvPool& kv);
   void Attend(int layer, int unit, int thread, const CpuKvPool& kv);
   void GateAndUp(const Layer& layer, int panel_begin, int panel_end, int thread);
+  /// Makes the logits of these panels, of each row those that it needs.
+  void Head(int panel_begin, int panel_end, int thread);
   /// Multiplies one input by several matrices, dealt out as one row of panels.
   void Product(StepTeam& team, std::span<const Target> targets, const InputBuffer& input,
                int num_rows, ptrdiff_t stride, OutputMode mode) const;
@@ -138,7 +144,7 @@ class LlamaModel final : public CausalModel {
   InputBuffer normed_;    ///< [tokens, hidden]
   InputBuffer attended_;  ///< [tokens, heads * head_dim]
   InputBuffer gated_;     ///< [tokens, ffn]
-  InputBuffer head_in_;   ///< [tokens with logits, hidden]
+  InputBuffer head_in_;   ///< [tokens with logits, hidden], in the order of the head's plan
   std::vector<ThreadScratch> scratch_;
 };
 
@@ -153,6 +159,7 @@ LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool, W
                    : KvType::kF16),
       quantized_(false),
       rope_frequencies_(ReadRopeFrequencies(*file_, config_)),
+      pass_(config_.vocab_size),
       scratch_(static_cast<size_t>(pool.num_threads())) {
   const int hidden = config_.hidden_size;
   const int query_size = config_.num_heads * config_.head_dim;
@@ -253,7 +260,9 @@ void LlamaModel::Forward(std::span<const StepRow> rows, KvPool& pool, std::span<
       pass_.segments.push_back({&row, done, count, begin});
       for (int t = 0; t < count; ++t) {
         pass_.token_segment.push_back(segment);
-        if (done + t >= total - row.num_logits) pass_.logit_tokens.push_back(begin + t);
+        if (done + t < total - row.num_logits) continue;
+        pass_.logit_tokens.push_back(begin + t);
+        pass_.head.Add(row.wanted);
       }
       for (int t = 0; t < count; t += tile_tokens) {
         pass_.tiles.push_back({segment, t, std::min(tile_tokens, count - t)});
@@ -436,6 +445,48 @@ void LlamaModel::GateAndUp(const Layer& layer, int panel_begin, int panel_end, i
   }
 }
 
+void LlamaModel::Head(int panel_begin, int panel_end, int thread) {
+  const PackedMatrix& weight = head_.weight;
+  const GemmFn gemm = kernels_.gemm[static_cast<int>(weight.format)];
+  const Activations input = head_in_.view();
+  const std::span<const int> whole = pass_.head.whole();
+  const int num_whole = pass_.head.num_whole();
+  const bool side_by_side = num_whole > 0 && whole.back() - whole.front() == num_whole - 1;
+  const RowBuffer& scratch = scratch_[static_cast<size_t>(thread)].gate;
+  const ptrdiff_t stride = config_.vocab_size;
+  for (int panel = panel_begin; panel < panel_end; panel += kMaxGatePanels) {
+    const int end = std::min(panel + kMaxGatePanels, panel_end);
+    const int column = panel * kPanelRows;
+    const int count = std::min(end * kPanelRows, config_.vocab_size) - column;
+    if (side_by_side) {
+      gemm(weight, panel, end, input, 0, num_whole, pass_.logits + whole.front() * stride + column,
+           stride, OutputMode::kStore);
+    } else {
+      for (int row = 0; row < num_whole; row += kGateRows) {
+        const int rows_end = std::min(row + kGateRows, num_whole);
+        gemm(weight, panel, end, input, row, rows_end, scratch.row(0), scratch.cols(),
+             OutputMode::kStore);
+        for (int r = row; r < rows_end; ++r)
+          std::copy_n(scratch.row(r - row), count,
+                      pass_.logits + whole[static_cast<size_t>(r)] * stride + column);
+      }
+    }
+    int row = num_whole;
+    for (const HeadPlan::PickedRow& picked : pass_.head.picked()) {
+      const std::span<const PanelRun> runs = pass_.head.runs(picked);
+      auto run = std::upper_bound(runs.begin(), runs.end(), panel,
+                                  [](int first, const PanelRun& r) { return first < r.end; });
+      for (; run != runs.end() && run->begin < end; ++run) {
+        const int from = std::max(run->begin, panel);
+        gemm(weight, from, std::min(run->end, end), input, row, row + 1,
+             pass_.logits + picked.logits_row * stride + from * kPanelRows, stride,
+             OutputMode::kStore);
+      }
+      ++row;
+    }
+  }
+}
+
 void LlamaModel::Work(int thread, StepTeam& team, const CpuKvPool& kv) {
   const int n = pass_.num_tokens();
   const int hidden = config_.hidden_size;
@@ -480,11 +531,12 @@ void LlamaModel::Work(int thread, StepTeam& team, const CpuKvPool& kv) {
   const int num_logits = static_cast<int>(pass_.logit_tokens.size());
   if (num_logits == 0) return;
   BetweenPhases(team, num_logits, [&](int row) {
-    norm(output_norm_, config_.num_layers, pass_.logit_tokens[static_cast<size_t>(row)], head_in_,
-         row);
+    const auto logits_row = static_cast<size_t>(pass_.head.logits_row(row));
+    norm(output_norm_, config_.num_layers, pass_.logit_tokens[logits_row], head_in_, row);
   });
-  Product(team, One({&head_, pass_.logits}), head_in_, num_logits, config_.vocab_size,
-          OutputMode::kStore);
+  const int head_panels = head_.weight.num_panels();
+  team.ForPieces(head_panels, Piece(team, head_panels),
+                 [&](int begin, int end) { Head(begin, end, thread); });
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,13 @@ class KvPool {
   virtual void Free(std::span<const int32_t> slots) = 0;
 };
 
+/// A set of token ids: those whose bit is set (bit i % 32 of word i / 32; past the last word none
+/// is) and those listed. Ids that the model does not have are ignored.
+struct WantedTokens {
+  std::span<const uint32_t> bits;
+  std::span<const int32_t> ids;
+};
+
 /// One sequence's share of a step: `tokens` are appended after `context_length` cached tokens.
 struct StepRow {
   std::span<const int32_t> tokens;
@@ -48,6 +56,8 @@ struct StepRow {
   std::span<const int32_t>
       kv_slots;  ///< size context_length + tokens.size(); the last ones are written by this step
   int32_t num_logits = 0;  ///< how many of the row's last tokens need logits: 0, 1 or tokens.size()
+  /// The ids whose logits will be read; without it, all. Others are left as they were or written.
+  std::optional<WantedTokens> wanted = std::nullopt;
 };
 
 class CausalModel {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <numeric>
@@ -118,6 +119,7 @@ inline uint64_t HashStep(uint64_t h, uint64_t x) {
   return h ^ (h >> 32);
 }
 
+/// Logits that a step does not want are infinite: whoever looks at one draws a wrong token or none.
 class FakeModel final : public CausalModel {
  public:
   struct Row {
@@ -151,6 +153,10 @@ class FakeModel final : public CausalModel {
         h = HashStep(h, static_cast<uint64_t>(token));
         if (i < first) continue;
         for (int32_t v = 0; v < config_.vocab_size; v++) {
+          if (poisons && row.wanted && !Wants(*row.wanted, v)) {
+            logits[at++] = std::numeric_limits<float>::infinity();
+            continue;
+          }
           const double unit =
               static_cast<double>(HashStep(h, static_cast<uint64_t>(v) + 1) >> 40) * 0x1.0p-24;
           logits[at++] = static_cast<float>(unit * 8) + (bias != nullptr ? bias(v) : 0.0f);
@@ -168,6 +174,13 @@ class FakeModel final : public CausalModel {
     return steps_;
   }
 
+  static bool Wants(const WantedTokens& wanted, int32_t id) {
+    const auto word = static_cast<size_t>(id) / 32;
+    return (word < wanted.bits.size() && (wanted.bits[word] >> (id % 32) & 1) != 0) ||
+           std::find(wanted.ids.begin(), wanted.ids.end(), id) != wanted.ids.end();
+  }
+
+  bool poisons = true;                 ///< false: unwanted logits are as good as others
   std::function<float(int32_t)> bias;  ///< added to the logit of an id; set before use
   std::function<void(std::span<const StepRow>)> on_step;  ///< may throw or wait; set before use
 

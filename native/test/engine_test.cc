@@ -205,6 +205,54 @@ void OutputDoesNotDependOnTheBatchOrOnRetraction() {
   CHECK(retracted);
 }
 
+void OnlyLogitsOfAllowedTokensAreMadeAndRead() {
+  auto requests = MixedRequests();
+  for (Request &request : requests) {
+    if (request.grammar == nullptr) request.grammar = PersonGrammar();
+    if (request.id % 7 == 0) request.logprobs = true;
+    if (request.id % 7 == 1) request.sampling.logit_bias = {{'z', 30.0f}, {'}', 3.0f}};
+    if (request.id % 7 == 2) request.num_choices = 2;
+    request.id *= 2;
+  }
+  std::map<int32_t, std::vector<int32_t>> tokens[2];
+  for (const bool poisons : {false, true}) {
+    std::atomic<int> num_wanted = 0, num_whole = 0;
+    Client client({}, [&](FakeModel &model) {
+      DiscourageEos(model);
+      model.poisons = poisons;
+      model.on_step = [&](std::span<const StepRow> rows) {
+        for (const StepRow &row : rows) {
+          if (row.num_logits > 0) (row.wanted ? num_wanted : num_whole)++;
+        }
+      };
+    });
+    size_t count = 0;
+    for (const Request &request : requests) {
+      client.engine().Submit(request);
+      count += static_cast<size_t>(request.num_choices);
+    }
+    client.Wait(count);
+    for (const Request &request : requests) {
+      for (int32_t id = request.id; id < request.id + request.num_choices; id++) {
+        CHECK(client[id].finish.reason != FinishReason::kError);
+        tokens[poisons][id] = client[id].tokens;
+      }
+    }
+    CHECK(num_wanted > 0 && num_whole > 0);
+  }
+  CHECK(tokens[0] == tokens[1]);
+  // Scores are of all tokens, so a request that wants them wants all logits.
+  Request scored = Ask(1, "x");
+  scored.grammar = PersonGrammar();
+  scored.logprobs = true;
+  Client client({}, [](FakeModel &model) {
+    model.on_step = [](std::span<const StepRow> rows) {
+      for (const StepRow &row : rows) CHECK(!row.wanted);
+    };
+  });
+  CHECK(client.RunOne(scored).scores.count > 0);
+}
+
 void JumpForwardSavesPassesAndChangesNothingElse() {
   Request on = Ask(1, "who?");
   on.grammar = PersonGrammar();
@@ -585,6 +633,7 @@ int main() {
   CancellingAChoiceLeavesTheOthers();
   StopTokensEndTheTextAndMinTokensHoldsThemBack();
   OutputDoesNotDependOnTheBatchOrOnRetraction();
+  OnlyLogitsOfAllowedTokensAreMadeAndRead();
   JumpForwardSavesPassesAndChangesNothingElse();
   AFullyForcedTextNeverMeetsTheModel();
   RunningOutOfTokensIsLength();

@@ -1,6 +1,7 @@
 // A tiny random Llama model: what a row gets does not depend on its neighbours, on how its prompt
 // was cut, on which slots hold its keys or on the number of threads, bit for bit, at every level
-// this processor has; damaged models and bad steps are refused.
+// this processor has; nor on which tokens' logits are wanted; damaged models and bad steps are
+// refused.
 #include "native/models/model.h"
 
 #include <algorithm>
@@ -206,6 +207,71 @@ void TestInvariance(CausalModel& model) {
   CHECK(SameBits(Whole(model, longer), Chunked(model, longer, {590, 10})));
 }
 
+/// Rows of all kinds of wanted sets beside each other: wanted logits are those of the whole head,
+/// and panels of which nothing is wanted stay untouched.
+void TestWantedTokens(CausalModel& model) {
+  constexpr int kPanel = 16;
+  constexpr float kUntouched = 12345.0f;
+  for (int round = 0; round < 12; ++round) {
+    struct Row {
+      std::vector<int32_t> tokens, slots, ids;
+      std::vector<uint32_t> bits;
+      int num_logits;
+      bool whole;
+    };
+    std::vector<Row> rows(static_cast<size_t>(round == 0 ? 1 : 3 + round));
+    const auto pool = model.CreateKvPool(1500);
+    std::vector<StepRow> step;
+    std::vector<float> expected;
+    for (Row& row : rows) {
+      const auto length = static_cast<int>(1 + rng() % 50);
+      row.tokens = Tokens(length, static_cast<int>(rng() % 100));
+      row.whole = round != 0 && rng() % 3 == 0;
+      row.num_logits = row.whole ? static_cast<int>(rng() % static_cast<uint32_t>(length + 1)) : 1;
+      if (rng() % 2 == 0) row.bits.assign((kVocab + 31) / 32, 0);
+      const uint32_t spread = 1 + rng() % 6;
+      for (int32_t id = 0; id < kVocab; ++id) {
+        if (rng() % (spread * spread * spread) != 0) continue;
+        if (row.bits.empty() || rng() % 4 == 0) {
+          row.ids.push_back(id);
+        } else {
+          row.bits[static_cast<size_t>(id) / 32] |= 1u << (id % 32);
+        }
+      }
+      if (rng() % 2 == 0) row.ids.push_back(kVocab + 40);  // a tokenizer may have more ids
+      CHECK(pool->Allocate(length, &row.slots));
+      step.push_back({row.tokens, 0, row.slots, row.num_logits});
+      if (!row.whole) step.back().wanted = WantedTokens{row.bits, row.ids};
+      const std::vector<float> all = Whole(model, row.tokens);
+      expected.insert(expected.end(), all.end() - row.num_logits * kVocab, all.end());
+    }
+    std::vector<float> logits(expected.size(), kUntouched);
+    model.Forward(step, *pool, logits);
+    const float* at = logits.data();
+    const float* exact = expected.data();
+    for (const Row& row : rows) {
+      if (row.whole) {
+        CHECK(std::equal(at, at + row.num_logits * kVocab, exact));
+      } else {
+        bool wanted[kVocab] = {}, panels[kVocab / kPanel + 1] = {};
+        for (int32_t id = 0; id < kVocab; ++id) {
+          const auto word = static_cast<size_t>(id) / 32;
+          wanted[id] = (!row.bits.empty() && (row.bits[word] >> (id % 32) & 1) != 0) ||
+                       std::find(row.ids.begin(), row.ids.end(), id) != row.ids.end();
+          panels[id / kPanel] = panels[id / kPanel] || wanted[id];
+        }
+        const bool picks = std::count(std::begin(panels), std::end(panels), true) <= 3;
+        for (int32_t id = 0; id < kVocab; ++id) {
+          if (wanted[id]) CHECK(at[id] == exact[id]);
+          if (picks && !panels[id / kPanel]) CHECK(at[id] == kUntouched);
+        }
+      }
+      at += row.num_logits * kVocab;
+      exact += row.num_logits * kVocab;
+    }
+  }
+}
+
 ErrorCode CodeOf(const std::function<void()>& fn) {
   try {
     fn();
@@ -335,6 +401,7 @@ int main() {
         const auto model = LoadModel(GgufFile::Parse(bytes), threads);
         CHECK(model->config().vocab_size == kVocab && model->config().head_dim == kHeadDim);
         TestInvariance(*model);
+        TestWantedTokens(*model);
         TestKvPool(*model);
         if (!variant.tied) continue;
         const std::vector<float> logits = Whole(*model, Tokens(40, 9));
@@ -342,7 +409,9 @@ int main() {
         CHECK(SameBits(logits, one_thread));
       }
       const std::vector<uint8_t> bytes = TinyModel({});
-      TestInvariance(*LoadModel(GgufFile::Parse(bytes), threads, WeightMode::kDequantized));
+      const auto exact = LoadModel(GgufFile::Parse(bytes), threads, WeightMode::kDequantized);
+      TestInvariance(*exact);
+      TestWantedTokens(*exact);
       TestRefusals(threads);
     }
     std::printf(" %s ok", CpuLevelName(level));
