@@ -58,6 +58,25 @@ export type ResponseFormat =
     }
   | { readonly type: "json_schema"; readonly name?: string; readonly schema: JsonSchema; readonly strict?: boolean };
 
+/** How a schema is read and how its values are written. Absent ones: the server's defaults. */
+export interface GrammarOptions {
+  /** `tolerant` reads the keywords of all drafts side by side. */
+  readonly dialect?: "tolerant" | "draft-04" | "draft-06" | "draft-07" | "2019-09" | "2020-12" | null;
+  readonly whitespace?: Whitespace | null;
+  /** Most spaces and tabs in a gap under `flexible`. */
+  readonly max_whitespace?: number | null;
+  /** What an object may hold beside its declared properties when its schema does not say: anything (`spec`) or nothing. */
+  readonly open_objects?: "spec" | "closed" | null;
+  /** Whether `1.0` is an integer (`spec`). */
+  readonly numbers?: "canonical" | "spec" | null;
+  readonly property_order?: "schema" | "any" | null;
+  /** Undeclared keys never repeat within an object. */
+  readonly unique_keys?: boolean | null;
+  readonly formats?: "assert" | "annotate" | "common" | null;
+  /** Documents that references may lead to, by URI. */
+  readonly schemas?: Readonly<Record<string, JsonSchema>> | null;
+}
+
 /** Fields of sampling and output that both generating routes take. */
 export interface SamplingParams {
   readonly temperature?: number | null;
@@ -72,6 +91,7 @@ export interface SamplingParams {
   /** Append text that the schema forces without sampling. Default true. */
   readonly jump_forward?: boolean | null;
   readonly whitespace?: Whitespace | null;
+  readonly grammar_options?: GrammarOptions | null;
   readonly stream?: boolean | null;
 }
 

@@ -3,19 +3,13 @@ import type { Command } from "commander";
 import type { Engine, GenerationTimings, GenerationUsage, Grammar } from "../engine/engine.ts";
 import { extractionMessages } from "../engine/extraction-prompt.ts";
 import { DiecastError } from "../errors.ts";
-import type { CompileOptions } from "../grammar/options.ts";
 import { UsageError } from "./exit-codes.ts";
+import { addGrammarFlags, type GrammarFlags, grammarOptionsOf } from "./grammar-flags.ts";
 import { abortOnInterrupt, type EngineFlags, openEngine, parseCount } from "./model-session.ts";
 import { type CommonOptions, printLine } from "./output.ts";
 import { readText } from "./schema-file.ts";
 
-/**
- * How values are written, as the HTTP service does by default: one space after separators, and nothing in an object that its
- * schema does not name.
- */
-export const EXTRACTION_GRAMMAR: CompileOptions = { whitespace: "spaced", openObjects: "closed", formats: "common" };
-
-interface ExtractFlags extends CommonOptions, EngineFlags {
+interface ExtractFlags extends CommonOptions, EngineFlags, GrammarFlags {
   readonly schema: string;
   readonly maxTokens: string;
   readonly instruction?: string;
@@ -67,12 +61,13 @@ async function extract(files: readonly string[], flags: ExtractFlags): Promise<v
   }
   if (names.filter((name) => name === "-").length > 1) throw new UsageError("standard input can be read only once");
   parseCount(flags.maxTokens, "--max-tokens", 1, 1 << 20);
+  const options = await grammarOptionsOf(flags);
   const schema = await readText(flags.schema);
   const texts = await Promise.all(names.map(readText));
   const engine = await openEngine(flags);
   const { signal, release } = abortOnInterrupt();
   try {
-    const grammar = await engine.compile({ type: "json_schema", schema, options: EXTRACTION_GRAMMAR });
+    const grammar = await engine.compile({ type: "json_schema", schema, options });
     const running = names.map((name, index) => extractOne(engine, grammar, name, texts[index] ?? "", flags, signal));
     // The first failure is thrown below, in order; the others must not count as unhandled meanwhile.
     for (const extraction of running) extraction.catch(() => {});
@@ -106,7 +101,7 @@ function printValue(json: string, count: number): void {
 }
 
 export function addExtractCommand(program: Command): void {
-  program
+  const command = program
     .command("extract")
     .description("read documents and print one JSON value of the schema for each")
     .argument("[files...]", "documents; - is standard input, which is also the default")
@@ -127,4 +122,5 @@ Examples:
   $ cat mail.txt | diecast extract --schema invoice.json --json -`,
     )
     .action((files: string[], flags: ExtractFlags) => extract(files, flags));
+  addGrammarFlags(command);
 }

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { GrammarProbe } from "../engine/grammar-probe.ts";
 import { type ExplainedKeyword, explainSchema, type SchemaExplanation } from "../grammar/explain/explain.ts";
 import { EXIT } from "./exit-codes.ts";
-import { EXTRACTION_GRAMMAR } from "./extract-command.ts";
+import { addGrammarFlags, type GrammarFlags, grammarOptionsOf } from "./grammar-flags.ts";
 import { type CommonOptions, formatCount, printJson, printLine } from "./output.ts";
 import { readText } from "./schema-file.ts";
 
@@ -65,11 +65,12 @@ function describe(name: string, explanation: SchemaExplanation): string[] {
   ];
 }
 
-async function explain(file: string, { json }: CommonOptions): Promise<void> {
+async function explain(file: string, { json, ...flags }: CommonOptions & GrammarFlags): Promise<void> {
+  const options = await grammarOptionsOf(flags);
   const text = await readText(file);
   const probe = new GrammarProbe();
   const explanation = explainSchema(text, {
-    ...EXTRACTION_GRAMMAR,
+    ...options,
     forcedBytes: (program) => {
       const grammar = probe.load(program);
       return (sentence) => grammar.forcedBytesOf(sentence);
@@ -81,11 +82,12 @@ async function explain(file: string, { json }: CommonOptions): Promise<void> {
 }
 
 export function addSchemaExplain(schema: Command): void {
-  schema
+  const command = schema
     .command("explain")
     .description("what becomes of each keyword, the size, the share of forced text, doubts; all reasons of a refusal")
     .argument("<file>", "JSON Schema; - is standard input")
     .option("--json", "print one JSON document")
     .addHelpText("after", "\nExample:\n  $ diecast schema explain invoice.json\n")
-    .action((file: string, options: CommonOptions) => explain(file, options));
+    .action((file: string, flags: CommonOptions & GrammarFlags) => explain(file, flags));
+  addGrammarFlags(command);
 }

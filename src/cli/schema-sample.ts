@@ -3,12 +3,12 @@ import type { Command } from "commander";
 import { compileJsonSchema } from "../grammar/index.ts";
 import { Sampler } from "../grammar/sample/sampler.ts";
 import { EXIT } from "./exit-codes.ts";
-import { EXTRACTION_GRAMMAR } from "./extract-command.ts";
+import { addGrammarFlags, type GrammarFlags, grammarOptionsOf } from "./grammar-flags.ts";
 import { parseCount } from "./model-session.ts";
 import { type CommonOptions, printJson, printLine, remark } from "./output.ts";
 import { readText } from "./schema-file.ts";
 
-interface SampleFlags extends CommonOptions {
+interface SampleFlags extends CommonOptions, GrammarFlags {
   readonly count: string;
   readonly seed: string;
   readonly bytes: string;
@@ -23,7 +23,8 @@ async function sample(file: string, flags: SampleFlags): Promise<void> {
   const count = flags.minimal ? 1 : parseCount(flags.count, "--count", 1, MAX_COUNT);
   const seed = parseCount(flags.seed, "--seed", 0, MAX_SEED);
   const targetBytes = flags.minimal ? 0 : parseCount(flags.bytes, "--bytes", 0, MAX_BYTES);
-  const sampler = new Sampler(compileJsonSchema(await readText(file), EXTRACTION_GRAMMAR).program);
+  const options = await grammarOptionsOf(flags);
+  const sampler = new Sampler(compileJsonSchema(await readText(file), options).program);
   const decoder = new TextDecoder();
   const instances: string[] = [];
   for (let i = 0; i < count; i++) {
@@ -38,7 +39,7 @@ async function sample(file: string, flags: SampleFlags): Promise<void> {
 }
 
 export function addSchemaSample(schema: Command): void {
-  schema
+  const command = schema
     .command("sample")
     .description("print valid values of a schema, one a line")
     .argument("<file>", "JSON Schema; - is standard input")
@@ -49,4 +50,5 @@ export function addSchemaSample(schema: Command): void {
     .option("--json", "print one JSON document with the values as texts")
     .addHelpText("after", "\nExample:\n  $ diecast schema sample --count 3 --seed 7 invoice.json\n")
     .action((file: string, flags: SampleFlags) => sample(file, flags));
+  addGrammarFlags(command);
 }

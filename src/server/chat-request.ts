@@ -5,11 +5,11 @@
 import type { ChatMessage } from "../engine/engine.ts";
 import { DiecastError } from "../errors.ts";
 import type { JsonValue } from "../grammar/json/value.ts";
-import type { Whitespace } from "../protocol.ts";
 import { FieldReader, fieldName, invalidField } from "./field-reader.ts";
 import type { OutputFormat } from "./grammar-gate.ts";
+import { type GrammarOptions, readGrammarOptions } from "./grammar-options.ts";
 import { readResponseFormat } from "./response-format.ts";
-import { readLogitBias, readMaxTokens, readSampling, readStops, readWhitespace, type Sampling } from "./sampling.ts";
+import { readLogitBias, readMaxTokens, readSampling, readStops, type Sampling } from "./sampling.ts";
 import type { ServerLimits } from "./server-options.ts";
 import { refuseUnsupported } from "./unsupported-fields.ts";
 
@@ -17,7 +17,7 @@ export interface ChatRequest {
   readonly model: string | undefined;
   readonly messages: readonly ChatMessage[];
   readonly format: OutputFormat | undefined;
-  readonly whitespace: Whitespace | undefined;
+  readonly grammarOptions: GrammarOptions;
   readonly sampling: Sampling;
   readonly numChoices: number;
   readonly stream: boolean;
@@ -30,11 +30,12 @@ export function readChatRequest(value: JsonValue | undefined, limits: ServerLimi
   refuseUnsupported(body);
   const sampling = readSampling(body);
   const stream = body.boolean("stream") ?? false;
+  const format = readResponseFormat(body);
   return {
     model: body.string("model"),
     messages: readMessages(body),
-    format: readResponseFormat(body),
-    whitespace: readWhitespace(body),
+    format,
+    grammarOptions: readGrammarOptions(body, format),
     sampling: {
       ...sampling,
       // `max_tokens` is the older name of the same field.

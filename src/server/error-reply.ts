@@ -16,10 +16,13 @@ import type { ServerLimits } from "./server-options.ts";
 export class SchemaFault extends DiecastError {
   /** JSON Pointer of the schema in the body. */
   readonly schemaAt: string;
+  /** JSON Pointer into that schema. */
+  readonly within: string;
 
-  constructor(cause: DiecastError, schemaAt: string) {
+  constructor(cause: DiecastError, schemaAt: string, within: string) {
     super(cause.code, cause.message, cause.detail, { cause });
     this.schemaAt = schemaAt;
+    this.within = within;
   }
 }
 
@@ -57,11 +60,11 @@ export function errorReply(error: unknown, limits: ServerLimits): ErrorReply {
 }
 
 function places(error: DiecastError): { pointer?: string; schemaPointer?: string; param: string | null } {
-  const { pointer } = error.detail;
   if (error instanceof SchemaFault) {
-    const param = fieldName(error.schemaAt);
-    return { pointer: error.schemaAt + (pointer ?? ""), schemaPointer: pointer ?? "", param };
+    const { schemaAt, within } = error;
+    return { pointer: schemaAt + within, schemaPointer: within, param: fieldName(schemaAt) };
   }
+  const { pointer } = error.detail;
   if (pointer === undefined) return { param: null };
   return { pointer, param: pointer === "" ? null : fieldName(pointer) };
 }

@@ -12,8 +12,9 @@ import { extractionMessages } from "../engine/extraction-prompt.ts";
 import { DiecastError } from "../errors.ts";
 import type { JsonValue } from "../grammar/json/value.ts";
 import { FieldReader } from "./field-reader.ts";
+import { readGrammarOptions } from "./grammar-options.ts";
 import { readSchema } from "./response-format.ts";
-import { readSampling, readWhitespace, type Sampling } from "./sampling.ts";
+import { readSampling, type Sampling } from "./sampling.ts";
 import { type GenerationPlan, resultOf, type Service, wireTimings, wireUsage } from "./service.ts";
 import type { EventStream } from "./sse.ts";
 import { streamReply } from "./stream-reply.ts";
@@ -58,7 +59,16 @@ const FIELDS = [
     "min_p",
     "seed",
   ],
-  ...["frequency_penalty", "presence_penalty", "repetition_penalty", "jump_forward", "whitespace", "user", "metadata"],
+  ...[
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "jump_forward",
+    "whitespace",
+    "grammar_options",
+    "user",
+    "metadata",
+  ],
 ];
 
 /** This route is our own, so an unknown field is a slip, and ignoring it would hide that. */
@@ -74,11 +84,12 @@ function refuseUnknown(body: FieldReader): void {
 function readPlan(body: FieldReader, extractTokens: number): GenerationPlan {
   const sampling = readSampling(body);
   const instructions = body.string("instructions");
+  const format = readSchema(body);
   return {
     messages: extractionMessages(body.requiredString("input"), instructions === "" ? undefined : instructions),
     promptPointer: "/input",
-    format: readSchema(body),
-    whitespace: readWhitespace(body),
+    format,
+    grammarOptions: readGrammarOptions(body, format),
     sampling: {
       ...sampling,
       temperature: sampling.temperature ?? 0,

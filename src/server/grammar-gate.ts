@@ -3,8 +3,9 @@
 import type { EngineHandle, Grammar, GrammarSource } from "../engine/engine.ts";
 import { DiecastError } from "../errors.ts";
 import type { JsonValue } from "../grammar/json/value.ts";
-import type { Whitespace } from "../protocol.ts";
+import { documentUri } from "../grammar/json-schema/resources.ts";
 import { SchemaFault } from "./error-reply.ts";
+import type { GrammarOptions, HandedInSchema } from "./grammar-options.ts";
 import { jsonTextInTurns } from "./in-turns.ts";
 import type { ResolvedAppOptions } from "./server-options.ts";
 
@@ -24,36 +25,41 @@ export class GrammarGate {
   }
 
   /**
-   * @throws {DiecastError} SchemaFault for what is wrong with the schema.
+   * @throws {DiecastError} SchemaFault for what is wrong with the schema or those handed in with it.
    * @throws The signal's reason as soon as it aborts.
    */
-  async compile(format: OutputFormat, whitespace: Whitespace | undefined, signal: AbortSignal): Promise<Grammar> {
+  async compile(format: OutputFormat, options: GrammarOptions, signal: AbortSignal): Promise<Grammar> {
     try {
-      const source = await this.#source(format, whitespace);
+      const source = await this.#source(format, options);
       return await this.#engine.compile(source, { signal });
     } catch (error) {
       signal.throwIfAborted();
       if (!DiecastError.is(error) || error.status >= 500) throw error;
-      throw new SchemaFault(error, format.pointer);
+      throw faultOf(error, format, options.schemas);
     }
   }
 
-  async #source(format: OutputFormat, whitespace = this.#options.whitespace): Promise<GrammarSource> {
-    const { limits, closedObjects } = this.#options;
-    const options = {
-      whitespace,
-      openObjects: closedObjects ? "closed" : "spec",
-      formats: "common",
-      limits: { maxMs: limits.maxCompileMs },
-    } as const;
-    switch (format.type) {
-      case "json_object":
-        return { type: "json_object", options };
-      case "json_schema":
-        // As text with the request's key order, by which equal schemas are known, however they were spaced.
-        return { type: "json_schema", schema: await jsonTextInTurns(format.schema), options };
-      case "regex":
-        return { type: "regex", pattern: format.pattern, options };
-    }
+  /** Schemas go on as text, with the request's key order, by which equal ones are known, however they were spaced. */
+  async #source(format: OutputFormat, { policies, schemas }: GrammarOptions): Promise<GrammarSource> {
+    const { whitespace, closedObjects } = this.#options;
+    const limits = { maxMs: this.#options.limits.maxCompileMs };
+    if (format.type === "regex") return { type: "regex", pattern: format.pattern, options: { limits } };
+    const openObjects = closedObjects ? "closed" : "spec";
+    const texts: [uri: string, text: string][] = [];
+    for (const { uri, schema } of schemas) texts.push([uri, await jsonTextInTurns(schema)]);
+    const handedIn = texts.length === 0 ? {} : { schemas: Object.fromEntries(texts) };
+    const options = { whitespace, openObjects, formats: "common", ...policies, ...handedIn, limits } as const;
+    if (format.type === "json_object") return { type: "json_object", options };
+    return { type: "json_schema", schema: await jsonTextInTurns(format.schema), options };
   }
+}
+
+/** Places in a document that was handed in are named by its URI and a fragment. */
+function faultOf(error: DiecastError, format: OutputFormat, schemas: readonly HandedInSchema[]): SchemaFault {
+  const { pointer = "" } = error.detail;
+  const hash = pointer.startsWith("/") ? -1 : pointer.indexOf("#");
+  const uri = pointer.slice(0, Math.max(hash, 0));
+  const document = hash < 0 ? undefined : schemas.find((schema) => documentUri(schema.uri) === uri);
+  if (document === undefined) return new SchemaFault(error, format.pointer, pointer);
+  return new SchemaFault(error, document.pointer, pointer.slice(hash + 1));
 }

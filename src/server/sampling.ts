@@ -4,12 +4,10 @@
 
 import type { GenerateRequest } from "../engine/engine.ts";
 import { DiecastError } from "../errors.ts";
-import type { Whitespace } from "../protocol.ts";
 import { type FieldReader, fieldName } from "./field-reader.ts";
 
 export type Sampling = Omit<GenerateRequest, "prompt" | "grammar" | "signal">;
 
-const WHITESPACE: readonly Whitespace[] = ["flexible", "compact", "spaced"];
 const SEEDS = 2 ** 53;
 const MAX_INT32 = 2 ** 31 - 1;
 
@@ -36,10 +34,6 @@ export function readMaxTokens(body: FieldReader, name: string): number | undefin
 /** Seed of choice `index` of a request with several. */
 export function seedOfChoice(seed: number | undefined, index: number): number | undefined {
   return seed === undefined ? undefined : (seed + index) % SEEDS;
-}
-
-export function readWhitespace(body: FieldReader): Whitespace | undefined {
-  return body.choice("whitespace", WHITESPACE);
 }
 
 /** 0 and -1 both mean "off" among clients. */

@@ -4,9 +4,10 @@
 
 import type { ChatMessage, EngineHandle, Generation, GenerationResult, Grammar } from "../engine/engine.ts";
 import { DiecastError } from "../errors.ts";
-import type { Timings, Usage, Whitespace, WireFinishReason } from "../protocol.ts";
+import type { Timings, Usage, WireFinishReason } from "../protocol.ts";
 import { Admission } from "./admission.ts";
 import { GrammarGate, type OutputFormat } from "./grammar-gate.ts";
+import type { GrammarOptions } from "./grammar-options.ts";
 import { type Sampling, seedOfChoice } from "./sampling.ts";
 import type { ResolvedAppOptions } from "./server-options.ts";
 
@@ -16,7 +17,7 @@ export interface GenerationPlan {
   /** JSON Pointer of the prompt in the body. */
   readonly promptPointer: string;
   readonly format: OutputFormat | undefined;
-  readonly whitespace: Whitespace | undefined;
+  readonly grammarOptions: GrammarOptions;
   readonly sampling: Sampling;
   readonly numChoices: number;
 }
@@ -70,8 +71,8 @@ export class Service {
     return generations;
   }
 
-  #grammar({ format, whitespace }: GenerationPlan, signal: AbortSignal): Promise<Grammar> | undefined {
-    return format === undefined ? undefined : this.#gate.compile(format, whitespace, signal);
+  #grammar({ format, grammarOptions }: GenerationPlan, signal: AbortSignal): Promise<Grammar> | undefined {
+    return format === undefined ? undefined : this.#gate.compile(format, grammarOptions, signal);
   }
 
   #encode({ messages, promptPointer: pointer }: GenerationPlan): Int32Array {

@@ -125,6 +125,63 @@ describe("schema check", () => {
   });
 });
 
+describe("options of the grammar", () => {
+  const check = (schema: unknown, ...flags: string[]) =>
+    diecast(["schema", "check", ...flags, "-"], JSON.stringify(schema));
+
+  test.each(["check", "explain", "sample"])("are shown by schema %s --help", async (verb) => {
+    const { stdout } = await diecast(["schema", verb, "--help"]);
+    for (const flag of [
+      ...["dialect", "whitespace", "max-whitespace", "open-objects", "numbers", "property-order"],
+      ...["unique-keys", "formats", "schemas"],
+    ]) {
+      expect(stdout).toContain(`--${flag}`);
+    }
+    expect(stdout.replace(/\s+/g, " ")).toContain('(choices: "canonical", "spec", default: canonical)');
+  });
+
+  test("change the values", async () => {
+    const schema = JSON.stringify({ const: { a: 1, b: 2 } });
+    const sample = (...flags: string[]) => diecast(["schema", "sample", "--minimal", ...flags, "-"], schema);
+    expect((await sample()).stdout).toBe('{"a": 1, "b": 2}\n');
+    expect((await sample("--whitespace", "compact")).stdout).toBe('{"a":1,"b":2}\n');
+  });
+
+  test("--dialect says what keywords mean", async () => {
+    const schema = { const: [1], prefixItems: [false] };
+    expect((await check(schema, "--dialect", "draft-07")).code).toBe(0);
+    const { code, stderr } = await check(schema, "--dialect", "2020-12");
+    expect(stderr).toContain("(SCHEMA_UNSATISFIABLE)");
+    expect(code).toBe(3);
+  });
+
+  test("--schemas hands documents in, by their $id or by another URI", async () => {
+    const schema = { properties: { a: { $ref: "https://example.com/a.json" } } };
+    await writeFile(join(folder, "id.json"), '{"$id":"https://example.com/a.json","type":"integer"}');
+    await writeFile(join(folder, "bare.json"), '{"type":"objekt"}');
+    expect((await check(schema, "--schemas", "id.json")).code).toBe(0);
+    const wrong = await check(schema, "--schemas", "https://example.com/a.json=bare.json");
+    expect(wrong.stderr).toContain("(at https://example.com/a.json#/type) (SCHEMA_INVALID)");
+    expect(wrong.code).toBe(3);
+    const nameless = await check(schema, "--schemas", "bare.json");
+    expect(nameless.stderr).toBe('error: bare.json has no "$id"; say --schemas URI=bare.json\n');
+    expect(nameless.code).toBe(2);
+    const broken = await check(schema, "--schemas", "broken.json");
+    expect(broken.stderr).toMatch(/^error: broken\.json: unexpected end of text.* \(JSON_INVALID\)\n$/);
+    expect(broken.code).toBe(3);
+  });
+
+  test.each([
+    ["--numbers", "exact", /Allowed choices are canonical, spec/],
+    ["--max-whitespace", "65536", /--max-whitespace must be a whole number from 0 to 65535, not "65536"/],
+    ["--schemas", "none.json", /none\.json can't be read/],
+  ])("%s %s is refused with status 2", async (flag, value, message) => {
+    const { code, stderr } = await check({}, flag, value);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+  });
+});
+
 describe("models", () => {
   test("lists the cache as JSON", async () => {
     const { code, stdout } = await diecast(["models", "ls", "--json"]);

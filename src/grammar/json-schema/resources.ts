@@ -39,6 +39,11 @@ export function withoutFragment(uri: string): string {
   return hash < 0 ? uri : uri.slice(0, hash);
 }
 
+/** What the document handed in as `uri` is known by; references without a scheme lead to names without one. */
+export function documentUri(uri: string): string {
+  return withoutFragment(absolute(uri, NO_BASE));
+}
+
 /** The documents handed in, parsed when first asked for. */
 export class SchemaRegistry {
   readonly #texts: ReadonlyMap<string, unknown>;
@@ -47,7 +52,7 @@ export class SchemaRegistry {
 
   constructor(schemas: Readonly<Record<string, unknown>>, limits: JsonLimits) {
     const entries = Object.entries(schemas);
-    this.#texts = new Map(entries.map(([uri, schema]) => [withoutFragment(absolute(uri, NO_BASE)), schema]));
+    this.#texts = new Map(entries.map(([uri, schema]) => [documentUri(uri), schema]));
     this.#limits = limits;
   }
 
