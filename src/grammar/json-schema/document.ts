@@ -7,7 +7,8 @@
  * Where dynamic references may occur, a position has one node per dynamic scope (resources.ts) besides the one that is read first.
  *
  * Conjunctions are written over LITERALS: node id × 2, plus 1 when negated. Literal 0 is `true` and 1 is `false`. `literalOf` sees through
- * nodes that are nothing but a reference, a `not` or a one-element `allOf`, so equal meanings tend to get equal literals.
+ * nodes that are nothing but a reference, a `not` or a one-element `allOf`, and takes the first of nodes that say the same (shapes.ts), so equal
+ * meanings tend to get equal literals.
  *
  * Errors: SCHEMA_INVALID for malformed keywords, dangling and endless references; SCHEMA_UNSUPPORTED for references to unknown documents.
  */
@@ -28,6 +29,7 @@ import {
   withoutFragment,
 } from "./resources.ts";
 import { ALL_TYPES, type Constraint, type Demand, pointerOf, type Reference, type SchemaNode } from "./schema-node.ts";
+import { Shapes } from "./shapes.ts";
 
 /** A node or its negation. */
 export type Literal = number;
@@ -56,6 +58,9 @@ export class SchemaDocument {
   /** Absolute URI with a plain-name fragment → node. */
   readonly #anchors = new Map<string, SchemaNode>();
   readonly #unread: SchemaNode[] = [];
+  /** Nodes made since shapes were last looked at. */
+  readonly #unshaped: SchemaNode[] = [];
+  readonly #shapes = new Shapes();
   readonly #literals = new Map<SchemaNode, Literal>();
   readonly #targets = new Map<SchemaNode, Map<string, SchemaNode>>();
   /** How many applicators to the same value are nested under a node, for nodes that are known to be free of cycles. */
@@ -133,6 +138,12 @@ export class SchemaDocument {
   literalOf(node: SchemaNode): Literal {
     const known = this.#literals.get(node);
     if (known !== undefined) return known;
+    const first = this.#shapes.firstLike(node);
+    if (first !== node) {
+      const literal = this.literalOf(first);
+      this.#literals.set(node, literal);
+      return literal;
+    }
     this.checkEndless(node);
     const chain: { node: SchemaNode; negated: boolean }[] = [];
     let at = node;
@@ -145,7 +156,7 @@ export class SchemaDocument {
         break;
       }
       chain.push({ node: at, negated: step.negated });
-      at = step.to;
+      at = this.#shapes.firstLike(step.to);
     }
     for (const link of chain.reverse()) {
       if (link.negated) literal ^= 1;
@@ -201,6 +212,7 @@ export class SchemaDocument {
       this.#budget.spendNode();
       node = { ...position, id: this.#nodes.length, scope, types: ALL_TYPES, constraints: [] };
       this.#nodes.push(node);
+      this.#unshaped.push(node);
       scope.nodes.set(position.value, node);
       this.#unread.push(node);
     }
@@ -374,6 +386,7 @@ export class SchemaDocument {
       constraints: [],
     };
     this.#nodes.push(node);
+    this.#unshaped.push(node);
     this.#scopes.unscoped.nodes.set(value, node);
     if (isRoot && !this.#resources.has(ownBase)) this.#resources.set(ownBase, node);
     if (parent === undefined && this.#nodes.length === 2) {
@@ -434,6 +447,8 @@ export class SchemaDocument {
       owner.types = content.types;
       owner.constraints = content.constraints;
     }
+    this.#shapes.add(this.#unshaped);
+    this.#unshaped.length = 0;
   }
 }
 

@@ -125,9 +125,17 @@ export class Expander {
   ): Alternative[] | undefined {
     const alternatives: Alternative[] = [];
     const indexes = new Map<string, number>();
+    const keyOf = ({ spec }: Alternative): string =>
+      spec.type === "value" ? `v ${valueKey(spec.value)}` : specKey(spec);
     const take = (alternative: Alternative): boolean => {
-      const { spec } = alternative;
-      const specText = spec.type === "value" ? `v ${valueKey(spec.value)}` : specKey(spec);
+      // Mostly there is one only, which needs no key.
+      const [first] = alternatives;
+      if (first === undefined) {
+        alternatives.push(alternative);
+        return true;
+      }
+      if (alternatives.length === 1) indexes.set(keyOf(first), 0);
+      const specText = keyOf(alternative);
       const index = indexes.get(specText);
       // Equal specs differ in the refusal at most, and the one without covers the other.
       if (index !== undefined) {

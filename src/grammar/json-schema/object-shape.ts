@@ -7,7 +7,7 @@
  */
 
 import type { Lexeme } from "../../fsm/lexeme.ts";
-import { FALSE_LITERAL, type Literal } from "./document.ts";
+import { FALSE_LITERAL, type Literal, TRUE_LITERAL } from "./document.ts";
 import { partitionKeys } from "./key-cells.ts";
 import type { LoweringContext } from "./lower.ts";
 import { layerLiterals, type MemberLayer, type ObjectSpec, type PatternLayer, type StringSpec } from "./typed.ts";
@@ -51,9 +51,10 @@ function makeShape(context: LoweringContext, spec: ObjectSpec): ObjectShape {
   const keySpecs = keySpecsOf(context, spec, names);
   const required = new Set(spec.required);
   const members: ShapeMember[] = [];
+  const values = valueLiterals(context, spec.layers, names);
   for (const name of names) {
     const isKey = spec.keyLiterals.every((key) => evaluator.satisfies(key, { kind: "string", at: -1, value: name }));
-    const literals = isKey ? valueLiterals(context, spec.layers, name) : [FALSE_LITERAL];
+    const literals = isKey ? (values.get(name) ?? []) : [FALSE_LITERAL];
     if (!literals.includes(FALSE_LITERAL)) members.push({ name, literals, isRequired: required.has(name) });
     // A required member without a value: the frame keeps it, so that the rule comes out empty.
     else if (required.has(name)) members.push({ name, literals: [FALSE_LITERAL], isRequired: true });
@@ -84,8 +85,33 @@ function keySpecsOf(context: LoweringContext, spec: ObjectSpec, names: Set<strin
   return specs;
 }
 
-function valueLiterals(context: LoweringContext, layers: readonly MemberLayer[], name: string): Literal[] {
-  return layers.flatMap((layer) => layerLiterals(layer, name, context.evaluator.matchesPattern));
+/** What the value of each name must satisfy. Most layers are about the members that they declare alone, and are not asked about others. */
+function valueLiterals(
+  { evaluator, budget }: LoweringContext,
+  layers: readonly MemberLayer[],
+  names: ReadonlySet<string>,
+): ReadonlyMap<string, readonly Literal[]> {
+  const values = new Map<string, Literal[]>();
+  const add = (name: string, literal: Literal): void => {
+    if (literal === TRUE_LITERAL) return;
+    const known = values.get(name);
+    if (known === undefined) values.set(name, [literal]);
+    else known.push(literal);
+  };
+  let looked = 0;
+  for (const layer of layers) {
+    if (layer.patterns.length === 0 && layer.rest === TRUE_LITERAL) {
+      looked += layer.properties.size;
+      for (const [name, literal] of layer.properties) add(name, literal);
+      continue;
+    }
+    looked += names.size;
+    for (const name of names) {
+      for (const literal of layerLiterals(layer, name, evaluator.matchesPattern)) add(name, literal);
+    }
+  }
+  budget.spend(looked >> 4);
+  return values;
 }
 
 function cellsOf(

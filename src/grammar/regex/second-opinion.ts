@@ -1,8 +1,8 @@
 /**
  * regexp-tree's reading of a pattern, as a check on regexpp's.
  *
- * A parser that misreads a pattern would silently change the language, and no later stage could notice. So every pattern is read by two independent parsers, and
- * is refused when they disagree. regexp-tree is heard only where it is known to be sound: not on characters beyond U+FFFF (it splits them), on numeric
+ * A parser that misreads a pattern would silently change the language, and no later stage could notice. So a pattern is read by two independent parsers, and
+ * is refused when they disagree, unless it is of the plainest syntax, which has no corners to misread. regexp-tree is heard only where it is known to be sound: not on characters beyond U+FFFF (it splits them), on numeric
  * escapes and back-references (it takes `\1(a)` for an octal), on class ranges with a set at one end, on control escapes, or on syntax that it does not know.
  */
 
@@ -38,10 +38,22 @@ interface UnicodeProperty {
   readonly binary: boolean;
 }
 
-/** Loaded with the first pattern: most processes never need it. */
+/** Loaded with the first pattern that needs it: most processes never do. */
 let parseTree: typeof import("regexp-tree").parse | undefined;
 
 class NoOpinion extends Error {}
+
+/**
+ * Letters, digits and harmless punctuation, escaped punctuation, `\d`, `\w`, `\s`, classes of those, quantifiers and plain groups: most patterns. A second
+ * reading of them takes longer than everything else that is done with them.
+ */
+const PLAIN =
+  /^(?:[\w ,:;/@#%&=~'"<>!`.^$*+?|)-]|\((?:\?:|(?!\?))|\\[dDwWsS^$\\.*+?()[\]{}|/]|\{\d+(?:,\d*)?\}|\[\^?(?:[\w ,:;/@#%&=~'"<>!`.$*+?|(){}-]|\\[dDwWsS^$\\.*+?()[\]{}|/-])*\])*$/;
+
+/** Whether a pattern that is valid under `u` has nothing in it that parsers are known to differ on. */
+export function isPlain(source: string): boolean {
+  return PLAIN.test(source);
+}
 
 /** The pattern under `u` as regexp-tree reads it; undefined when it has nothing to say. */
 export function secondOpinion(source: string): RegexNode | undefined {
