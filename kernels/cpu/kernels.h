@@ -71,6 +71,7 @@ constexpr size_t AttentionScratchFloats(int head_dim) {
          2 * kMaxQueriesPerTile;
 }
 
+/// A level's operations. Blocks are of kBlock elements.
 struct CpuKernels {
   CpuLevel level;
   GemmFn gemm[kNumPackedFormats];
@@ -87,6 +88,13 @@ struct CpuKernels {
   void (*silu_mul)(const float* gate, const float* up, int n, float* out);
   void (*add)(const float* x, int n, float* out);
   void (*to_half)(const float* x, int n, uint16_t* out);
+  /// out[b] = the greatest of block b of x, whose last block may be shorter. NaN never wins.
+  void (*block_max)(const float* x, int n, float* out);
+  /// out[i] = x[i] where bit i % 32 of word i / 32 is set, -infinity elsewhere.
+  void (*keep_set)(const float* x, const uint32_t* bits, int n, float* out);
+  /// x = e^((x - best) * scale) for x <= best, 0 below e^-87 and for NaN; then the sum and the
+  /// greatest of each block. n is a multiple of 32.
+  void (*exp_weights)(float* x, int n, float best, float scale, float* block_sum, float* block_max);
   void (*attention_f32)(const AttentionArgs& args);
   void (*attention_f16)(const AttentionArgs& args);
 };

@@ -260,6 +260,9 @@ const CpuKernels& Avx2Kernels() {
       SiluMul<V>,
       Add<V>,
       ToHalf<V>,
+      BlockMax<V>,
+      KeepSet<V>,
+      ExpWeights<V>,
       Attention<V, float>,
       Attention<V, uint16_t>,
   };

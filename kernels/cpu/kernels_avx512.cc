@@ -224,6 +224,9 @@ const CpuKernels& Avx512Kernels() {
       SiluMul<V>,
       Add<V>,
       ToHalf<V>,
+      BlockMax<V>,
+      KeepSet<V>,
+      ExpWeights<V>,
       Attention<V, float>,
       Attention<V, uint16_t>,
   };

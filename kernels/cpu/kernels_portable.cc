@@ -172,6 +172,9 @@ const CpuKernels& PortableKernels() {
       SiluMul<V>,
       Add<V>,
       ToHalf<V>,
+      BlockMax<V>,
+      KeepSet<V>,
+      ExpWeights<V>,
       Attention<V, float>,
       Attention<V, uint16_t>,
   };

@@ -36,6 +36,10 @@ struct VecAvx512 {
   static Reg Fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
   static Reg Max(Reg a, Reg b) { return _mm512_max_ps(a, b); }
   static Reg Min(Reg a, Reg b) { return _mm512_min_ps(a, b); }
+  /// a where the lane's bit is set, else b.
+  static Reg SelectBits(uint32_t bits, Reg a, Reg b) {
+    return _mm512_mask_mov_ps(b, static_cast<__mmask16>(bits), a);
+  }
   static Reg Abs(Reg a) { return _mm512_abs_ps(a); }
   static Reg Round(Reg a) {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -45,6 +45,12 @@ struct VecPortable {
     return reinterpret_cast<Reg>((reinterpret_cast<Int>(a) & mask) |
                                  (reinterpret_cast<Int>(b) & ~mask));
   }
+  /// a where the lane's bit is set, else b.
+  static Reg SelectBits(uint32_t bits, Reg a, Reg b) {
+    const Int lane = {1, 2, 4, 8};
+    const auto all = static_cast<int32_t>(bits);
+    return Select((Int{all, all, all, all} & lane) == lane, a, b);
+  }
   static Reg Max(Reg a, Reg b) { return Select(a > b, a, b); }
   static Reg Min(Reg a, Reg b) { return Select(a < b, a, b); }
   static Reg Abs(Reg a) {

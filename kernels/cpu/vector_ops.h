@@ -1,4 +1,5 @@
-// Normalisation, rotary embedding, activation functions and int8 quantization, written once over a
+// Normalisation, rotary embedding, activation functions, int8 quantization and what sampling does
+// with all logits, written once over a
 // vector type V that each instruction set's file defines (see vec_portable.h for the operations it
 // must have). Internal linkage throughout: see half.h.
 #pragma once
@@ -92,6 +93,52 @@ void ToHalf(const float* x, int n, uint16_t* out) {
   int i = 0;
   for (; i + L <= n; i += L) V::StoreHalf(out + i, V::Load(x + i));
   for (; i < n; ++i) out[i] = FloatToHalf(x[i]);
+}
+
+template <typename V>
+void BlockMax(const float* x, int n, float* out) {
+  constexpr int L = V::kLanes;
+  const typename V::Reg none = V::Set(-__builtin_inff());
+  for (; n > 0; n -= kBlock, x += kBlock, ++out) {
+    typename V::Reg top = none;
+    int i = 0;
+    // Of a pair with a NaN, the second is taken.
+    for (; i + L <= n && i < kBlock; i += L) top = V::Max(V::Load(x + i), top);
+    *out = V::ReduceMax(top);
+    for (; i < n && i < kBlock; ++i) *out = x[i] > *out ? x[i] : *out;
+  }
+}
+
+template <typename V>
+void KeepSet(const float* x, const uint32_t* bits, int n, float* out) {
+  constexpr int L = V::kLanes;
+  const typename V::Reg none = V::Set(-__builtin_inff());
+  int i = 0;
+  for (; i + L <= n; i += L) {
+    V::Store(out + i, V::SelectBits(bits[i / 32] >> (i % 32), V::Load(x + i), none));
+  }
+  for (; i < n; ++i) out[i] = (bits[i / 32] >> (i % 32) & 1) != 0 ? x[i] : -__builtin_inff();
+}
+
+template <typename V>
+void ExpWeights(float* x, int n, float best, float scale, float* block_sum, float* block_max) {
+  constexpr int L = V::kLanes;
+  const typename V::Reg lowest = V::Set(-87.0f);
+  const typename V::Reg floor = Exp<V>(lowest);  // far below the last place of any other weight
+  for (int b = 0; b < n / kBlock; ++b) {
+    float* block = x + b * kBlock;
+    typename V::Reg sum = V::Zero();
+    typename V::Reg top = V::Zero();
+    for (int i = 0; i < kBlock; i += L) {
+      const typename V::Reg at = V::Mul(V::Sub(V::Load(block + i), V::Set(best)), V::Set(scale));
+      const typename V::Reg weight = V::Sub(Exp<V>(V::Max(at, lowest)), floor);
+      V::Store(block + i, weight);
+      sum = V::Add(sum, weight);
+      top = V::Max(top, weight);
+    }
+    block_sum[b] = V::ReduceAdd(sum);
+    block_max[b] = V::ReduceMax(top);
+  }
 }
 
 template <typename V>

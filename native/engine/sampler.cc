@@ -11,7 +11,10 @@ namespace diecast {
 namespace {
 
 constexpr float kNoLogit = -std::numeric_limits<float>::infinity();
-constexpr size_t kBlock = 64;
+/// From one allowed token in this many on, all logits are looked at.
+constexpr int32_t kDenseShare = 4;
+constexpr size_t kBlockSize = kBlock;
+static_assert(kBlock == 32, "a word of a mask is a block");
 
 uint64_t Mix(uint64_t x) {  // SplitMix64's finalizer (Steele, Lea, Flood 2014)
   x += 0x9e3779b97f4a7c15u;
@@ -20,59 +23,33 @@ uint64_t Mix(uint64_t x) {  // SplitMix64's finalizer (Steele, Lea, Flood 2014)
   return x ^ (x >> 31);
 }
 
-// e^x for x <= 0 within 2e-7, as 2^n * p(f). Below 2^-126, and for NaN, it is 0. No branch and no
-// call, so that loops over it are vectorised, which they are not over std::exp.
-inline float ExpNonPositive(float x) {
-  const float unbounded = x * 1.44269504f;
-  const float t = unbounded > -127.0f ? unbounded : -127.0f;
-  const auto n = static_cast<int32_t>(t - 0.5f);  // nearest, as t <= 0
-  const float f = (t - static_cast<float>(n)) * 0.69314718f;
-  const float p =
-      1.0f +
-      f * (1.0f + f * (0.5f + f * (0.16666667f +
-                                   f * (0.041666667f + f * (0.0083333333f + f * 0.0013888889f)))));
-  return p * std::bit_cast<float>((n + 127) << 23);
-}
+size_t NumBlocks(size_t n) { return (n + kBlockSize - 1) / kBlockSize; }
 
-void ExpAll(float* x, size_t n, float best, float scale) {
-  for (size_t i = 0; i < n; i++) x[i] = ExpNonPositive((x[i] - best) * scale);
-}
-
-// The greatest of a run of logits; NaN never wins. Lanes let the compiler use vector maxima.
-float MaxOf(const float* x, size_t n) {
-  constexpr size_t kLanes = 16;
-  float lanes[kLanes];
-  std::fill_n(lanes, kLanes, kNoLogit);
-  size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (size_t j = 0; j < kLanes; j++) lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
-  }
-  for (; i < n; i++) lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
-  float best = lanes[0];
-  for (const float lane : lanes) best = std::max(best, lane);
-  return best;
-}
-
-// Calls visit(id) for each allowed id below `num_tokens`, ascending: how a mask is split into base
-// and extra must not show.
+// Calls visit(first, bits) for the allowed ids below `num_tokens`, ascending: bit i of `bits`,
+// which is not 0, stands for id first + i. How a mask is split into base and extra does not show.
 template <typename Visit>
-void ForEachAllowed(const TokenMask& mask, int32_t num_tokens, Visit&& visit) {
-  auto extra = mask.extra.begin();
-  if (mask.base != nullptr) {
-    const size_t words = std::min(mask.num_words, (static_cast<size_t>(num_tokens) + 31) / 32);
-    for (size_t w = 0; w < words; w++) {
-      uint32_t bits = mask.base[w];
-      const auto first = static_cast<int32_t>(w * 32);
-      for (; extra != mask.extra.end() && *extra - first < 32; ++extra)
-        bits |= 1u << (*extra - first);
-      for (; bits != 0; bits &= bits - 1) {
-        const int32_t id = first + std::countr_zero(bits);
-        if (id < num_tokens) visit(id);
-      }
-    }
+void ForEachAllowedWord(const TokenMask* mask, int32_t num_tokens, Visit&& visit) {
+  const auto count = static_cast<size_t>(num_tokens);
+  const auto emit = [&](size_t first, uint32_t bits) {
+    if (first + 32 > count) bits &= (1u << (count - first)) - 1;
+    if (bits != 0) visit(first, bits);
+  };
+  if (mask == nullptr) {
+    for (size_t first = 0; first < count; first += 32) emit(first, ~0u);
+    return;
   }
-  for (; extra != mask.extra.end(); ++extra) {
-    if (*extra < num_tokens) visit(*extra);
+  auto extra = mask->extra.begin();
+  const auto take_extra = [&](size_t first) {
+    uint32_t bits = 0;
+    for (; extra != mask->extra.end() && static_cast<size_t>(*extra) < first + 32; ++extra)
+      bits |= 1u << (static_cast<size_t>(*extra) - first);
+    return bits;
+  };
+  const size_t words = mask->base == nullptr ? 0 : std::min(mask->num_words, NumBlocks(count));
+  for (size_t w = 0; w < words; w++) emit(w * 32, mask->base[w] | take_extra(w * 32));
+  while (extra != mask->extra.end() && *extra < num_tokens) {
+    const size_t first = static_cast<size_t>(*extra) / 32 * 32;
+    emit(first, take_extra(first));
   }
 }
 
@@ -115,7 +92,7 @@ int32_t Sampler::Sample(const Input& input) {
   Collect(input.logits, input.mask);
   if (!Weigh(params.temperature)) return -1;
   const double draw = UniformDraw(params.seed, input.position);
-  const bool has_top_k = params.top_k > 0 && static_cast<size_t>(params.top_k) < num_allowed_;
+  const bool has_top_k = params.top_k > 0 && static_cast<size_t>(params.top_k) < num_weights_;
   if (has_top_k) {
     CollectTop(static_cast<size_t>(params.top_k));
     double mass = 0;
@@ -140,21 +117,26 @@ int32_t Sampler::Sample(const Input& input) {
   return candidates_.back().id;
 }
 
-int32_t Sampler::Greedy(std::span<const float> logits, const TokenMask* mask) const {
-  if (mask == nullptr) {
-    const auto n = static_cast<size_t>(num_tokens_);
-    const float best = MaxOf(logits.data(), n);
-    if (!std::isfinite(best)) return -1;
-    return static_cast<int32_t>(std::find(logits.begin(), logits.begin() + num_tokens_, best) -
-                                logits.begin());
+bool Sampler::IsDense(const TokenMask* mask) const {
+  return mask == nullptr || mask->num_allowed >= num_tokens_ / kDenseShare;
+}
+
+int32_t Sampler::Greedy(std::span<const float> logits, const TokenMask* mask) {
+  // Where nearly all tokens are allowed, few blocks can hold the best.
+  const bool is_dense = IsDense(mask);
+  if (is_dense) {
+    block_max_.resize(NumBlocks(static_cast<size_t>(num_tokens_)));
+    kernels_.block_max(logits.data(), num_tokens_, block_max_.data());
   }
   int32_t best_id = -1;
   float best = kNoLogit;
-  ForEachAllowed(*mask, num_tokens_, [&](int32_t id) {
-    const float x = logits[static_cast<size_t>(id)];
-    if (x > best) {
-      best = x;
-      best_id = id;
+  ForEachAllowedWord(mask, num_tokens_, [&](size_t first, uint32_t bits) {
+    if (is_dense && !(block_max_[first / kBlockSize] > best)) return;
+    for (; bits != 0; bits &= bits - 1) {
+      const size_t id = first + static_cast<size_t>(std::countr_zero(bits));
+      if (!(logits[id] > best)) continue;
+      best = logits[id];
+      best_id = static_cast<int32_t>(id);
     }
   });
   return std::isfinite(best) ? best_id : -1;
@@ -164,46 +146,40 @@ void Sampler::Collect(std::span<const float> logits, const TokenMask* mask) {
   ids_.clear();
   if (mask == nullptr) {
     weights_.assign(logits.begin(), logits.begin() + num_tokens_);
+  } else if (IsDense(mask)) {
+    allowed_.assign(NumBlocks(static_cast<size_t>(num_tokens_)), 0);
+    ForEachAllowedWord(mask, num_tokens_,
+                       [&](size_t first, uint32_t bits) { allowed_[first / kBlockSize] = bits; });
+    weights_.resize(static_cast<size_t>(num_tokens_));
+    kernels_.keep_set(logits.data(), allowed_.data(), num_tokens_, weights_.data());
   } else {
     weights_.clear();
-    ForEachAllowed(*mask, num_tokens_, [&](int32_t id) {
-      weights_.push_back(logits[static_cast<size_t>(id)]);
-      ids_.push_back(id);
+    ForEachAllowedWord(mask, num_tokens_, [&](size_t first, uint32_t bits) {
+      for (; bits != 0; bits &= bits - 1) {
+        const size_t id = first + static_cast<size_t>(std::countr_zero(bits));
+        weights_.push_back(logits[id]);
+        ids_.push_back(static_cast<int32_t>(id));
+      }
     });
   }
-  num_allowed_ = weights_.size();
+  num_weights_ = weights_.size();
 }
 
 // Logits to weights e^((x - best) / temperature), with the sum and the greatest of each block.
 // False when no logit is finite.
 bool Sampler::Weigh(float temperature) {
-  const float best = MaxOf(weights_.data(), num_allowed_);
-  if (!std::isfinite(best)) return false;
-  const size_t num_blocks = (num_allowed_ + kBlock - 1) / kBlock;
-  weights_.resize(num_blocks * kBlock, kNoLogit);
+  const size_t num_blocks = NumBlocks(num_weights_);
+  const auto padded = static_cast<int>(num_blocks * kBlockSize);
+  weights_.resize(num_blocks * kBlockSize, kNoLogit);
   block_sum_.resize(num_blocks);
   block_max_.resize(num_blocks);
-  const float scale = 1.0f / temperature;
-  ExpAll(weights_.data(), weights_.size(), best, scale);
+  kernels_.block_max(weights_.data(), padded, block_max_.data());
+  const auto best = std::max_element(block_max_.begin(), block_max_.end());
+  if (best == block_max_.end() || !std::isfinite(*best)) return false;
+  kernels_.exp_weights(weights_.data(), padded, *best, 1.0f / temperature, block_sum_.data(),
+                       block_max_.data());
   total_ = 0;
-  for (size_t b = 0; b < num_blocks; b++) {
-    const float* block = weights_.data() + b * kBlock;
-    constexpr size_t kLanes = 16;
-    float sums[kLanes] = {}, maxima[kLanes] = {};
-    for (size_t i = 0; i < kBlock; i += kLanes) {
-      for (size_t j = 0; j < kLanes; j++) {
-        sums[j] += block[i + j];
-        maxima[j] = block[i + j] > maxima[j] ? block[i + j] : maxima[j];
-      }
-    }
-    block_sum_[b] = 0;
-    block_max_[b] = 0;
-    for (size_t j = 0; j < kLanes; j++) {
-      block_sum_[b] += sums[j];
-      block_max_[b] = std::max(block_max_[b], maxima[j]);
-    }
-    total_ += static_cast<double>(block_sum_[b]);
-  }
+  for (const float sum : block_sum_) total_ += static_cast<double>(sum);
   return true;
 }
 
@@ -218,7 +194,7 @@ int32_t Sampler::DrawFromAll(double draw) const {
   }
   // Rounding may leave a little: then the block's last token with any weight is it.
   int32_t id = -1;
-  for (size_t i = chosen * kBlock; i < std::min((chosen + 1) * kBlock, num_allowed_); i++) {
+  for (size_t i = chosen * kBlock; i < std::min((chosen + 1) * kBlockSize, num_weights_); i++) {
     if (weights_[i] <= 0) continue;
     id = IdAt(i);
     left -= static_cast<double>(weights_[i]);
@@ -232,7 +208,7 @@ void Sampler::CollectAtLeast(float threshold) {
   candidates_.clear();
   for (size_t b = 0; b < block_max_.size(); b++) {
     if (block_max_[b] < threshold) continue;
-    for (size_t i = b * kBlock; i < std::min((b + 1) * kBlock, num_allowed_); i++) {
+    for (size_t i = b * kBlock; i < std::min((b + 1) * kBlockSize, num_weights_); i++) {
       if (weights_[i] >= threshold && weights_[i] > 0)
         candidates_.push_back({weights_[i], IdAt(i)});
     }
@@ -264,13 +240,13 @@ void Sampler::CollectTop(size_t count) {
 void Sampler::CollectTopP(float top_p) {
   const double mass = static_cast<double>(top_p) * total_;
   constexpr size_t kFew = 64;
-  CollectTop(std::min(kFew, num_allowed_));
+  CollectTop(std::min(kFew, num_weights_));
   double sum = 0;
   for (const Candidate& c : candidates_) sum += static_cast<double>(c.weight);
-  if (sum < mass && kFew < num_allowed_) {
+  if (sum < mass && kFew < num_weights_) {
     constexpr int kShift = 20;
     double buckets[(std::bit_cast<uint32_t>(1.0f) >> kShift) + 1] = {};
-    for (size_t i = 0; i < num_allowed_; i++) {
+    for (size_t i = 0; i < num_weights_; i++) {
       buckets[std::bit_cast<uint32_t>(weights_[i]) >> kShift] += static_cast<double>(weights_[i]);
     }
     auto bucket = static_cast<uint32_t>(std::size(buckets) - 1);

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "kernels/cpu/kernels.h"
 #include "native/engine/request.h"
 #include "native/matcher/matcher.h"
 
@@ -38,7 +39,8 @@ uint64_t ChoiceSeed(uint64_t seed, int32_t choice);
 class Sampler {
  public:
   /// Ids at and past `num_tokens` (padding rows of the head) are never drawn.
-  explicit Sampler(int32_t num_tokens) : num_tokens_(num_tokens) {}
+  explicit Sampler(int32_t num_tokens, const CpuKernels& kernels = KernelsOf(ChooseCpuLevel()))
+      : num_tokens_(num_tokens), kernels_(kernels) {}
 
   struct Input {
     std::span<float> logits;  ///< one row; overwritten by penalties and bias
@@ -62,7 +64,8 @@ class Sampler {
   static bool IsHeavier(const Candidate& a, const Candidate& b) {
     return a.weight > b.weight || (a.weight == b.weight && a.id < b.id);
   }
-  int32_t Greedy(std::span<const float> logits, const TokenMask* mask) const;
+  bool IsDense(const TokenMask* mask) const;
+  int32_t Greedy(std::span<const float> logits, const TokenMask* mask);
   void Collect(std::span<const float> logits, const TokenMask* mask);
   bool Weigh(float temperature);
   int32_t DrawFromAll(double draw) const;
@@ -75,11 +78,13 @@ class Sampler {
   }
 
   int32_t num_tokens_;
-  // Of the allowed tokens, by ascending id: logits at first, then weights relative to the best;
-  // padded with zeros to whole blocks.
+  const CpuKernels& kernels_;
+  std::vector<uint32_t> allowed_;
+  // By ascending id: logits at first, then weights relative to the best; padded with zeros to whole
+  // blocks. Of the allowed tokens when they are few; else of all, with none for the others.
   std::vector<float> weights_;
-  std::vector<int32_t> ids_;  // empty when every token is allowed: a token's index is then its id
-  size_t num_allowed_ = 0;
+  std::vector<int32_t> ids_;  // empty when a token's index is its id
+  size_t num_weights_ = 0;
   // Per block of weights, so that a draw and a search for the best skip what cannot matter.
   std::vector<float> block_sum_, block_max_;
   std::vector<float> scratch_;

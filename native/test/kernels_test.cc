@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <random>
 #include <vector>
@@ -242,6 +243,55 @@ void TestElementwise(const CpuKernels& kernels) {
   }
 }
 
+/// What sampling does with a row of logits, with infinities and NaN among them.
+void TestLogitOps(const CpuKernels& kernels) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (int n : {1, 31, 32, 33, 64, 100, 512}) {
+    const auto size = static_cast<size_t>(n);
+    std::vector<float> x = RandomFloats(size, 20.0f);
+    for (float& value : x) {
+      const uint32_t kind = rng() % 16;
+      if (kind == 0) value = -kInf;
+      if (kind == 1) value = std::nanf("");
+    }
+    const size_t num_blocks = (size + kBlock - 1) / kBlock;
+    std::vector<float> greatest(num_blocks);
+    kernels.block_max(x.data(), n, greatest.data());
+    for (size_t b = 0; b < num_blocks; ++b) {
+      float expected = -kInf;
+      for (size_t i = b * kBlock; i < std::min(size, (b + 1) * kBlock); ++i)
+        if (x[i] > expected) expected = x[i];
+      CHECK(greatest[b] == expected);
+    }
+    std::vector<uint32_t> bits(num_blocks);
+    for (uint32_t& word : bits) word = static_cast<uint32_t>(rng());
+    std::vector<float> kept(size);
+    kernels.keep_set(x.data(), bits.data(), n, kept.data());
+    for (size_t i = 0; i < size; ++i) {
+      const float expected = (bits[i / 32] >> (i % 32) & 1) != 0 ? x[i] : -kInf;
+      CHECK(std::memcmp(&kept[i], &expected, sizeof(float)) == 0);
+    }
+    if (n % kBlock != 0) continue;
+    const float best = *std::max_element(greatest.begin(), greatest.end());
+    x[0] = best - 300.0f;
+    std::vector<float> weights = x, sums(num_blocks);
+    kernels.exp_weights(weights.data(), n, best, 0.5f, sums.data(), greatest.data());
+    CHECK(weights[0] == 0.0f);
+    for (size_t b = 0; b < num_blocks; ++b) {
+      double sum = 0;
+      float top = 0;
+      for (size_t i = b * kBlock; i < (b + 1) * kBlock; ++i) {
+        const double expected = x[i] > -kInf ? std::exp((double{x[i]} - double{best}) * 0.5) : 0.0;
+        CHECK(Near(weights[i], expected, 1e-5 * expected + 1e-37));
+        if (expected == 0) CHECK(weights[i] == 0.0f);
+        sum += double{weights[i]};
+        top = std::max(top, weights[i]);
+      }
+      CHECK(Near(sums[b], sum, 1e-5 * sum) && greatest[b] == top);
+    }
+  }
+}
+
 void TestAttention(const CpuKernels& kernels, int head_dim, int group, int first_position,
                    int num_tokens, bool half) {
   const int kv_heads = 2;
@@ -344,6 +394,7 @@ void TestLevel(CpuLevel level) {
     TestGemm(kernels, pool, type, false, 33, 1536, 17, 1e9f);
   }
   TestElementwise(kernels);
+  TestLogitOps(kernels);
   for (bool half : {false, true}) {
     TestAttention(kernels, 64, 3, 0, 1, half);
     TestAttention(kernels, 64, 3, 31, 1, half);

@@ -1,9 +1,10 @@
-// Tests the sampler: each stage against its definition, frequencies against the exact distribution,
-// and what a draw may depend on.
+// Tests the sampler at every level this processor has: each stage against its definition,
+// frequencies against the exact distribution, and what a draw may depend on.
 #include "native/engine/sampler.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -77,6 +78,36 @@ void GreedyTakesTheFirstOfTheGreatest() {
   CHECK(Draw(logits, top1) == 17);
 }
 
+// The plain loop, at sizes around a word's, with what is not allowed as large or as strange as can
+// be.
+void GreedyUnderAnyMaskIsThePlainLoop() {
+  std::mt19937 random(21);
+  for (const int32_t size : {1, 31, 32, 33, 64, 95, 100}) {
+    for (int round = 0; round < 200; round++) {
+      const uint32_t density = 1 + random() % 8;
+      std::vector<int32_t> ids;
+      std::vector<float> logits(static_cast<size_t>(size));
+      int32_t expected = -1;
+      for (int32_t id = 0; id < size; id++) {
+        float& x = logits[static_cast<size_t>(id)];
+        const bool allowed = (random() % 8 < density) != (round % 2 == 0);
+        x = allowed || random() % 2 == 0 ? static_cast<float>(random() % 20)
+                                         : (random() % 2 == 0 ? kInf : std::nanf(""));
+        if (allowed && random() % 10 == 0) x = random() % 2 == 0 ? -kInf : std::nanf("");
+        if (!allowed) continue;
+        ids.push_back(id);
+        const float best = expected < 0 ? -kInf : logits[static_cast<size_t>(expected)];
+        if (x > best) expected = id;
+      }
+      const auto owned = MaskOf(ids, [&](int32_t) { return random() % 3 != 0; });
+      Sampler sampler(size);
+      CHECK(sampler.Sample({.logits = logits,
+                            .params = SamplingParams{.temperature = 0},
+                            .mask = &owned.mask}) == expected);
+    }
+  }
+}
+
 void PaddingIsNeverDrawn() {
   std::vector<float> logits(kVocab + 20, 0.0f);
   logits[kVocab + 3] = 100;
@@ -128,8 +159,8 @@ void FrequenciesFollowTheDistribution() {
   const auto logits = RandomLogits(5);
   std::vector<int32_t> all, some;
   for (int32_t id = 0; id < kVocab; id++) all.push_back(id);
-  for (int32_t id = 3; id < kVocab; id += 7) some.push_back(id);
-  const auto masked = MaskOf(some, [](int32_t) { return true; });
+  std::vector<int32_t> most;
+  for (int32_t id = 0; id < kVocab; id++) (id % 7 == 3 ? some : most).push_back(id);
   const SamplingParams cases[] = {
       {.seed = 11},
       {.temperature = 0.5f, .seed = 12},
@@ -139,8 +170,9 @@ void FrequenciesFollowTheDistribution() {
       {.temperature = 1.3f, .top_k = 20, .top_p = 0.8f, .min_p = 0.1f, .seed = 16},
   };
   for (const SamplingParams& params : cases) {
-    for (const bool use_mask : {false, true}) {
-      const auto expected = Exact(logits, params, use_mask ? some : all);
+    for (const auto* allowed : {&all, &some, &most}) {
+      const auto masked = MaskOf(*allowed, [](int32_t id) { return id % 5 != 0; });
+      const auto expected = Exact(logits, params, *allowed);
       std::map<int32_t, double> seen;
       constexpr int kDraws = 40000;
       Sampler sampler(kVocab);
@@ -148,7 +180,7 @@ void FrequenciesFollowTheDistribution() {
         auto copy = logits;
         const int32_t id = sampler.Sample({.logits = copy,
                                            .params = params,
-                                           .mask = use_mask ? &masked.mask : nullptr,
+                                           .mask = allowed == &all ? nullptr : &masked.mask,
                                            .position = static_cast<uint64_t>(i)});
         CHECK(expected.contains(id));
         seen[id] += 1.0 / kDraws;
@@ -277,13 +309,17 @@ void BadParametersAreRefusedByName() {
 }  // namespace
 
 int main() {
-  GreedyTakesTheFirstOfTheGreatest();
-  PaddingIsNeverDrawn();
-  NoFiniteLogitIsReported();
-  FrequenciesFollowTheDistribution();
-  LargeSelectionsAreExact();
-  DrawsDependOnSeedAndPositionOnly();
-  TheSplitOfAMaskDoesNotShow();
-  PenaltiesAndBiasFollowTheirDefinitions();
+  for (const CpuLevel level : AvailableCpuLevels()) {
+    setenv("DIECAST_CPU", CpuLevelName(level), 1);
+    GreedyTakesTheFirstOfTheGreatest();
+    GreedyUnderAnyMaskIsThePlainLoop();
+    PaddingIsNeverDrawn();
+    NoFiniteLogitIsReported();
+    FrequenciesFollowTheDistribution();
+    LargeSelectionsAreExact();
+    DrawsDependOnSeedAndPositionOnly();
+    TheSplitOfAMaskDoesNotShow();
+    PenaltiesAndBiasFollowTheirDefinitions();
+  }
   BadParametersAreRefusedByName();
 }
