@@ -84,7 +84,7 @@ export function encodeRule(
 const chainScratch = new ByteBuffer();
 /** State ids and byte edges, of one rule at a time. */
 let idScratch = new Int32Array(256);
-const rangeScratch: number[] = [];
+let rangeScratch: Float64Array = new Float64Array(256);
 
 /** A byte edge as one number whose order is that of (lo, hi, target, flags): 8 + 8 + 32 + 4 bits. */
 const rangeOf = (lo: number, hi: number, target: number, flags: number): number =>
@@ -100,8 +100,8 @@ class RuleEncoder {
   private readonly ids: Int32Array;
   /** By target; made with the first literal. */
   private placed: Map<number, PlacedLiteral[]> | undefined;
-  /** Byte edges of the state being written, see `rangeOf`. */
-  private readonly ranges = rangeScratch;
+  /** Number of byte edges of the state being written, which are in `rangeScratch` (see `rangeOf`). */
+  private numRanges = 0;
   private readonly chain = chainScratch;
   /** Token edges of the state being written: lo, hi, target. */
   private readonly tokenRanges: [number, number, number][] = [];
@@ -173,8 +173,8 @@ class RuleEncoder {
       sections.literalEdges.length / LITERAL_EDGE_WORDS,
     );
     const flagsAt = sections.states.reserve(1);
-    this.ranges.length = 0;
-    this.tokenRanges.length = 0;
+    this.numRanges = 0;
+    if (this.tokenRanges.length > 0) this.tokenRanges.length = 0;
     for (let i = graph.outStart[state]!; i < graph.outStart[state + 1]!; i++) {
       const e = graph.outEdges[i]!;
       const target = rule.edges[e + EDGE_QUAD.target]!;
@@ -193,11 +193,12 @@ class RuleEncoder {
       } else if (kind === EDGE_KIND.literal || ids[target] === -1) {
         this.encodeChain(e);
       } else {
-        this.ranges.push(rangeOf(edgeLo(info), edgeHi(info), ids[target]!, flags));
+        if (this.numRanges === rangeScratch.length) rangeScratch = grown(rangeScratch);
+        rangeScratch[this.numRanges++] = rangeOf(edgeLo(info), edgeHi(info), ids[target]!, flags);
       }
     }
-    this.encodeRanges();
-    this.encodeTokenRanges(ids[state]!);
+    if (this.numRanges > 0) this.encodeRanges();
+    if (this.tokenRanges.length > 0) this.encodeTokenRanges(ids[state]!);
     const hasTokens = this.tokenRanges.length > 0 ? STATE_FLAG.tokenEdges : 0;
     sections.states.words[flagsAt] = (rule.accepting[state] ? STATE_FLAG.accepting : 0) | hasTokens;
   }
@@ -218,16 +219,17 @@ class RuleEncoder {
   }
 
   private encodeRanges(): void {
-    const { ranges, sections } = this;
-    sortNumbers(ranges);
-    for (let i = 0; i < ranges.length; ) {
+    const { numRanges, sections } = this;
+    const ranges = rangeScratch;
+    sortNumbers(ranges, numRanges);
+    for (let i = 0; i < numRanges; ) {
       const range = ranges[i]!;
       const flags = range % 16;
       const target = Math.floor(range / 16) % 0x100000000;
       const bytes = Math.floor(range / 0x1000000000);
       const lo = bytes >> 8;
       let hi = bytes & 0xff;
-      for (i++; i < ranges.length; i++) {
+      for (i++; i < numRanges; i++) {
         // Whether the next edge goes on where this one ends.
         const next = ranges[i]! - rangeOf(hi + 1, 0, target, flags);
         const nextHi = Math.floor(next / 0x1000000000);
@@ -279,16 +281,22 @@ class RuleEncoder {
   }
 }
 
-/** Most lists are short, and many are sorted already. */
-function sortNumbers(numbers: number[]): void {
-  if (numbers.length > 40) {
-    numbers.sort((a, b) => a - b);
+/** The first `count` numbers. Most lists are short, and many are sorted already. */
+function sortNumbers(numbers: Float64Array, count: number): void {
+  if (count > 40) {
+    numbers.subarray(0, count).sort();
     return;
   }
-  for (let i = 1; i < numbers.length; i++) {
+  for (let i = 1; i < count; i++) {
     const number = numbers[i]!;
     let at = i;
     for (; at > 0 && numbers[at - 1]! > number; at--) numbers[at] = numbers[at - 1]!;
     numbers[at] = number;
   }
+}
+
+function grown(numbers: Float64Array): Float64Array {
+  const copy = new Float64Array(2 * numbers.length);
+  copy.set(numbers);
+  return copy;
 }

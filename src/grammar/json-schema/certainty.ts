@@ -12,95 +12,125 @@ import type { Emptiness } from "./emptiness.ts";
 import type { Evaluator } from "./evaluate.ts";
 import type { Goal } from "./goals.ts";
 import { type Constraint, type SchemaNode, TYPE } from "./schema-node.ts";
-import { layerLiterals, type ObjectSpec } from "./typed.ts";
+import { memberLiterals, type ObjectSpec } from "./typed.ts";
 
 /** Applicators followed on one value. */
 const MAX_DEPTH = 8;
 
-export class Certainty {
-  readonly #document: SchemaDocument;
-  readonly #emptiness: Emptiness;
-  readonly #evaluator: Evaluator;
+interface CertaintyContext {
+  readonly document: SchemaDocument;
+  readonly emptiness: Emptiness;
+  readonly evaluator: Evaluator;
+}
 
-  constructor(document: SchemaDocument, emptiness: Emptiness, evaluator: Evaluator) {
-    this.#document = document;
-    this.#emptiness = emptiness;
-    this.#evaluator = evaluator;
+/** What is known of a demand on one member's value. */
+interface MemberTruth {
+  /** Whether the value satisfies it wherever the member is there. */
+  readonly holds: boolean;
+  /** Whether no value can satisfy it. */
+  readonly isImpossible: boolean;
+}
+
+/** Of the objects of one spec, which must not change meanwhile: the ways of a fork have most of their goals in common. */
+export class Certainty {
+  readonly #context: CertaintyContext;
+  readonly #spec: ObjectSpec;
+  /** What the values of members must satisfy so far, by name. */
+  readonly #values = new Map<string, readonly Literal[]>();
+  /** By name and demand. */
+  readonly #truths = new Map<string, Map<Literal, MemberTruth>>();
+
+  constructor(context: CertaintyContext, spec: ObjectSpec) {
+    this.#context = context;
+    this.#spec = spec;
   }
 
   /** Whether all goals hold (true), or they can't hold together (false), for every object of the spec. */
-  ofGoals(spec: ObjectSpec, goals: readonly Goal[]): boolean | undefined {
-    const present = new Set(spec.required);
-    for (const goal of goals) if (goal.kind === "present") for (const name of goal.names) present.add(name);
+  ofGoals(goals: readonly Goal[]): boolean | undefined {
+    let present: readonly string[] = this.#spec.required;
+    for (const goal of goals) if (goal.kind === "present") present = [...present, ...goal.names];
     let result: boolean | undefined = true;
     for (const goal of goals) {
-      const truth = this.#ofGoal(spec, goal, present);
+      const truth = this.#ofGoal(goal, present);
       if (truth === false) return false;
       if (truth === undefined) result = undefined;
     }
     return result;
   }
 
-  #ofGoal(spec: ObjectSpec, goal: Goal, present: ReadonlySet<string>): boolean | undefined {
+  #ofGoal(goal: Goal, present: readonly string[]): boolean | undefined {
     switch (goal.kind) {
       case "present":
-        if (goal.names.some((name) => this.#isAbsent(spec, name))) return false;
-        return goal.names.every((name) => spec.required.includes(name)) ? true : undefined;
+        if (goal.names.some((name) => this.#isAbsent(name))) return false;
+        return goal.names.every((name) => this.#spec.required.includes(name)) ? true : undefined;
       case "absent":
-        if (present.has(goal.name)) return false;
-        return this.#isAbsent(spec, goal.name) ? true : undefined;
+        if (present.includes(goal.name)) return false;
+        return this.#isAbsent(goal.name) ? true : undefined;
       case "memberAt":
-        return this.#ofMember(spec, goal.name, goal.literal, present);
+        return this.#ofMember(goal.name, goal.literal, present);
       case "literal":
-        return this.#ofLiteral(spec, goal.literal, present, 0);
+        return this.#ofLiteral(goal.literal, present, 0);
       default:
         return undefined;
     }
   }
 
-  /** What `name`'s value must satisfy so far. */
-  #valueOf(spec: ObjectSpec, name: string): Literal[] {
-    const literals = new Set<Literal>();
-    for (const layer of spec.layers) {
-      for (const literal of layerLiterals(layer, name, this.#evaluator.matchesPattern)) literals.add(literal);
+  #valueOf(name: string): readonly Literal[] {
+    let value = this.#values.get(name);
+    if (value === undefined) {
+      value = memberLiterals(this.#spec.layers, name, this.#context.evaluator.matchesPattern);
+      this.#values.set(name, value);
     }
-    literals.delete(TRUE_LITERAL);
-    return [...literals];
+    return value;
   }
 
-  #isAbsent(spec: ObjectSpec, name: string): boolean {
-    return this.#emptiness.isEmpty(this.#valueOf(spec, name));
+  #isAbsent(name: string): boolean {
+    return this.#context.emptiness.isEmpty(this.#valueOf(name));
   }
 
   /** About "`name`, where present, satisfies `literal`". */
-  #ofMember(spec: ObjectSpec, name: string, literal: Literal, present: ReadonlySet<string>): boolean | undefined {
+  #ofMember(name: string, literal: Literal, present: readonly string[]): boolean | undefined {
     if (literal === TRUE_LITERAL) return true;
-    const value = this.#valueOf(spec, name);
-    if (value.includes(literal)) return true;
-    if (present.has(name) && (value.includes(literal ^ 1) || this.#isEmptyWith(value, literal))) return false;
-    return this.#isEmptyWith(value, literal ^ 1) ? true : undefined;
+    let truths = this.#truths.get(name);
+    if (truths === undefined) {
+      truths = new Map();
+      this.#truths.set(name, truths);
+    }
+    let truth = truths.get(literal);
+    if (truth === undefined) {
+      truth = this.#findMemberTruth(this.#valueOf(name), literal);
+      truths.set(literal, truth);
+    }
+    if (truth.isImpossible && present.includes(name)) return false;
+    return truth.holds ? true : undefined;
+  }
+
+  #findMemberTruth(value: readonly Literal[], literal: Literal): MemberTruth {
+    if (value.includes(literal)) return { holds: true, isImpossible: false };
+    const isImpossible = value.includes(literal ^ 1) || this.#isEmptyWith(value, literal);
+    return { holds: this.#isEmptyWith(value, literal ^ 1), isImpossible };
   }
 
   #isEmptyWith(value: readonly Literal[], literal: Literal): boolean {
     // Nothing is excluded by what allows everything, and looking costs.
     if (value.length === 0 && (literal & 1) === 1) return false;
-    return this.#emptiness.isEmpty([...value, literal]);
+    return this.#context.emptiness.isEmpty([...value, literal]);
   }
 
-  #ofLiteral(spec: ObjectSpec, literal: Literal, present: ReadonlySet<string>, depth: number): boolean | undefined {
+  #ofLiteral(literal: Literal, present: readonly string[], depth: number): boolean | undefined {
     if (literal === TRUE_LITERAL) return true;
     if (literal === FALSE_LITERAL) return false;
-    const node = this.#document.nodeOf(literal);
-    const truth = this.#ofNode(spec, node, present, depth);
+    const node = this.#context.document.nodeOf(literal);
+    const truth = this.#ofNode(node, present, depth);
     return truth === undefined ? undefined : truth !== ((literal & 1) === 1);
   }
 
-  #ofNode(spec: ObjectSpec, node: SchemaNode, present: ReadonlySet<string>, depth: number): boolean | undefined {
+  #ofNode(node: SchemaNode, present: readonly string[], depth: number): boolean | undefined {
     if ((node.types & TYPE.object) === 0) return false;
     let result: boolean | undefined = true;
     for (const constraint of node.constraints) {
       if ((constraint.on & TYPE.object) === 0) continue;
-      const truth = this.#ofConstraint(spec, node, constraint, present, depth);
+      const truth = this.#ofConstraint(node, constraint, present, depth);
       if (truth === false) return false;
       if (truth === undefined) result = undefined;
     }
@@ -108,20 +138,19 @@ export class Certainty {
   }
 
   #ofConstraint(
-    spec: ObjectSpec,
     node: SchemaNode,
     constraint: Constraint,
-    present: ReadonlySet<string>,
+    present: readonly string[],
     depth: number,
   ): boolean | undefined {
     const of = (sub: SchemaNode): boolean | undefined =>
-      depth >= MAX_DEPTH ? undefined : this.#ofLiteral(spec, this.#document.literalOf(sub), present, depth + 1);
+      depth >= MAX_DEPTH ? undefined : this.#ofLiteral(this.#context.document.literalOf(sub), present, depth + 1);
     switch (constraint.kind) {
       case "required":
-        if (constraint.names.some((name) => this.#isAbsent(spec, name))) return false;
-        return constraint.names.every((name) => present.has(name)) ? true : undefined;
+        if (constraint.names.some((name) => this.#isAbsent(name))) return false;
+        return constraint.names.every((name) => present.includes(name)) ? true : undefined;
       case "members":
-        return this.#ofMembers(spec, constraint, present);
+        return this.#ofMembers(constraint, present);
       case "allOf": {
         const truths = constraint.of.map(of);
         return truths.includes(false) ? false : truths.includes(undefined) ? undefined : true;
@@ -141,25 +170,21 @@ export class Certainty {
         return truth === undefined ? undefined : !truth;
       }
       case "ref":
-        return of(this.#document.targetOf(node, constraint));
+        return of(this.#context.document.targetOf(node, constraint));
       default:
         return undefined;
     }
   }
 
-  #ofMembers(
-    spec: ObjectSpec,
-    constraint: Extract<Constraint, { kind: "members" }>,
-    present: ReadonlySet<string>,
-  ): boolean | undefined {
+  #ofMembers(constraint: Extract<Constraint, { kind: "members" }>, present: readonly string[]): boolean | undefined {
     let result: boolean | undefined =
       constraint.rest === undefined && constraint.patterns.length === 0 ? true : undefined;
     for (const [name, of] of constraint.properties) {
-      const truth = this.#ofMember(spec, name, this.#document.literalOf(of), present);
+      const truth = this.#ofMember(name, this.#context.document.literalOf(of), present);
       if (truth === false) return false;
       if (truth === undefined) result = undefined;
     }
-    const rest = constraint.rest === undefined ? TRUE_LITERAL : this.#document.literalOf(constraint.rest);
+    const rest = constraint.rest === undefined ? TRUE_LITERAL : this.#context.document.literalOf(constraint.rest);
     if (rest !== FALSE_LITERAL || constraint.patterns.length > 0) return result;
     for (const name of present) if (!constraint.properties.has(name)) return false;
     return result;

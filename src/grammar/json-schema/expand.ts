@@ -55,16 +55,15 @@ const BOOLEAN_VALUES: readonly JsonValue[] = [
 
 export class Expander {
   readonly #context: ExpanderContext;
-  readonly #memo = new Map<string, readonly Alternative[]>();
+  /** By conjunction and type, see `memoKey`. */
+  readonly #memo = new Map<string | number, readonly Alternative[]>();
   readonly #layers = new Map<Constraint, MemberLayer>();
   readonly #disjoint = new Map<string, boolean>();
   readonly #narrower = new Narrower();
-  readonly #certainty: Certainty;
   readonly #negations = new Map<Literal, readonly (readonly Goal[])[]>();
 
   constructor(context: ExpanderContext) {
     this.#context = context;
-    this.#certainty = new Certainty(context.document, context.emptiness, context.evaluator);
   }
 
   /** The alternatives of a conjunction, over all types. None: nothing satisfies it (the converse need not hold). */
@@ -104,7 +103,7 @@ export class Expander {
 
   /** The alternatives of a conjunction for one of the types that have infinitely many values. */
   expandType(literals: readonly Literal[], type: JsonType): readonly Alternative[] {
-    const key = `${type}:${literals.join()}`;
+    const key = memoKey(literals, type);
     const known = this.#memo.get(key);
     if (known !== undefined) return known;
     const alternatives =
@@ -151,7 +150,7 @@ export class Expander {
   }
 
   #hasTypeAlternatives(literals: readonly Literal[], type: JsonType): boolean {
-    const known = this.#memo.get(`${type}:${literals.join()}`);
+    const known = this.#memo.get(memoKey(literals, type));
     if (known !== undefined) return known.length > 0;
     let found = false;
     const isDone = this.#eachAlternative(
@@ -338,10 +337,11 @@ export class Expander {
   #workNarrowest(branch: Branch, type: number, branches: Branch[]): boolean {
     let narrowest: readonly (readonly Goal[])[] | undefined;
     let at = -1;
+    const certainty = this.#certaintyOf(branch);
     for (let i = branch.later.length - 1; i >= 0; i--) {
       const unions = this.#waysOf(branch, branch.later[i]!, type); // Invariant: i is in range.
       this.#context.budget.spend(1 + (unions?.length ?? 0));
-      const open = unions === undefined ? undefined : this.#openWays(branch, unions, type);
+      const open = unions === undefined ? undefined : this.#openWays(branch, unions, type, certainty);
       if (open === undefined) {
         branch.later.splice(i, 1);
         if (at > i) at--;
@@ -356,7 +356,8 @@ export class Expander {
     }
     if (narrowest === undefined) return true;
     branch.later.splice(at, 1);
-    return this.#fork(branch, narrowest, type, branches);
+    this.#takeWays(branch, narrowest, branches);
+    return true;
   }
 
   /** The ways in which a goal that forks can hold; undefined where it holds anyway. */
@@ -566,10 +567,15 @@ export class Expander {
 
   /** Makes the branch satisfy one of `unions`: the first goes on in `branch`, the others become branches of their own. */
   #fork(branch: Branch, unions: readonly (readonly Goal[])[], type: number, branches: Branch[]): boolean {
-    const open = this.#openWays(branch, unions, type);
+    const open = this.#openWays(branch, unions, type, this.#certaintyOf(branch));
     if (open === undefined) return true;
-    const [first, ...others] = open;
-    if (first === undefined) return false;
+    if (open.length === 0) return false;
+    this.#takeWays(branch, open, branches);
+    return true;
+  }
+
+  /** There is one at least. */
+  #takeWays(branch: Branch, [first, ...others]: readonly (readonly Goal[])[], branches: Branch[]): void {
     for (const goals of others.reverse()) {
       this.#context.budget.spend(2 + ((branch.goals.length + branch.later.length + branch.seen.size) >> 3));
       branches.push({
@@ -582,8 +588,12 @@ export class Expander {
         refusal: branch.refusal,
       });
     }
-    branch.goals.push(...[...first].reverse());
-    return true;
+    branch.goals.push(...[...first!].reverse());
+  }
+
+  /** Of objects that are worked thoroughly; valid until the branch goes on. */
+  #certaintyOf({ isThorough, spec }: Branch): Certainty | undefined {
+    return isThorough && spec.type === "object" ? new Certainty(this.#context, spec) : undefined;
   }
 
   /** The ways that are neither certain nor impossible, without what is certain in them; undefined if one of them holds anyway. */
@@ -591,19 +601,17 @@ export class Expander {
     branch: Branch,
     unions: readonly (readonly Goal[])[],
     type: number,
+    certainty: Certainty | undefined,
   ): readonly (readonly Goal[])[] | undefined {
-    const { spec, isThorough } = branch;
     const open: (readonly Goal[])[] = [];
     for (const goals of unions) {
       const truths = goals.map((goal) => this.#truth(branch, goal, type));
       if (truths.includes(false)) continue;
       const unknown = goals.filter((_, i) => truths[i] === undefined);
       if (unknown.length === 0) return undefined;
-      if (isThorough && spec.type === "object") {
-        const truth = this.#certainty.ofGoals(spec, unknown);
-        if (truth === true) return undefined;
-        if (truth === false) continue;
-      }
+      const truth = certainty?.ofGoals(unknown);
+      if (truth === true) return undefined;
+      if (truth === false) continue;
       open.push(unknown);
     }
     return open;
@@ -634,6 +642,11 @@ export class Expander {
         return undefined;
     }
   }
+}
+
+/** Most conjunctions are of one literal, and a number is made faster than a text. */
+function memoKey(literals: readonly Literal[], type: JsonType): string | number {
+  return literals.length === 1 ? literals[0]! * (ALL_TYPES + 1) + TYPE[type] : `${type}:${literals.join()}`;
 }
 
 /** Whether a schema demands something of one member's value and nothing else: neither it nor its negation forks. */

@@ -98,7 +98,9 @@ function anyOrderRule(lowering: Lowering, { members }: JsonObject): Rule {
 
 /** Adds a declared key, the colon and the gaps around it. */
 export function addKeyAndColon(lowering: Lowering, rule: Rule, from: number, key: string): number {
-  return addColon(lowering, rule, addText(rule, from, stringText(key)));
+  const behind = rule.addState();
+  rule.addLiteral(from, lowering.keyText(key), behind);
+  return addColon(lowering, rule, behind);
 }
 
 export function addColon(lowering: Lowering, rule: Rule, from: number): number {

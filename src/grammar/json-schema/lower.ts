@@ -11,7 +11,7 @@
 import type { ProgramBuilder } from "../../fsm/program-builder.ts";
 import { Rule, type RuleId } from "../../fsm/rule.ts";
 import type { Budget } from "../budget.ts";
-import { valueKey } from "../json/print.ts";
+import { stringText, valueKey } from "../json/print.ts";
 import type { JsonValue } from "../json/value.ts";
 import { enumLexeme } from "../lexeme/enum.ts";
 import { utf8Of } from "../utf8.ts";
@@ -61,11 +61,26 @@ export interface DifferingItems {
   readonly counts: ValueCounts;
 }
 
+/** A conjunction of literals, as far as it has been worked out. */
+interface Conjunction {
+  readonly alternatives: readonly Alternative[];
+  rule: RuleId | undefined;
+  /** What it is where it is inlined; undefined if it never was looked at for that, null if it has to be a rule of its own. */
+  inline: InlineValue | null | undefined;
+}
+
+interface InlineValue {
+  readonly calls: readonly RuleId[];
+  readonly texts: readonly Uint8Array[];
+}
+
 export class Lowering {
   readonly context: LoweringContext;
-  readonly #alternatives = new Map<string, readonly Alternative[]>();
-  readonly #conjunctions = new Map<string, RuleId>();
+  /** By the literals' numbers; most are of one literal. */
+  readonly #conjunctions = new Map<string | Literal, Conjunction>();
   readonly #rules = new Map<string, RuleId>();
+  /** Keys as they are written, by name. */
+  readonly #keys = new Map<string, Uint8Array>();
   readonly #queue: { id: RuleId; write: () => Rule }[];
   #differing: DifferingItems | undefined;
 
@@ -104,33 +119,43 @@ export class Lowering {
    * joins the text around it and the matcher has one level less to follow.
    */
   addValue(rule: Rule, from: number, literals: readonly Literal[], to: number, counts: boolean): void {
-    const { key, alternatives } = this.#alternativesOf(literals);
-    const [only, second] = alternatives;
-    if (only !== undefined && second === undefined && only.spec.type !== "value") {
-      refuse(alternatives);
-      rule.addCall(from, this.#specRule(only), to, counts);
+    const conjunction = this.#conjunctionOf(literals);
+    conjunction.inline ??= this.#inlineValueOf(conjunction.alternatives) ?? null;
+    const { inline } = conjunction;
+    if (inline === null) {
+      rule.addCall(from, this.#ruleOf(conjunction), to, counts);
       return;
     }
+    for (const callee of inline.calls) rule.addCall(from, callee, to, counts);
+    if (inline.texts.length === 0) return;
+    const end = counts ? rule.addState() : to;
+    for (const text of inline.texts) rule.addLiteral(from, text, end);
+    if (counts) rule.addEpsilon(end, to, true);
+  }
+
+  #inlineValueOf(alternatives: readonly Alternative[]): InlineValue | undefined {
     const texts = scalarTextsOf(alternatives, this.context.oneSpelling);
-    const calls = alternatives.filter(({ spec }) => spec.type !== "value");
-    const isInline =
-      texts !== undefined && texts.length <= MAX_INLINE_TEXTS && texts.length + calls.length <= MAX_INLINE;
-    if (!isInline) {
-      rule.addCall(from, this.#ruleOf(key, alternatives), to, counts);
-      return;
+    const called = alternatives.filter(({ spec }) => spec.type !== "value");
+    if (texts === undefined || texts.length > MAX_INLINE_TEXTS || texts.length + called.length > MAX_INLINE) {
+      return undefined;
     }
     refuse(alternatives);
-    for (const alternative of calls) rule.addCall(from, this.#specRule(alternative), to, counts);
-    if (texts.length === 0) return;
-    const end = counts ? rule.addState() : to;
-    this.addTexts(rule, from, texts, end);
-    if (counts) rule.addEpsilon(end, to, true);
+    return { calls: called.map((alternative) => this.#specRule(alternative)), texts: texts.map(utf8Of) };
+  }
+
+  /** A key as it is written. The bytes must not be changed. */
+  keyText(name: string): Uint8Array {
+    let text = this.#keys.get(name);
+    if (text === undefined) {
+      text = utf8Of(stringText(name));
+      this.#keys.set(name, text);
+    }
+    return text;
   }
 
   /** The rule of the values that satisfy all of `literals`. Only declares: bodies are written by `lower`. */
   ruleOf(literals: readonly Literal[]): RuleId {
-    const { key, alternatives } = this.#alternativesOf(literals);
-    return this.#ruleOf(key, alternatives);
+    return this.#ruleOf(this.#conjunctionOf(literals));
   }
 
   /** The rule of one alternative of an expansion. Only declares, as `ruleOf` does. */
@@ -138,27 +163,22 @@ export class Lowering {
     return this.#unionRule([alternative]);
   }
 
-  #ruleOf(key: string, alternatives: readonly Alternative[]): RuleId {
-    let id = this.#conjunctions.get(key);
-    if (id === undefined) {
-      id = this.#unionRule(alternatives);
-      this.#conjunctions.set(key, id);
-    }
-    return id;
+  #ruleOf(conjunction: Conjunction): RuleId {
+    conjunction.rule ??= this.#unionRule(conjunction.alternatives);
+    return conjunction.rule;
   }
 
-  #alternativesOf(literals: readonly Literal[]): { key: string; alternatives: readonly Alternative[] } {
-    const unique =
-      literals.length === 1 && literals[0] !== TRUE_LITERAL
-        ? literals
-        : [...new Set(literals)].filter((literal) => literal !== TRUE_LITERAL);
-    const key = unique.join();
-    let alternatives = this.#alternatives.get(key);
-    if (alternatives === undefined) {
-      alternatives = this.context.expander.expand(unique);
-      this.#alternatives.set(key, alternatives);
+  #conjunctionOf(literals: readonly Literal[]): Conjunction {
+    const [first] = literals;
+    const isOne = literals.length === 1 && first !== TRUE_LITERAL;
+    const unique = isOne ? literals : [...new Set(literals)].filter((literal) => literal !== TRUE_LITERAL);
+    const key = isOne ? first! : unique.join(); // Invariant: there is one.
+    let conjunction = this.#conjunctions.get(key);
+    if (conjunction === undefined) {
+      conjunction = { alternatives: this.context.expander.expand(unique), rule: undefined, inline: undefined };
+      this.#conjunctions.set(key, conjunction);
     }
-    return { key, alternatives };
+    return conjunction;
   }
 
   #unionRule(alternatives: readonly Alternative[]): RuleId {

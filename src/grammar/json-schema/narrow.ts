@@ -28,9 +28,9 @@ export interface Branch {
 }
 
 export class Narrower {
-  /** Layers that stand for a demand on one member, by literal and name, and the order in which they were made. */
-  readonly #memberLayers = new Map<string, MemberLayer>();
-  readonly #memberLayerOrder = new Map<MemberLayer, number>();
+  /** Layers that stand for a demand on one member, by name and literal. */
+  readonly #memberLayers = new Map<string, Map<Literal, MemberLayer>>();
+  #numMemberLayers = 0;
 
   /** Works one primitive demand into the spec. Returns false if that is visibly impossible. */
   narrow(branch: Branch, goal: Goal): boolean {
@@ -117,17 +117,21 @@ export class Narrower {
 
   /** Adds a demand on one member's value. Equal demands are one object, and their order is canonical, so that equal specs are recognised. */
   #addMemberLayer(spec: ObjectSpec, name: string, literal: Literal): void {
-    const key = `${literal} ${name}`;
-    let layer = this.#memberLayers.get(key);
+    let ofName = this.#memberLayers.get(name);
+    if (ofName === undefined) {
+      ofName = new Map();
+      this.#memberLayers.set(name, ofName);
+    }
+    let layer = ofName.get(literal);
     if (layer === undefined) {
-      layer = { properties: new Map([[name, literal]]), patterns: [], rest: TRUE_LITERAL, isExplicit: false };
-      this.#memberLayers.set(key, layer);
-      this.#memberLayerOrder.set(layer, this.#memberLayerOrder.size);
+      const properties = new Map([[name, literal]]);
+      layer = { properties, patterns: [], rest: TRUE_LITERAL, isExplicit: false, order: this.#numMemberLayers++ };
+      ofName.set(literal, layer);
     }
     if (spec.layers.includes(layer)) return;
-    const order = this.#memberLayerOrder.get(layer)!; // Invariant: set above when the layer was made.
+    const order = layer.order!; // Invariant: set above when the layer was made.
     let at = spec.layers.length;
-    while (at > 0 && (this.#memberLayerOrder.get(spec.layers[at - 1]!) ?? -1) > order) at--;
+    while (at > 0 && (spec.layers[at - 1]!.order ?? -1) > order) at--;
     spec.layers.splice(at, 0, layer);
   }
 

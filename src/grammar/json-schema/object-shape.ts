@@ -10,7 +10,7 @@ import type { Lexeme } from "../../fsm/lexeme.ts";
 import { FALSE_LITERAL, type Literal, TRUE_LITERAL } from "./document.ts";
 import { partitionKeys } from "./key-cells.ts";
 import type { LoweringContext } from "./lower.ts";
-import { layerLiterals, type MemberLayer, type ObjectSpec, type PatternLayer, type StringSpec } from "./typed.ts";
+import { addMemberLiterals, type MemberLayer, type ObjectSpec, type PatternLayer, type StringSpec } from "./typed.ts";
 
 export interface ShapeMember {
   readonly name: string;
@@ -46,8 +46,13 @@ export function objectShape(context: LoweringContext, spec: ObjectSpec): ObjectS
 
 function makeShape(context: LoweringContext, spec: ObjectSpec): ObjectShape {
   const { evaluator } = context;
-  const layers = [...spec.layers, ...spec.obligations.map((obligation) => obligation.layer)];
-  const names = new Set([...layers.flatMap((layer) => [...layer.properties.keys()]), ...spec.required]);
+  const layers =
+    spec.obligations.length === 0
+      ? spec.layers
+      : [...spec.layers, ...spec.obligations.map((obligation) => obligation.layer)];
+  const names = new Set<string>();
+  for (const layer of layers) for (const name of layer.properties.keys()) names.add(name);
+  for (const name of spec.required) names.add(name);
   const keySpecs = keySpecsOf(context, spec, names);
   const required = new Set(spec.required);
   const members: ShapeMember[] = [];
@@ -92,23 +97,19 @@ function valueLiterals(
   names: ReadonlySet<string>,
 ): ReadonlyMap<string, readonly Literal[]> {
   const values = new Map<string, Literal[]>();
-  const add = (name: string, literal: Literal): void => {
-    if (literal === TRUE_LITERAL) return;
-    const known = values.get(name);
-    if (known === undefined) values.set(name, [literal]);
-    else known.push(literal);
+  const add = (layer: MemberLayer, name: string): void => {
+    let literals = values.get(name);
+    if (literals === undefined) {
+      literals = [];
+      values.set(name, literals);
+    }
+    addMemberLiterals(layer, name, evaluator.matchesPattern, literals);
   };
   let looked = 0;
   for (const layer of layers) {
-    if (layer.patterns.length === 0 && layer.rest === TRUE_LITERAL) {
-      looked += layer.properties.size;
-      for (const [name, literal] of layer.properties) add(name, literal);
-      continue;
-    }
-    looked += names.size;
-    for (const name of names) {
-      for (const literal of layerLiterals(layer, name, evaluator.matchesPattern)) add(name, literal);
-    }
+    const own = layer.patterns.length === 0 && layer.rest === TRUE_LITERAL ? layer.properties : undefined;
+    looked += own?.size ?? names.size;
+    for (const name of own?.keys() ?? names) add(layer, name);
   }
   budget.spend(looked >> 4);
   return values;

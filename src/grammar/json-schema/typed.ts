@@ -9,7 +9,7 @@ import type { DiecastError } from "../../errors.ts";
 import { type Decimal, decimalKey } from "../json/decimal.ts";
 import type { JsonValue } from "../json/value.ts";
 import type { FormatName } from "../lexeme/format.ts";
-import type { Literal } from "./document.ts";
+import { type Literal, TRUE_LITERAL } from "./document.ts";
 import type { SchemaNode } from "./schema-node.ts";
 
 export interface NumberBound {
@@ -83,6 +83,8 @@ export interface MemberLayer {
   readonly rest: Literal;
   /** Whether `additionalProperties` was given; decides what the `closed` policy may close. */
   readonly isExplicit: boolean;
+  /** Which comes first of the layers that stand for a demand on one member. */
+  readonly order?: number;
 }
 
 /** Some member whose key is `layer`'s concern through `pattern` (or its rest when undefined) has a value that satisfies `literal`. */
@@ -180,19 +182,34 @@ export function cloneSpec(spec: TypedSpec): TypedSpec {
   }
 }
 
-/** What was found out about a layer's members, by name; layers belong to one compilation. */
-const layerMembers = new WeakMap<MemberLayer, Map<string, readonly Literal[]>>();
+/** `matches` runs a pattern on a name. */
+type PatternMatch = (pattern: PatternLayer, name: string) => boolean;
 
-/** The literals that the value of member `name` must satisfy in one layer. `matches` runs a pattern on the name. */
-export function layerLiterals(
-  layer: MemberLayer,
-  name: string,
-  matches: (pattern: PatternLayer, name: string) => boolean,
-): readonly Literal[] {
-  let members = layerMembers.get(layer);
+/** What the value of member `name` must satisfy by all layers: no literal twice, and not the one that always holds. */
+export function memberLiterals(layers: readonly MemberLayer[], name: string, matches: PatternMatch): Literal[] {
+  const literals: Literal[] = [];
+  for (const layer of layers) addMemberLiterals(layer, name, matches, literals);
+  return literals;
+}
+
+/** As `memberLiterals`, of one layer. */
+export function addMemberLiterals(layer: MemberLayer, name: string, matches: PatternMatch, into: Literal[]): void {
+  if (layer.patterns.length === 0) addLiteral(layer.properties.get(name) ?? layer.rest, into);
+  else for (const literal of patternedLiterals(layer, name, matches)) addLiteral(literal, into);
+}
+
+function addLiteral(literal: Literal, into: Literal[]): void {
+  if (literal !== TRUE_LITERAL && !into.includes(literal)) into.push(literal);
+}
+
+/** What was found out about the members of layers with patterns, by name; layers belong to one compilation. */
+const patternedMembers = new WeakMap<MemberLayer, Map<string, readonly Literal[]>>();
+
+function patternedLiterals(layer: MemberLayer, name: string, matches: PatternMatch): readonly Literal[] {
+  let members = patternedMembers.get(layer);
   if (members === undefined) {
     members = new Map();
-    layerMembers.set(layer, members);
+    patternedMembers.set(layer, members);
   }
   let literals = members.get(name);
   if (literals === undefined) {
