@@ -16,10 +16,12 @@
 namespace diecast {
 namespace {
 
-constexpr int kTileRows = 16;
-/// With few rows a product waits for memory: lines are fetched this far ahead, across panels too.
-constexpr int kPrefetchBytes = 3072;
-constexpr int kPrefetchRows = 8;
+/// A tile is two panels by up to eight activation rows: each broadcast activation meets two lines
+/// of weights, and two streams of memory are read at a time.
+constexpr int kTilePanels = 2;
+constexpr int kTileRows = 8;
+/// A tile's first rows wait for memory: lines are fetched this far ahead, across panels too.
+constexpr ptrdiff_t kPrefetchBytes = 3072;
 
 inline __mmask16 RowMask(int count) {
   return static_cast<__mmask16>(count >= kPanelRows ? 0xffff : (1u << count) - 1);
@@ -32,23 +34,6 @@ inline void WriteOut(__m512 value, __mmask16 mask, float* out, OutputMode mode) 
 
 inline __m512 LoadHalves(const uint8_t* p) {
   return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)));
-}
-
-/// The eight lines of a block as unsigned bytes.
-template <PackedFormat F>
-inline void LoadBlock(const uint8_t* quants, __m512i* lines) {
-  if constexpr (F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero) {
-    const __m512i low = _mm512_set1_epi8(15);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const __m512i raw = _mm512_load_si512(quants + 64 * i);
-      lines[i] = _mm512_and_si512(raw, low);
-      lines[i + 4] = _mm512_and_si512(_mm512_srli_epi16(raw, 4), low);
-    }
-  } else {
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) lines[i] = _mm512_load_si512(quants + 64 * i);
-  }
 }
 
 inline __m512i BroadcastFour(const int8_t* p) {
@@ -73,137 +58,239 @@ constexpr int ZeroPoint() {
   }
 }
 
-/// One panel by R activation rows.
-template <PackedFormat F, int R>
+/// Adds to `dots` the products of a group of columns (16 or 32) of P panels with R activation rows.
+template <PackedFormat F, int P, int R>
+inline void GroupDots(const uint8_t* quants, ptrdiff_t panel_bytes, int group, const int8_t* x,
+                      ptrdiff_t x_stride, __m512i (*dots)[R]) {
+  if constexpr (F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero) {
+    const __m512i low_mask = _mm512_set1_epi8(15);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      __m512i low[P], high[P];
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) {
+        const __m512i raw = _mm512_load_si512(quants + p * panel_bytes + 64 * i);
+        low[p] = _mm512_and_si512(raw, low_mask);
+        high[p] = _mm512_and_si512(_mm512_srli_epi16(raw, 4), low_mask);
+      }
+#pragma GCC unroll 8
+      for (int c = 0; c < R; ++c) {
+        const __m512i a = BroadcastFour(x + c * x_stride + 4 * i);
+        const __m512i b = BroadcastFour(x + c * x_stride + 16 + 4 * i);
+#pragma GCC unroll 2
+        for (int p = 0; p < P; ++p) {
+          dots[p][c] = _mm512_dpbusd_epi32(dots[p][c], low[p], a);
+          dots[p][c] = _mm512_dpbusd_epi32(dots[p][c], high[p], b);
+        }
+      }
+    }
+  } else {
+    constexpr int kLines = F == PackedFormat::kU8Zero16 ? 4 : 8;
+    const uint8_t* lines = quants + group * 64 * kLines;
+#pragma GCC unroll 8
+    for (int i = 0; i < kLines; ++i) {
+      __m512i line[P];
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) line[p] = _mm512_load_si512(lines + p * panel_bytes + 64 * i);
+#pragma GCC unroll 8
+      for (int c = 0; c < R; ++c) {
+        const __m512i a = BroadcastFour(x + c * x_stride + group * 16 + 4 * i);
+#pragma GCC unroll 2
+        for (int p = 0; p < P; ++p) dots[p][c] = _mm512_dpbusd_epi32(dots[p][c], line[p], a);
+      }
+    }
+  }
+}
+
+/// Where a tile's results go: P panels side by side, the last of them perhaps not full.
+struct TileOut {
+  float* at;
+  ptrdiff_t stride;
+  __mmask16 last_mask;
+  OutputMode mode;
+};
+
+template <int P, int R>
+inline void WriteTile(const __m512 (*sum)[R], const TileOut& out) {
+#pragma GCC unroll 8
+  for (int c = 0; c < R; ++c) {
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) {
+      WriteOut(sum[p][c], p == P - 1 ? out.last_mask : RowMask(kPanelRows),
+               out.at + c * out.stride + p * kPanelRows, out.mode);
+    }
+  }
+}
+
+/// P panels by R activation rows.
+template <PackedFormat F, int P, int R>
 void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Activations& a, int row,
-                   __mmask16 mask, float* out, ptrdiff_t out_stride, OutputMode mode) {
+                   bool prefetch, const TileOut& out) {
   constexpr bool kHasMin = F == PackedFormat::kU4Min || F == PackedFormat::kU8Min;
   constexpr int kGroups = F == PackedFormat::kU8Zero16 ? 2 : 1;
-  constexpr int kLinesPerGroup = 8 / kGroups;
   constexpr int kQuantBytes = F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero ? 256 : 512;
   constexpr int kScaleBytes = kHasMin ? 64 : 32;
   const ptrdiff_t blocks = weights.cols / kBlock;
+  const ptrdiff_t x_stride = blocks * kBlock;
+  const auto panel_bytes = static_cast<ptrdiff_t>(weights.panel_bytes);
   const uint8_t* quants = panel;
   const uint8_t* scale_bytes = panel + weights.quant_bytes;
-  const int8_t* x = a.quantized.quants + row * blocks * kBlock;
-  const int8_t* x_residuals = a.quantized.residuals + row * blocks * kBlock;
+  // What follows the end of a panel of the tile is the tile's own; the next tile lies behind it.
+  const uint8_t* ahead = panel + kPrefetchBytes;
+  const ptrdiff_t last_block_in_panel = (panel_bytes - kPrefetchBytes) / kQuantBytes;
+  const int8_t* x = a.quantized.quants + row * x_stride;
+  const int8_t* x_residuals = a.quantized.residuals + row * x_stride;
   const uint8_t* x_fine = a.quantized.fine + row * blocks;
   const float* x_scales = a.quantized.scales + row * blocks;
   const float* x_scaled_sums = a.quantized.scaled_sums + row * blocks;
   const int32_t* x_sums = a.quantized.sums + row * blocks * 2;
-  __m512 sum[R];
-#pragma GCC unroll 16
-  for (int c = 0; c < R; ++c) sum[c] = _mm512_setzero_ps();
-  for (ptrdiff_t b = 0; b < blocks; ++b, quants += kQuantBytes) {
-    __m512i lines[8];
-    LoadBlock<F>(quants, lines);
-    if constexpr (R <= kPrefetchRows) {
-      for (int i = 0; i < kQuantBytes; i += 64) __builtin_prefetch(quants + kPrefetchBytes + i);
+  __m512 sum[P][R];
+#pragma GCC unroll 2
+  for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 8
+    for (int c = 0; c < R; ++c) sum[p][c] = _mm512_setzero_ps();
+  }
+  for (ptrdiff_t b = 0; b < blocks; ++b, quants += kQuantBytes, ahead += kQuantBytes) {
+    if (prefetch) {
+      if (P > 1 && b == last_block_in_panel) ahead += (P - 1) * panel_bytes;
+      for (int p = 0; p < P; ++p) {
+        for (int i = 0; i < kQuantBytes; i += 64) __builtin_prefetch(ahead + p * panel_bytes + i);
+      }
     }
+    int num_fine = 0;
+    for (int c = 0; c < R; ++c) num_fine += x_fine[c * blocks + b];
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g, scale_bytes += kScaleBytes) {
-      const __m512 scale = LoadHalves(scale_bytes);
-      __m512 min = scale;
-      if constexpr (kHasMin) min = LoadHalves(scale_bytes + 32);
-#pragma GCC unroll 16
+      __m512i dots[P][R];
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 8
+        for (int c = 0; c < R; ++c) dots[p][c] = _mm512_setzero_si512();
+      }
+      GroupDots<F, P, R>(quants, panel_bytes, g, x + b * kBlock, x_stride, dots);
+      if (num_fine == R) {
+#pragma GCC unroll 2
+        for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 8
+          for (int c = 0; c < R; ++c) dots[p][c] = _mm512_slli_epi32(dots[p][c], kResidualShift);
+        }
+        GroupDots<F, P, R>(quants, panel_bytes, g, x_residuals + b * kBlock, x_stride, dots);
+      } else if (num_fine != 0) {
+#pragma GCC unroll 8
+        for (int c = 0; c < R; ++c) {
+          if (!x_fine[c * blocks + b]) continue;
+          __m512i own[P][1];
+#pragma GCC unroll 2
+          for (int p = 0; p < P; ++p) own[p][0] = _mm512_slli_epi32(dots[p][c], kResidualShift);
+          GroupDots<F, P, 1>(quants, panel_bytes, g, x_residuals + c * x_stride + b * kBlock,
+                             x_stride, own);
+#pragma GCC unroll 2
+          for (int p = 0; p < P; ++p) dots[p][c] = own[p][0];
+        }
+      }
+      __m512 scale[P], min[P];
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) {
+        scale[p] = LoadHalves(scale_bytes + p * panel_bytes);
+        if constexpr (kHasMin) min[p] = LoadHalves(scale_bytes + p * panel_bytes + 32);
+      }
+#pragma GCC unroll 8
       for (int c = 0; c < R; ++c) {
-        const ptrdiff_t first = (c * blocks + b) * kBlock + g * 16;
-        __m512i dot = _mm512_setzero_si512();
-#pragma GCC unroll 8
-        for (int i = 0; i < kLinesPerGroup; ++i) {
-          dot = _mm512_dpbusd_epi32(dot, lines[g * 4 + i], BroadcastFour(x + first + 4 * i));
-        }
-        if (x_fine[c * blocks + b]) {
-          dot = _mm512_slli_epi32(dot, kResidualShift);
-#pragma GCC unroll 8
-          for (int i = 0; i < kLinesPerGroup; ++i) {
-            dot = _mm512_dpbusd_epi32(dot, lines[g * 4 + i],
-                                      BroadcastFour(x_residuals + first + 4 * i));
-          }
-        }
+        const __m512 x_scale = _mm512_set1_ps(x_scales[c * blocks + b]);
+        __m512i zero = _mm512_setzero_si512();
         if constexpr (ZeroPoint<F>() != 0) {
           const int32_t* s = x_sums + (c * blocks + b) * 2;
-          dot = _mm512_sub_epi32(
-              dot, _mm512_set1_epi32(ZeroPoint<F>() * (kGroups == 2 ? s[g] : s[0] + s[1])));
+          zero = _mm512_set1_epi32(ZeroPoint<F>() * (kGroups == 2 ? s[g] : s[0] + s[1]));
         }
-        const __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(x_scales[c * blocks + b]));
-        sum[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), factor, sum[c]);
-        if constexpr (kHasMin) {
-          sum[c] = _mm512_fmadd_ps(min, _mm512_set1_ps(x_scaled_sums[c * blocks + b]), sum[c]);
+#pragma GCC unroll 2
+        for (int p = 0; p < P; ++p) {
+          __m512i dot = dots[p][c];
+          if constexpr (ZeroPoint<F>() != 0) dot = _mm512_sub_epi32(dot, zero);
+          sum[p][c] =
+              _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(scale[p], x_scale), sum[p][c]);
+          if constexpr (kHasMin) {
+            sum[p][c] =
+                _mm512_fmadd_ps(min[p], _mm512_set1_ps(x_scaled_sums[c * blocks + b]), sum[p][c]);
+          }
         }
       }
     }
   }
   const __m512 output_scale = _mm512_set1_ps(weights.output_scale);
-#pragma GCC unroll 16
-  for (int c = 0; c < R; ++c) {
-    WriteOut(_mm512_mul_ps(sum[c], output_scale), mask, out + c * out_stride, mode);
+#pragma GCC unroll 2
+  for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 8
+    for (int c = 0; c < R; ++c) sum[p][c] = _mm512_mul_ps(sum[p][c], output_scale);
   }
+  WriteTile<P, R>(sum, out);
 }
 
-template <PackedFormat F, int R>
+template <PackedFormat F, int P, int R>
 void FloatTile(const PackedMatrix& weights, const uint8_t* panel, const Activations& a, int row,
-               __mmask16 mask, float* out, ptrdiff_t out_stride, OutputMode mode) {
+               const TileOut& out) {
   const ptrdiff_t cols = weights.cols;
   const float* x = a.values + row * cols;
-  __m512 sum[R];
-#pragma GCC unroll 16
-  for (int c = 0; c < R; ++c) sum[c] = _mm512_setzero_ps();
+  __m512 sum[P][R];
+#pragma GCC unroll 2
+  for (int p = 0; p < P; ++p) {
+#pragma GCC unroll 8
+    for (int c = 0; c < R; ++c) sum[p][c] = _mm512_setzero_ps();
+  }
   for (ptrdiff_t k = 0; k < cols; ++k) {
-    __m512 w;
-    if constexpr (F == PackedFormat::kF32) {
-      w = _mm512_load_ps(panel + 64 * k);
-    } else if constexpr (F == PackedFormat::kF16) {
-      w = LoadHalves(panel + 32 * k);
-    } else {
-      const __m256i bits = _mm256_load_si256(reinterpret_cast<const __m256i*>(panel + 32 * k));
-      w = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+    __m512 w[P];
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) {
+      const uint8_t* bytes = panel + p * static_cast<ptrdiff_t>(weights.panel_bytes);
+      if constexpr (F == PackedFormat::kF32) {
+        w[p] = _mm512_load_ps(bytes + 64 * k);
+      } else if constexpr (F == PackedFormat::kF16) {
+        w[p] = LoadHalves(bytes + 32 * k);
+      } else {
+        const __m256i bits = _mm256_load_si256(reinterpret_cast<const __m256i*>(bytes + 32 * k));
+        w[p] = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+      }
     }
-#pragma GCC unroll 16
-    for (int c = 0; c < R; ++c)
-      sum[c] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[c * cols + k]), sum[c]);
+#pragma GCC unroll 8
+    for (int c = 0; c < R; ++c) {
+      const __m512 value = _mm512_set1_ps(x[c * cols + k]);
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) sum[p][c] = _mm512_fmadd_ps(w[p], value, sum[p][c]);
+    }
   }
-#pragma GCC unroll 16
-  for (int c = 0; c < R; ++c) WriteOut(sum[c], mask, out + c * out_stride, mode);
+  WriteTile<P, R>(sum, out);
 }
 
-template <PackedFormat F, int R>
-inline void Tile(const PackedMatrix& weights, const uint8_t* panel, const Activations& a, int row,
-                 __mmask16 mask, float* out, ptrdiff_t out_stride, OutputMode mode) {
-  if constexpr (IsQuantized(F)) {
-    QuantizedTile<F, R>(weights, panel, a, row, mask, out, out_stride, mode);
+/// The tile of `rows` <= R rows: of exactly that many, so that weights are unpacked once.
+template <PackedFormat F, int P, int R>
+void Tile(int rows, const PackedMatrix& weights, const uint8_t* panel, const Activations& a,
+          int row, bool prefetch, const TileOut& out) {
+  if (R > 1 && rows < R) {
+    Tile<F, P, (R > 1 ? R - 1 : 1)>(rows, weights, panel, a, row, prefetch, out);
+  } else if constexpr (IsQuantized(F)) {
+    QuantizedTile<F, P, R>(weights, panel, a, row, prefetch, out);
   } else {
-    FloatTile<F, R>(weights, panel, a, row, mask, out, out_stride, mode);
-  }
-}
-
-/// The tile for the last `rows` < kTileRows rows: of exactly that many, so that weights are
-/// unpacked once.
-template <PackedFormat F, int R>
-void RestTile(int rows, const PackedMatrix& weights, const uint8_t* panel, const Activations& a,
-              int row, __mmask16 mask, float* out, ptrdiff_t out_stride, OutputMode mode) {
-  if (rows == R) {
-    Tile<F, R>(weights, panel, a, row, mask, out, out_stride, mode);
-  } else if constexpr (R > 1) {
-    RestTile<F, R - 1>(rows, weights, panel, a, row, mask, out, out_stride, mode);
+    FloatTile<F, P, R>(weights, panel, a, row, out);
   }
 }
 
 template <PackedFormat F>
 void Gemm(const PackedMatrix& weights, int panel_begin, int panel_end, const Activations& a,
           int row_begin, int row_end, float* out, ptrdiff_t out_stride, OutputMode mode) {
-  for (int panel = panel_begin; panel < panel_end; ++panel) {
+  for (int panel = panel_begin; panel < panel_end; panel += kTilePanels) {
     const uint8_t* bytes = weights.panel(panel);
-    const __mmask16 mask = RowMask(weights.rows - panel * kPanelRows);
-    float* panel_out = out + (panel - panel_begin) * kPanelRows;
-    int row = row_begin;
-    for (; row + kTileRows <= row_end; row += kTileRows) {
-      Tile<F, kTileRows>(weights, bytes, a, row, mask, panel_out + (row - row_begin) * out_stride,
-                         out_stride, mode);
-    }
-    if (row < row_end) {
-      RestTile<F, kTileRows - 1>(row_end - row, weights, bytes, a, row, mask,
-                                 panel_out + (row - row_begin) * out_stride, out_stride, mode);
+    const bool whole = panel + kTilePanels <= panel_end;
+    const int last = whole ? panel + kTilePanels - 1 : panel;
+    TileOut tile = {out + (panel - panel_begin) * kPanelRows, out_stride,
+                    RowMask(weights.rows - last * kPanelRows), mode};
+    for (int row = row_begin; row < row_end; row += kTileRows) {
+      const int rows = row_end - row < kTileRows ? row_end - row : kTileRows;
+      const bool prefetch = row == row_begin;
+      if (whole) {
+        Tile<F, kTilePanels, kTileRows>(rows, weights, bytes, a, row, prefetch, tile);
+      } else {
+        Tile<F, 1, kTileRows>(rows, weights, bytes, a, row, prefetch, tile);
+      }
+      tile.at += rows * out_stride;
     }
   }
 }

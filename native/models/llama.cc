@@ -315,7 +315,7 @@ void LlamaModel::BetweenPhases(StepTeam& team, int num_rows, Fn&& fn) const {
 }
 
 int LlamaModel::Piece(const StepTeam& team, int num_panels) const {
-  return std::max(1, num_panels / (team.num_threads() * 8));
+  return std::max(2, num_panels / (team.num_threads() * 8) & ~1);  // kernels like pairs of panels
 }
 
 void LlamaModel::Product(StepTeam& team, std::span<const Target> targets, const InputBuffer& input,

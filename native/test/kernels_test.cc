@@ -381,8 +381,8 @@ void TestLevel(CpuLevel level) {
   TestQuantizeRow(kernels);
   for (TensorType type : kTypes) {
     const int unit = static_cast<int>(TraitsOf(type).block_elements);
-    for (int x_rows : {1, 2, 3, 5, 8, 19}) {
-      for (int weight_rows : {1, 16, 37}) {
+    for (int x_rows : {1, 2, 3, 5, 8, 9, 19}) {
+      for (int weight_rows : {1, 16, 37, 64}) {
         TestGemm(kernels, pool, type, false, weight_rows,
                  unit == 1    ? 45
                  : unit == 32 ? 96
