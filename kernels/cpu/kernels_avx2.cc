@@ -13,10 +13,6 @@ namespace {
 
 constexpr int kHalfRows = 8;
 constexpr int kTileRows = 4;
-/// Lines are fetched this far ahead, across panels too; the second half of a panel finds them in
-/// cache.
-constexpr int kPrefetchBytes = 3072;
-
 inline __m256i LineMask(int count) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lane);
@@ -117,8 +113,8 @@ constexpr int ZeroPoint() {
 /// Half a panel by R activation rows.
 template <PackedFormat F, int R>
 void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, int half,
-                   const Activations& a, int row, __m256i mask, float* out, ptrdiff_t out_stride,
-                   OutputMode mode) {
+                   const Activations& a, int row, bool prefetch, __m256i mask, float* out,
+                   ptrdiff_t out_stride, OutputMode mode) {
   constexpr bool kHasMin = F == PackedFormat::kU4Min || F == PackedFormat::kU8Min;
   constexpr int kGroups = F == PackedFormat::kU8Zero16 ? 2 : 1;
   constexpr int kQuantBytes = F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero ? 256 : 512;
@@ -137,8 +133,10 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, int half,
 #pragma GCC unroll 4
   for (int c = 0; c < R; ++c) sum[c] = _mm256_setzero_ps();
   for (ptrdiff_t b = 0; b < blocks; ++b, quants += kQuantBytes) {
-    if (half == 0) {
-      for (int i = 0; i < kQuantBytes; i += 64) __builtin_prefetch(quants + kPrefetchBytes + i);
+    // The next panel into the second level of cache; the second half finds this one in the first.
+    if (half == 0 && prefetch) {
+      for (int i = 0; i < kQuantBytes; i += 64)
+        __builtin_prefetch(quants + weights.panel_bytes + i, 0, 2);
     }
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g, scale_bytes += kScaleBytes) {
@@ -204,9 +202,10 @@ void FloatTile(const PackedMatrix& weights, const uint8_t* panel, int half, cons
 
 template <PackedFormat F, int R>
 inline void Tile(const PackedMatrix& weights, const uint8_t* panel, int half, const Activations& a,
-                 int row, __m256i mask, float* out, ptrdiff_t out_stride, OutputMode mode) {
+                 int row, bool prefetch, __m256i mask, float* out, ptrdiff_t out_stride,
+                 OutputMode mode) {
   if constexpr (IsQuantized(F)) {
-    QuantizedTile<F, R>(weights, panel, half, a, row, mask, out, out_stride, mode);
+    QuantizedTile<F, R>(weights, panel, half, a, row, prefetch, mask, out, out_stride, mode);
   } else {
     FloatTile<F, R>(weights, panel, half, a, row, mask, out, out_stride, mode);
   }
@@ -214,12 +213,12 @@ inline void Tile(const PackedMatrix& weights, const uint8_t* panel, int half, co
 
 template <PackedFormat F, int R>
 void RestTile(int rows, const PackedMatrix& weights, const uint8_t* panel, int half,
-              const Activations& a, int row, __m256i mask, float* out, ptrdiff_t out_stride,
-              OutputMode mode) {
+              const Activations& a, int row, bool prefetch, __m256i mask, float* out,
+              ptrdiff_t out_stride, OutputMode mode) {
   if (rows == R) {
-    Tile<F, R>(weights, panel, half, a, row, mask, out, out_stride, mode);
+    Tile<F, R>(weights, panel, half, a, row, prefetch, mask, out, out_stride, mode);
   } else if constexpr (R > 1) {
-    RestTile<F, R - 1>(rows, weights, panel, half, a, row, mask, out, out_stride, mode);
+    RestTile<F, R - 1>(rows, weights, panel, half, a, row, prefetch, mask, out, out_stride, mode);
   }
 }
 
@@ -233,12 +232,13 @@ void Gemm(const PackedMatrix& weights, int panel_begin, int panel_end, const Act
       float* half_out = out + (panel - panel_begin) * kPanelRows + half * kHalfRows;
       int row = row_begin;
       for (; row + kTileRows <= row_end; row += kTileRows) {
-        Tile<F, kTileRows>(weights, bytes, half, a, row, mask,
+        Tile<F, kTileRows>(weights, bytes, half, a, row, row == row_begin, mask,
                            half_out + (row - row_begin) * out_stride, out_stride, mode);
       }
       if (row < row_end) {
-        RestTile<F, kTileRows - 1>(row_end - row, weights, bytes, half, a, row, mask,
-                                   half_out + (row - row_begin) * out_stride, out_stride, mode);
+        RestTile<F, kTileRows - 1>(row_end - row, weights, bytes, half, a, row, row == row_begin,
+                                   mask, half_out + (row - row_begin) * out_stride, out_stride,
+                                   mode);
       }
     }
   }

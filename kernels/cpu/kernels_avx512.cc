@@ -20,9 +20,6 @@ namespace {
 /// of weights, and two streams of memory are read at a time.
 constexpr int kTilePanels = 2;
 constexpr int kTileRows = 8;
-/// A tile's first rows wait for memory: lines are fetched this far ahead, across panels too.
-constexpr ptrdiff_t kPrefetchBytes = 3072;
-
 inline __mmask16 RowMask(int count) {
   return static_cast<__mmask16>(count >= kPanelRows ? 0xffff : (1u << count) - 1);
 }
@@ -56,6 +53,12 @@ constexpr int ZeroPoint() {
     default:
       return 0;
   }
+}
+
+/// Into the second level of cache: the first is too small for a tile in use and the next one. A
+/// tile's first rows wait for memory, and the processor's own prefetching restarts at every page.
+inline void PrefetchLines(const uint8_t* p, int bytes) {
+  for (int i = 0; i < bytes; i += 64) __builtin_prefetch(p + i, 0, 2);
 }
 
 /// Adds to `dots` the products of a group of columns (16 or 32) of P panels with R activation rows.
@@ -135,9 +138,6 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
   const auto panel_bytes = static_cast<ptrdiff_t>(weights.panel_bytes);
   const uint8_t* quants = panel;
   const uint8_t* scale_bytes = panel + weights.quant_bytes;
-  // What follows the end of a panel of the tile is the tile's own; the next tile lies behind it.
-  const uint8_t* ahead = panel + kPrefetchBytes;
-  const ptrdiff_t last_block_in_panel = (panel_bytes - kPrefetchBytes) / kQuantBytes;
   const int8_t* x = a.quantized.quants + row * x_stride;
   const int8_t* x_residuals = a.quantized.residuals + row * x_stride;
   const uint8_t* x_fine = a.quantized.fine + row * blocks;
@@ -150,12 +150,9 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
 #pragma GCC unroll 8
     for (int c = 0; c < R; ++c) sum[p][c] = _mm512_setzero_ps();
   }
-  for (ptrdiff_t b = 0; b < blocks; ++b, quants += kQuantBytes, ahead += kQuantBytes) {
+  for (ptrdiff_t b = 0; b < blocks; ++b, quants += kQuantBytes) {
     if (prefetch) {
-      if (P > 1 && b == last_block_in_panel) ahead += (P - 1) * panel_bytes;
-      for (int p = 0; p < P; ++p) {
-        for (int i = 0; i < kQuantBytes; i += 64) __builtin_prefetch(ahead + p * panel_bytes + i);
-      }
+      for (int p = P; p < 2 * P; ++p) PrefetchLines(quants + p * panel_bytes, kQuantBytes);
     }
     int num_fine = 0;
     for (int c = 0; c < R; ++c) num_fine += x_fine[c * blocks + b];
