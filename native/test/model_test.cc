@@ -207,6 +207,97 @@ void TestInvariance(CausalModel& model) {
   CHECK(SameBits(Whole(model, longer), Chunked(model, longer, {590, 10})));
 }
 
+/// A greedy continuation and the logits of each of its steps.
+struct Continuation {
+  std::vector<int32_t> tokens;
+  std::vector<float> logits;
+  bool operator==(const Continuation& other) const {
+    return tokens == other.tokens && SameBits(logits, other.logits);
+  }
+};
+
+void TakeGreedy(const float* logits, Continuation* out) {
+  out->tokens.push_back(static_cast<int32_t>(std::max_element(logits, logits + kVocab) - logits));
+  out->logits.insert(out->logits.end(), logits, logits + kVocab);
+}
+
+constexpr int kGreedySteps = 10;
+
+Continuation ContinueAlone(CausalModel& model, std::vector<int32_t> tokens) {
+  Continuation result;
+  for (int step = 0; step < kGreedySteps; ++step) {
+    const std::vector<float> all = Whole(model, tokens);
+    TakeGreedy(all.data() + all.size() - kVocab, &result);
+    tokens.push_back(result.tokens.back());
+  }
+  return result;
+}
+
+/// The same in a crowd that changes with every step: prompts in chunks of any size, decoding rows,
+/// rows that want no, some or all logits, in any order, from a KV pool that all of them cut up.
+Continuation ContinueInCompany(CausalModel& model, const std::vector<int32_t>& prompt,
+                               std::mt19937& random) {
+  const auto below = [&random](size_t n) { return static_cast<size_t>(random() % n); };
+  struct Member {
+    std::vector<int32_t> tokens, slots;
+    size_t computed = 0;
+  };
+  const auto pool = model.CreateKvPool(6000);
+  const std::vector<uint32_t> some_bits((kVocab + 31) / 32, 0x00010000);
+  std::vector<Member> members(1);  // the first is the one that is looked at
+  members[0].tokens = prompt;
+  Continuation result;
+  while (result.tokens.size() < kGreedySteps) {
+    for (size_t i = members.size(); i-- > 1;) {
+      Member& member = members[i];
+      if (member.computed < member.tokens.size()) continue;
+      if (below(4) != 0) {
+        member.tokens.push_back(static_cast<int32_t>(below(kVocab)));
+        continue;
+      }
+      pool->Free(member.slots);
+      members.erase(members.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    for (size_t more = below(below(3) == 0 ? 20 : 3); more > 0 && members.size() < 30; --more) {
+      members.emplace_back();
+      for (size_t n = 1 + below(100); n > 0; --n)
+        members.back().tokens.push_back(static_cast<int32_t>(below(kVocab)));
+    }
+    std::vector<size_t> order(members.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::shuffle(order.begin(), order.end(), random);
+    std::vector<StepRow> rows;
+    size_t num_logits = 0, looked_at = 0;
+    bool samples = false;
+    for (const size_t i : order) {
+      Member& member = members[i];
+      const size_t pending = member.tokens.size() - member.computed;
+      const size_t count = below(3) == 0 ? 1 + below(pending) : pending;
+      CHECK(pool->Allocate(static_cast<int32_t>(count), &member.slots));
+      StepRow row{std::span(member.tokens).subspan(member.computed, count),
+                  static_cast<int32_t>(member.computed), member.slots, 0};
+      if (i == 0) {
+        samples = count == pending;
+        row.num_logits = samples ? 1 : 0;
+        looked_at = num_logits;
+      } else {
+        const size_t wants[] = {0, 1, 1, 1 + below(count)};
+        row.num_logits = static_cast<int32_t>(wants[below(4)]);
+        if (below(2) == 0) row.wanted = WantedTokens{some_bits, {}};
+      }
+      num_logits += static_cast<size_t>(row.num_logits);
+      member.computed += count;
+      rows.push_back(row);
+    }
+    std::vector<float> logits(num_logits * kVocab);
+    model.Forward(rows, *pool, logits);
+    if (!samples) continue;
+    TakeGreedy(logits.data() + looked_at * kVocab, &result);
+    members[0].tokens.push_back(result.tokens.back());
+  }
+  return result;
+}
+
 /// Rows of all kinds of wanted sets beside each other: wanted logits are those of the whole head,
 /// and panels of which nothing is wanted stay untouched.
 void TestWantedTokens(CausalModel& model) {
@@ -382,14 +473,17 @@ void TestLevelChoice() {
 }  // namespace
 }  // namespace diecast
 
-int main() {
+int main(int argc, char** argv) {
   using namespace diecast;
   TestThreadPool();
   TestLevelChoice();
-  std::printf("model_test on %s:", CpuName().c_str());
+  const uint32_t seed = argc > 1 ? static_cast<uint32_t>(std::atoi(argv[1])) : 7;
+  std::mt19937 crowd(seed);
+  std::printf("model_test on %s, seed %u:", CpuName().c_str(), seed);
   for (CpuLevel level : AvailableCpuLevels()) {
     setenv("DIECAST_CPU", CpuLevelName(level), 1);
     std::vector<float> one_thread;
+    std::vector<Continuation> alone;  // of the prompts below, with one thread
     for (int num_threads : {1, 2, 3}) {
       ThreadPool threads(num_threads);
       Variant untied;
@@ -407,6 +501,12 @@ int main() {
         const std::vector<float> logits = Whole(*model, Tokens(40, 9));
         if (one_thread.empty()) one_thread = logits;
         CHECK(SameBits(logits, one_thread));
+        for (int i = 0; i < 6; ++i) {
+          const std::vector<int32_t> prompt = Tokens(1 + 17 * i, 40 + i);
+          const auto index = static_cast<size_t>(i);
+          if (alone.size() == index) alone.push_back(ContinueAlone(*model, prompt));
+          CHECK(ContinueInCompany(*model, prompt, crowd) == alone[index]);
+        }
       }
       const std::vector<uint8_t> bytes = TinyModel({});
       const auto exact = LoadModel(GgufFile::Parse(bytes), threads, WeightMode::kDequantized);
