@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   ENGINE_SHUTDOWN: { status: 503, fault: "capacity" },
   REQUEST_CANCELLED: { status: 499, fault: "caller" },
   LENGTH_LIMIT: { status: 422, fault: "caller" },
+  DEADLINE_EXCEEDED: { status: 504, fault: "capacity" },
   NATIVE_FAILURE: { status: 500, fault: "bug" },
   INTERNAL: { status: 500, fault: "bug" },
 } as const satisfies Record<string, { status: number; fault: "caller" | "capacity" | "bug" }>;

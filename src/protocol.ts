@@ -1,8 +1,8 @@
 /**
  * The wire: what clients send and what the service answers, as types. Imports nothing, so clients and server share it.
  *
- * Names and shapes are OpenAI's where it has them. Our additions to its bodies are `timings`, `forced_tokens`, `stop_reason`, and in errors
- * `pointer`, `schema_pointer`, `offset`, `given`, `limit` and `unit`; clients that do not know them lose nothing.
+ * Names and shapes are OpenAI's where it has them. Our additions to its bodies are `timings`, `forced_tokens`, `stop_reason`, `prompt_logprobs`, and in
+ * errors `pointer`, `schema_pointer`, `offset`, `given`, `limit` and `unit`; clients that do not know them lose nothing.
  */
 
 /** How JSON is spaced; see the server's `whitespace` option. */
@@ -77,6 +77,12 @@ export interface GrammarOptions {
   readonly schemas?: Readonly<Record<string, JsonSchema>> | null;
 }
 
+/**
+ * Which log probabilities an answer has. `raw` (default): the model's own. `processed`: after penalties, logit bias and the grammar's mask, which is what is
+ * sampled from at temperature 1; 0 for forced tokens.
+ */
+export type LogprobsMode = "raw" | "processed";
+
 /** Fields of sampling and output that both generating routes take. */
 export interface SamplingParams {
   readonly temperature?: number | null;
@@ -92,6 +98,21 @@ export interface SamplingParams {
   readonly jump_forward?: boolean | null;
   readonly whitespace?: Whitespace | null;
   readonly grammar_options?: GrammarOptions | null;
+  /** The log probability of every token of the answer, forced ones included. Default false. */
+  readonly logprobs?: boolean | null;
+  /** 0 to 20, with `logprobs`: so many of the likeliest tokens go with each. Default 0. */
+  readonly top_logprobs?: number | null;
+  /** 0 to 20: gives the log probabilities of the prompt's tokens, with so many of the likeliest each. */
+  readonly prompt_logprobs?: number | null;
+  readonly logprobs_mode?: LogprobsMode | null;
+  /** -100 to 100; higher goes first among requests that wait. Default 0. */
+  readonly priority?: number | null;
+  /** Milliseconds from arrival after which the answer is an error (DEADLINE_EXCEEDED). */
+  readonly deadline_ms?: number | null;
+  /** What is computed of a prompt is shared only with requests of the same salt. */
+  readonly cache_salt?: string | null;
+  /** Whose request it is: where requests wait, users take turns. Default: the API key. */
+  readonly user?: string | null;
   readonly stream?: boolean | null;
 }
 
@@ -103,10 +124,10 @@ export interface ChatCompletionRequest extends SamplingParams {
   readonly min_tokens?: number | null;
   readonly ignore_eos?: boolean | null;
   readonly stop?: string | readonly string[] | null;
+  readonly stop_token_ids?: readonly number[] | null;
   readonly n?: number | null;
   readonly logit_bias?: Readonly<Record<string, number>> | null;
   readonly stream_options?: { readonly include_usage?: boolean } | null;
-  readonly user?: string;
 }
 
 export interface Usage {
@@ -117,6 +138,29 @@ export interface Usage {
   /** Tokens of the completion that the schema forced and that were never sampled. */
   readonly completion_tokens_details: { readonly forced_tokens: number };
 }
+
+export interface TopLogprob {
+  /** The token's text; a token that is part of a character has U+FFFD here and is told by its `bytes`. */
+  readonly token: string;
+  /** Natural logarithm; -9999 for a token that could not come. */
+  readonly logprob: number;
+  /** UTF-8. */
+  readonly bytes: readonly number[];
+}
+
+export interface TokenLogprob extends TopLogprob {
+  /** The likeliest tokens at its place, likeliest first; fewer than asked for where fewer are possible. */
+  readonly top_logprobs: readonly TopLogprob[];
+}
+
+export interface ChoiceLogprobs {
+  /** Of the tokens that were generated, also where a stop string took their text away. */
+  readonly content: readonly TokenLogprob[];
+  readonly refusal: null;
+}
+
+/** Of a prompt's tokens. The first one has nothing before it and so no probability. */
+export type PromptLogprobs = readonly (TokenLogprob | null)[];
 
 /** Milliseconds, and steps of the model. With `n` > 1: the longest of the choices; the passes of all. */
 export interface Timings {
@@ -143,11 +187,12 @@ export interface ChatCompletion {
   readonly choices: readonly {
     readonly index: number;
     readonly message: { readonly role: "assistant"; readonly content: string; readonly refusal: null };
-    readonly logprobs: null;
+    readonly logprobs: ChoiceLogprobs | null;
     readonly finish_reason: WireFinishReason;
-    /** The stop string that ended the text, if one did. */
-    readonly stop_reason?: string;
+    /** The stop string or the id of the stop token that ended the text, if one did. */
+    readonly stop_reason?: string | number;
   }[];
+  readonly prompt_logprobs?: PromptLogprobs;
   readonly usage: Usage;
   readonly timings: Timings;
 }
@@ -160,10 +205,13 @@ export interface ChatCompletionChunk {
   readonly choices: readonly {
     readonly index: number;
     readonly delta: { readonly role?: "assistant"; readonly content?: string };
-    readonly logprobs: null;
+    /** Of tokens that are new; those of forced ones come a little after their text. */
+    readonly logprobs: ChoiceLogprobs | null;
     readonly finish_reason: WireFinishReason | null;
-    readonly stop_reason?: string;
+    readonly stop_reason?: string | number;
   }[];
+  /** In the chunk that finishes the first choice. */
+  readonly prompt_logprobs?: PromptLogprobs;
   /** With `stream_options.include_usage`: null in all chunks but the last, which has no choices. */
   readonly usage?: Usage | null;
   readonly timings?: Timings;
@@ -181,6 +229,8 @@ export interface ExtractRequest extends SamplingParams {
 
 export interface ExtractResponse<Value = unknown> {
   readonly value: Value;
+  readonly logprobs?: ChoiceLogprobs;
+  readonly prompt_logprobs?: PromptLogprobs;
   readonly usage: Usage;
   readonly timings: Timings;
 }

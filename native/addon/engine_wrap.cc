@@ -54,6 +54,18 @@ class Fields {
     if (!value.IsNumber()) BadArgument(name, "a number");
     *target = value.As<Napi::Number>().FloatValue();
   }
+  void Double(const char* name, double* target) const {
+    const Napi::Value value = object_.Get(name);
+    if (value.IsUndefined()) return;
+    if (!value.IsNumber()) BadArgument(name, "a number");
+    *target = value.As<Napi::Number>().DoubleValue();
+  }
+  void String(const char* name, std::string* target) const {
+    const Napi::Value value = object_.Get(name);
+    if (value.IsUndefined()) return;
+    if (!value.IsString()) BadArgument(name, "a string");
+    *target = value.As<Napi::String>().Utf8Value();
+  }
   void Bool(const char* name, bool* target) const {
     const Napi::Value value = object_.Get(name);
     if (value.IsUndefined()) return;
@@ -178,6 +190,11 @@ Request ParseRequest(const Napi::CallbackInfo& info) {
   fields.Bool("promptLogprobs", &request.prompt_logprobs);
   fields.Integer("topLogprobs", 0, Request::kMaxTopLogprobs, &request.top_logprobs);
   fields.Integer("numChoices", 1, Request::kMaxChoices, &request.num_choices);
+  fields.Integer("priority", -100, 100, &request.priority);
+  fields.Double("deadlineMs", &request.deadline_ms);
+  fields.String("cacheSalt", &request.cache_space);
+  fields.String("fairKey", &request.fair_key);
+  fields.Float("fairWeight", &request.fair_weight);
   fields.Bool("ignoreEos", &request.ignore_eos);
   fields.Bool("jumpForward", &request.jump_forward);
   return request;
@@ -228,6 +245,14 @@ LoadOptions ParseLoadOptions(const Napi::CallbackInfo& info) {
   fields.Integer("stepTokens", 1, 1 << 20, &options.engine.step_tokens);
   fields.Integer("maxQueue", 1, kMaxInt32, &options.engine.max_queue);
   fields.Bool("prefixCache", &options.engine.prefix_cache);
+  WaitingQueueOptions& queue = options.engine.queue;
+  std::string policy = SchedulePolicyName(queue.policy);
+  fields.String("schedulePolicy", &policy);
+  if (!ParseSchedulePolicy(policy, &queue.policy))
+    BadArgument("schedulePolicy", "\"lpm\", \"fcfs\" or \"dfs-weight\"");
+  fields.Double("agingMs", &queue.aging_ms);
+  fields.Integer("maxOvertakes", 0, kMaxInt32, &queue.max_overtakes);
+  fields.Integer("roundTokens", 1, kMaxInt32, &queue.round_tokens);
   bool dequantize = false;
   fields.Bool("dequantize", &dequantize);
   if (dequantize) options.mode = WeightMode::kDequantized;

@@ -27,6 +27,9 @@ void CheckOptions(const EngineOptions& options) {
   check(options.kv_tokens == 0 || options.kv_tokens >= 2, "kvTokens must be at least 2");
   check(options.step_tokens >= options.max_batch, "stepTokens must be at least maxBatch");
   check(options.max_queue >= 1, "maxQueue must be at least 1");
+  check(options.queue.aging_ms >= 1, "agingMs must be at least 1");
+  check(options.queue.max_overtakes >= 0, "maxOvertakes must be at least 0");
+  check(options.queue.round_tokens >= 1, "roundTokens must be at least 1");
 }
 
 int32_t DefaultKvTokens(const ModelConfig& config, const EngineOptions& options,
@@ -455,21 +458,7 @@ bool Engine::Forward(const StepPlan& plan) {
   return false;
 }
 
-namespace {
-
-Sampler::Input InputOf(const Sequence& sequence, std::span<float> logits, int32_t position,
-                       const TokenMask* mask, const TokenCounts* counts) {
-  return {.logits = logits,
-          .params = sequence.request.sampling,
-          .counts = counts,
-          .mask = mask,
-          .banned = sequence.BannedTokens(position),
-          .position = static_cast<uint64_t>(position)};
-}
-
-}  // namespace
-
-void Engine::ScoreKnown(Sequence& sequence, std::span<float> logits, int32_t count) {
+void Engine::ScoreKnown(Sequence& sequence, std::span<const float> logits, int32_t count) {
   const auto vocab_size = static_cast<size_t>(model_->config().vocab_size);
   StepDelta delta;
   ScoredTokens of_output;  // the followers' as well
@@ -480,22 +469,19 @@ void Engine::ScoreKnown(Sequence& sequence, std::span<float> logits, int32_t cou
     if (index != sequence.num_scored) continue;
     const auto row = logits.subspan(static_cast<size_t>(i) * vocab_size, vocab_size);
     const int32_t id = sequence.tokens[static_cast<size_t>(index)];
-    const int32_t position = index - sequence.num_prompt();
-    if (position < 0) {
-      scorer_.Score(row, row, nullptr, id, &delta.scores);
+    if (index < sequence.num_prompt()) {
+      scorer_.ScorePrompt(row, id, &delta.scores);
     } else {
-      const TokenMask* mask = sequence.ForcedMask(index);
-      raw_logits_.assign(row.begin(), row.end());
-      Sampler::Process(InputOf(sequence, row, position, mask, sequence.counts_for_score()));
-      scorer_.Score(raw_logits_, row, mask, id, &delta.scores);
-      if (!sequence.followers.empty()) scorer_.Score(raw_logits_, row, mask, id, &of_output);
+      // What was sampled got its scores then; only forced tokens are without.
+      scorer_.ScoreForced(row, id, &delta.scores);
+      if (!sequence.followers.empty()) scorer_.ScoreForced(row, id, &of_output);
     }
-    sequence.SetScored();
+    sequence.num_scored++;
   }
   for (const auto& follower : sequence.followers) {
     StepDelta copy;
     copy.scores = of_output;
-    for (int32_t i = 0; i < of_output.count; i++) follower->SetScored();
+    follower->num_scored += of_output.count;
     outbox_.Add(follower->id(), std::move(copy));
   }
   outbox_.Add(sequence.id(), std::move(delta));
@@ -523,8 +509,12 @@ Engine::SampledToken Engine::SampleRow(Sequence& sequence, std::span<float> logi
   const TokenMask* mask = sequence.matcher ? &sequence.mask : nullptr;
   const bool scored = sequence.request.logprobs;
   if (scored) raw_logits_.assign(logits.begin(), logits.end());
-  sampled.id = sampler_.Sample(InputOf(sequence, logits, sequence.num_output(), mask,
-                                       sequence.counts ? &*sequence.counts : nullptr));
+  sampled.id = sampler_.Sample({.logits = logits,
+                                .params = sequence.request.sampling,
+                                .counts = sequence.counts ? &*sequence.counts : nullptr,
+                                .mask = mask,
+                                .banned = sequence.BannedTokens(sequence.num_output()),
+                                .position = static_cast<uint64_t>(sequence.num_output())});
   if (scored && sampled.id >= 0) {
     sampled.score.width = 1 + sequence.request.top_logprobs;
     scorer_.Score(raw_logits_, logits, mask, sampled.id, &sampled.score);
@@ -548,7 +538,7 @@ void Engine::CommitRow(SampledToken&& sampled) {
         // A token that only ends the text is not part of it.
         if (sampled.score.count != 0 && !delta.tokens.empty()) {
           delta.scores = std::move(sampled.score);
-          sequence.SetScored();
+          sequence.num_scored++;
         }
         if (reason && sequence.FlushText(&delta)) reason = FinishReason::kStop;
       },

@@ -130,7 +130,7 @@ class Engine {
   void Fork(Sequence& leader, std::span<const float> logits, std::vector<SampledToken>* sampled);
   /// Scores tokens of the row that are there already: of the prompt, and forced ones. Shape of
   /// `logits`: [count, vocab_size], of the last computed tokens.
-  void ScoreKnown(Sequence& sequence, std::span<float> logits, int32_t count);
+  void ScoreKnown(Sequence& sequence, std::span<const float> logits, int32_t count);
   SampledToken SampleRow(Sequence& sequence, std::span<float> logits);
   void CommitRow(SampledToken&& sampled);
   void End(std::unique_ptr<Sequence> sequence, FinishReason reason);

@@ -36,6 +36,26 @@ void TokenScorer::Score(std::span<const float> raw, std::span<const float> proce
   out->count++;
 }
 
+void TokenScorer::ScorePrompt(std::span<const float> raw, int32_t id, ScoredTokens* out) {
+  ScoreAmong(raw, nullptr, id, out);
+  const auto width = static_cast<size_t>(out->width);
+  for (size_t i = 0; i < width; i++) {
+    out->ids.push_back(out->ids[out->ids.size() - width]);
+    out->logprobs.push_back(out->logprobs[out->logprobs.size() - width]);
+  }
+  out->count++;
+}
+
+void TokenScorer::ScoreForced(std::span<const float> raw, int32_t id, ScoredTokens* out) {
+  // The token itself, then the same as the only one that was likely.
+  for (int32_t i = 0; i < out->width; i++) {
+    out->ids.push_back(i < 2 ? id : ScoredTokens::kNoToken);
+    out->logprobs.push_back(i < 2 ? 0 : kNever);
+  }
+  ScoreAmong(raw, nullptr, id, out);
+  out->count++;
+}
+
 // One pass finds the greatest logit and the candidates, a second one the sum in double precision.
 void TokenScorer::ScoreAmong(std::span<const float> logits, const TokenMask* mask, int32_t id,
                              ScoredTokens* out) {

@@ -3,7 +3,8 @@
 //
 // `raw` is the softmax of the model's logits over the tokenizer's tokens. The other one is the
 // softmax of the logits after penalties and logit bias over the tokens that the mask allows: what
-// is sampled from at temperature 1. Temperature, top-k, top-p and min-p are in neither.
+// is sampled from at temperature 1. Temperature, top-k, top-p and min-p are in neither. A token
+// that the grammar forced was certain, so its other one is 0.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +39,10 @@ class TokenScorer {
   /// may be the same. `mask` may be null. A token of no probability has -infinity.
   void Score(std::span<const float> raw, std::span<const float> processed, const TokenMask* mask,
              int32_t id, ScoredTokens* out);
+  /// The same for a token of the prompt, which nothing but the model judges.
+  void ScorePrompt(std::span<const float> raw, int32_t id, ScoredTokens* out);
+  /// The same for a token that was appended without a choice.
+  void ScoreForced(std::span<const float> raw, int32_t id, ScoredTokens* out);
 
  private:
   void ScoreAmong(std::span<const float> logits, const TokenMask* mask, int32_t id,

@@ -6,6 +6,7 @@ void Outbox::Add(int32_t id, StepDelta&& delta) {
   if (delta.tokens.empty() && delta.runs.empty() && delta.scores.count == 0) return;
   const std::lock_guard lock(mutex_);
   backlog_ += delta.tokens.size() * sizeof(int32_t);
+  backlog_ += delta.scores.ids.size() * (sizeof(int32_t) + sizeof(float));
   for (const TextRun& run : delta.runs) backlog_ += run.text.size();
   const auto [at, is_new] = index_.try_emplace(id, deltas_.size());
   if (is_new) {

@@ -53,8 +53,6 @@ class Sampler {
   };
   /// The id, or -1 when no allowed token has a finite logit. Ties go to the lower id.
   int32_t Sample(const Input& input);
-  /// The first part of `Sample`: penalties, bias and bans, in place.
-  static void Process(const Input& input);
 
  private:
   struct Candidate {
@@ -64,6 +62,8 @@ class Sampler {
   static bool IsHeavier(const Candidate& a, const Candidate& b) {
     return a.weight > b.weight || (a.weight == b.weight && a.id < b.id);
   }
+  /// Penalties, bias and bans, in place.
+  static void Process(const Input& input);
   bool IsDense(const TokenMask* mask) const;
   int32_t Greedy(std::span<const float> logits, const TokenMask* mask);
   void Collect(std::span<const float> logits, const TokenMask* mask);

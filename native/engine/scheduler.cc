@@ -151,7 +151,7 @@ void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
       }
       sequence->begun = true;
       running_.push_back(std::move(sequence));
-      if (waiting_.has_several_keys()) {
+      if (waiting_.num_keys() > 1) {
         again = waiting_.size() > 0;
         break;
       }

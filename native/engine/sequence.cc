@@ -17,7 +17,6 @@ Sequence::Sequence(Request asked, std::shared_ptr<const Tokenizer> tokenizer,
   if (request.sampling.has_penalties()) {
     counts.emplace();
     for (const int32_t id : tokens) counts->Add(id, false);
-    if (request.logprobs) score_counts_ = counts;
   }
   const auto eos = tokenizer_->eos_ids();
   enders_.assign(eos.begin(), eos.end());
@@ -40,21 +39,18 @@ std::optional<FinishReason> Sequence::Commit(int32_t id, StepDelta* delta) {
     has_first_token = true;
     first_token_at = Clock::now();
   }
+  const auto eos = tokenizer_->eos_ids();
+  const bool is_eos = std::find(eos.begin(), eos.end(), id) != eos.end();
+  // EOS before stop tokens: under a grammar it means that the value is complete.
+  if (is_eos && (matcher || !request.ignore_eos)) {
+    if (matcher) AcceptToken(id);
+    return FinishReason::kStop;
+  }
   if (IsStopToken(id)) {
     matched_token = id;
     return FinishReason::kStop;
   }
-  const auto eos = tokenizer_->eos_ids();
-  const bool ends = std::find(eos.begin(), eos.end(), id) != eos.end();
-  if (matcher) {
-    if (!matcher->AcceptToken(id)) {
-      throw Error(ErrorCode::kNativeFailure,
-                  "the grammar refused token " + std::to_string(id) + ", which its mask allowed");
-    }
-    if (ends) return FinishReason::kStop;
-  } else if (ends && !request.ignore_eos) {
-    return FinishReason::kStop;
-  }
+  if (matcher) AcceptToken(id);
   if (auto reason = Append(id, false, delta)) return reason;
   return AppendForced(delta);
 }
@@ -66,14 +62,16 @@ std::optional<FinishReason> Sequence::AppendForced(StepDelta* delta) {
       matched_token = id;
       return FinishReason::kStop;
     }
-    if (request.logprobs) forced_masks_.emplace_back(num_tokens(), matcher->NextTokenMask());
-    if (!matcher->AcceptToken(id)) {
-      throw Error(ErrorCode::kNativeFailure,
-                  "the grammar refused token " + std::to_string(id) + ", which it forced");
-    }
+    AcceptToken(id);
     if (auto reason = Append(id, true, delta)) return reason;
   }
   return std::nullopt;
+}
+
+void Sequence::AcceptToken(int32_t id) {
+  if (matcher->AcceptToken(id)) return;
+  throw Error(ErrorCode::kNativeFailure,
+              "the grammar refused token " + std::to_string(id) + ", which it allowed");
 }
 
 // The grammar has already accepted the token. A stop string wins over the grammar's end, and both
@@ -109,21 +107,6 @@ int32_t Sequence::NumLogits(int32_t count, bool samples) const {
   const int32_t end = num_computed + count;
   const int32_t unscored = needs_scores() ? end - std::max(num_computed, num_scored - 1) : 0;
   return std::clamp(unscored, samples ? 1 : 0, count);
-}
-
-void Sequence::SetScored() {
-  if (score_counts_ && num_scored >= num_prompt())
-    score_counts_->Add(tokens[static_cast<size_t>(num_scored)], true);
-  num_scored++;
-  while (!forced_masks_.empty() && forced_masks_.front().first < num_scored)
-    forced_masks_.pop_front();
-}
-
-const TokenMask* Sequence::ForcedMask(int32_t index) const {
-  for (const auto& [at, mask_there] : forced_masks_) {
-    if (at == index) return &mask_there;
-  }
-  return nullptr;
 }
 
 }  // namespace diecast

@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -66,12 +65,6 @@ class Sequence {
   int32_t max_cached() const {
     return (needs_scores() ? std::min(num_scored, num_tokens()) : num_tokens()) - 1;
   }
-  /// What penalties see of the tokens before the next one to be scored; null without penalties.
-  const TokenCounts* counts_for_score() const { return score_counts_ ? &*score_counts_ : nullptr; }
-  /// The token at `num_scored` has its scores.
-  void SetScored();
-  /// The mask that stood where the forced token `index` was appended, or null.
-  const TokenMask* ForcedMask(int32_t index) const;
 
   int32_t id() const { return request.id; }
   int32_t num_tokens() const { return static_cast<int32_t>(tokens.size()); }
@@ -117,14 +110,13 @@ class Sequence {
  private:
   std::optional<FinishReason> Append(int32_t id, bool forced, StepDelta* delta);
   std::optional<FinishReason> AppendForced(StepDelta* delta);
+  void AcceptToken(int32_t id);
 
   bool IsStopToken(int32_t id) const;
   int32_t num_tokens_to_score() const { return request.logprobs ? num_tokens() : num_prompt(); }
 
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::vector<int32_t> enders_;                             // EOS and stop tokens
-  std::deque<std::pair<int32_t, TokenMask>> forced_masks_;  // of tokens not yet scored
-  std::optional<TokenCounts> score_counts_;
+  std::vector<int32_t> enders_;  // EOS and stop tokens
 };
 
 }  // namespace diecast

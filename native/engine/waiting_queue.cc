@@ -8,6 +8,28 @@
 
 namespace diecast {
 
+const char* SchedulePolicyName(SchedulePolicy policy) {
+  switch (policy) {
+    case SchedulePolicy::kLpm:
+      return "lpm";
+    case SchedulePolicy::kFcfs:
+      return "fcfs";
+    case SchedulePolicy::kDfsWeight:
+      return "dfs-weight";
+  }
+  return "lpm";
+}
+
+bool ParseSchedulePolicy(std::string_view name, SchedulePolicy* policy) {
+  for (const auto candidate :
+       {SchedulePolicy::kLpm, SchedulePolicy::kFcfs, SchedulePolicy::kDfsWeight}) {
+    if (name != SchedulePolicyName(candidate)) continue;
+    *policy = candidate;
+    return true;
+  }
+  return false;
+}
+
 struct WaitingQueue::Ranked {
   Sequence* sequence;
   double priority;  ///< the higher, the earlier
@@ -116,18 +138,24 @@ void WaitingQueue::Charge(const Sequence& sequence, int32_t num_tokens) {
 }
 
 void WaitingQueue::Enter(const std::string& name) {
-  Key& key = keys_[name];
-  if (key.num_live++ == 0) key.served = std::max(key.served, floor_);
+  const auto [at, is_new] = keys_.try_emplace(name);
+  Key& key = at->second;
+  if (key.num_live++ > 0) return;
+  if (!is_new) num_idle_keys_--;
+  key.served = std::max(key.served, floor_);
 }
 
 void WaitingQueue::Leave(const std::string& name) {
   const auto key = keys_.find(name);
   if (key == keys_.end() || --key->second.num_live > 0) return;
-  // What a key was served beyond the others is remembered only while it matters.
-  if (key->second.served <= floor_) keys_.erase(key);
-  if (keys_.size() < 1024) return;
-  std::erase_if(
-      keys_, [this](const auto& k) { return k.second.num_live == 0 && k.second.served <= floor_; });
+  // What a key was served beyond the others is remembered while it matters, and not of everyone:
+  // keys are the clients' to choose.
+  if (key->second.served <= floor_) {
+    keys_.erase(key);
+  } else if (++num_idle_keys_ > kMaxIdleKeys) {
+    std::erase_if(keys_, [](const auto& k) { return k.second.num_live == 0; });
+    num_idle_keys_ = 0;
+  }
 }
 
 }  // namespace diecast

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -26,6 +27,10 @@ enum class SchedulePolicy : uint8_t {
   kFcfs,       ///< first come, first served
   kDfsWeight,  ///< depth first through the cache's tree, the branch with most requests first
 };
+
+const char* SchedulePolicyName(SchedulePolicy policy);
+/// False when there is no policy of that name.
+bool ParseSchedulePolicy(std::string_view name, SchedulePolicy* policy);
 
 struct WaitingQueueOptions {
   SchedulePolicy policy = SchedulePolicy::kLpm;
@@ -58,7 +63,9 @@ class WaitingQueue {
   /// A request of the key has come or gone. A key that comes back starts where the others are.
   void Enter(const std::string& key);
   void Leave(const std::string& key);
-  bool has_several_keys() const { return keys_.size() > 1; }
+  /// Keys that are known: of live requests, and some that lately had any.
+  size_t num_keys() const { return keys_.size(); }
+  static constexpr size_t kMaxIdleKeys = 1024;
 
  private:
   struct Key {
@@ -72,7 +79,8 @@ class WaitingQueue {
   std::vector<std::unique_ptr<Sequence>> sequences_;  // by arrival
   std::vector<Sequence*> order_;
   std::unordered_map<std::string, Key> keys_;
-  double floor_ = 0;  // where a key starts: what the key admitted last had been served
+  size_t num_idle_keys_ = 0;  // without live requests
+  double floor_ = 0;          // where a key starts: what the key admitted last had been served
 };
 
 }  // namespace diecast

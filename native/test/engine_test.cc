@@ -540,6 +540,7 @@ void ScoresOfAllTokens() {
           CHECK(std::isfinite(masked) && masked <= 0 && raw <= masked);
           // Greedy, and forced tokens are the likeliest here as well.
           if (index >= num_prompt) CHECK(scored.scores.ids[at + 1] == token);
+          if (jump_forward && id == 2 && index >= num_prompt) CHECK(masked == 0);
           CHECK(scored.scores.logprobs[at + 1] >= scored.scores.logprobs[at + 2]);
         }
       }

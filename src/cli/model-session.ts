@@ -24,7 +24,7 @@ export function parseCount(text: string, flag: string, min: number, max: number)
 /** Loads the engine that `flags` ask for. */
 export async function openEngine(
   flags: EngineFlags,
-  options: Pick<EngineOptions, "maxBatch" | "prefixCache"> = {},
+  options: Omit<EngineOptions, "modelPath" | "modelId" | "threads" | "contextLength"> = {},
 ): Promise<Engine> {
   const ref = flags.model ?? defaultModelRef();
   const threads = flags.threads === undefined ? undefined : parseCount(flags.threads, "--threads", 1, 1024);

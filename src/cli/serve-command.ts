@@ -1,7 +1,8 @@
 /** `diecast serve`: the HTTP service in the foreground; Ctrl-C or SIGTERM lets running requests finish. */
 import type { Command } from "commander";
-import type { Engine } from "../engine/engine.ts";
+import { type Engine, SCHEDULE_POLICIES, type SchedulePolicy } from "../engine/engine.ts";
 import { startServer } from "../server/index.ts";
+import { UsageError } from "./exit-codes.ts";
 import { type EngineFlags, openEngine, parseCount } from "./model-session.ts";
 import { type CommonOptions, formatCount, printJson, printLine, remark } from "./output.ts";
 
@@ -10,6 +11,12 @@ interface ServeFlags extends CommonOptions, EngineFlags {
   readonly port: string;
   readonly batch: string;
   readonly cache: boolean;
+  readonly schedulePolicy: string;
+  readonly stepTokens: string;
+  readonly kvTokens?: string;
+  readonly queue: string;
+  readonly aging: string;
+  readonly overtakes: string;
   readonly log?: string;
 }
 
@@ -35,10 +42,26 @@ function banner(engine: Engine, url: string): string[] {
   ];
 }
 
+function parsePolicy(text: string): SchedulePolicy {
+  const policy = SCHEDULE_POLICIES.find((name) => name === text);
+  if (policy !== undefined) return policy;
+  throw new UsageError(`--schedule-policy must be one of ${SCHEDULE_POLICIES.join(", ")}, not ${JSON.stringify(text)}`);
+}
+
 async function serve(flags: ServeFlags): Promise<void> {
   const port = parseCount(flags.port, "--port", 0, 65_535);
   const batch = parseCount(flags.batch, "--batch", 1, 1024);
-  const engine = await openEngine(flags, { maxBatch: batch, prefixCache: flags.cache });
+  const engine = await openEngine(flags, {
+    maxBatch: batch,
+    prefixCache: flags.cache,
+    schedulePolicy: parsePolicy(flags.schedulePolicy),
+    // A step has a token for every request that runs.
+    stepTokens: Math.max(batch, parseCount(flags.stepTokens, "--step-tokens", 1, 1 << 20)),
+    maxQueue: parseCount(flags.queue, "--queue", 1, 1 << 20),
+    agingMs: parseCount(flags.aging, "--aging", 1, 1e9),
+    maxOvertakes: parseCount(flags.overtakes, "--overtakes", 0, 1e9),
+    ...(flags.kvTokens === undefined ? {} : { kvTokens: parseCount(flags.kvTokens, "--kv-tokens", 16, 1 << 30) }),
+  });
   try {
     const server = await startServer({ engine, host: flags.host, port });
     const stopped = untilStopped();
@@ -62,6 +85,20 @@ export function addServeCommand(program: Command): void {
     .option("--threads <count>", "processor threads (default: the physical cores)")
     .option("--context <tokens>", "longest prompt and value together (default: the model's)")
     .option("--batch <count>", "requests that run at once", "16")
+    .option(
+      "--step-tokens <tokens>",
+      "tokens of one step: longer prompts are read in chunks, between others' tokens",
+      "256",
+    )
+    .option("--kv-tokens <tokens>", "size of the KV pool (default: the batch's contexts, at most 512 MB)")
+    .option("--queue <count>", "requests that run or wait; more are refused", "4096")
+    .option(
+      "--schedule-policy <policy>",
+      "who goes first: lpm (whose beginning is in the cache), fcfs (who came first), dfs-weight (the cache's most wanted branch)",
+      "lpm",
+    )
+    .option("--aging <ms>", "waiting that raises a request's priority by one", "5000")
+    .option("--overtakes <count>", "how often later requests may go before one", "64")
     .option("--no-cache", "read every prompt from its beginning, also one that begins like another")
     .option("--json", "print model, device and URL as one JSON document")
     .addHelpText(

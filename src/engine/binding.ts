@@ -124,9 +124,23 @@ export interface NativeEngineOptions {
   readonly maxQueue?: number;
   /** Keep the keys and values of texts for requests that begin with them; default true. */
   readonly prefixCache?: boolean;
+  /**
+   * Who is admitted first among requests of equal priority: "lpm" (default) whose prompt's beginning the cache holds the most of, "fcfs" who came
+   * first, "dfs-weight" whose branch of the cache's tree most requests want.
+   */
+  readonly schedulePolicy?: SchedulePolicy;
+  /** Milliseconds of waiting that raise a request's priority by one; at least 1. Default 5000. */
+  readonly agingMs?: number;
+  /** How often later arrivals may be admitted before one request. Default 64. */
+  readonly maxOvertakes?: number;
+  /** Tokens, divided by its weight, that a fairness key is served before it is another's turn. Default 1024. */
+  readonly roundTokens?: number;
   /** Multiply dequantized f32 weights: exact and slow, for parity checks. */
   readonly dequantize?: boolean;
 }
+
+export const SCHEDULE_POLICIES = ["lpm", "fcfs", "dfs-weight"] as const;
+export type SchedulePolicy = (typeof SCHEDULE_POLICIES)[number];
 
 /** Sampling parameters of one request; absent means the default of `native/engine/request.h`. */
 export interface NativeRequestOptions {
@@ -154,11 +168,21 @@ export interface NativeRequestOptions {
   readonly topLogprobs?: number;
   /** In [1, 128]. Choice i is a request of its own with the id `id + i` and a seed derived from `seed`. */
   readonly numChoices?: number;
+  /** In [-100, 100]; higher goes first. */
+  readonly priority?: number;
+  /** Milliseconds from submission, after which the request ends; 0: none. */
+  readonly deadlineMs?: number;
+  /** Prefixes are shared only between requests with the same; at most 256 bytes. */
+  readonly cacheSalt?: string;
+  /** Keys share the engine in turns; at most 256 bytes. */
+  readonly fairKey?: string;
+  /** In (0, 1000]; a key's share relative to others'. */
+  readonly fairWeight?: number;
   readonly ignoreEos?: boolean;
   readonly jumpForward?: boolean;
 }
 
-export type NativeFinishReason = "stop" | "length" | "cancelled" | "error";
+export type NativeFinishReason = "stop" | "length" | "cancelled" | "deadline" | "error";
 
 export interface NativeFinish {
   readonly id: number;
@@ -211,40 +235,63 @@ export interface NativeStepEvent {
 export const DELTA_WORDS = 6;
 export const DELTA = { requestId: 0, numTokens: 1, numForced: 2, numSegments: 3, numScores: 4, scoreWidth: 5 } as const;
 
-/** Counters since load; times in µs. */
+/**
+ * The engine's state and its counters since load. Times are in µs and of the engine's thread, which does one phase after the other.
+ */
 export interface NativeEngineStats {
+  /** Turns of the loop in which something ran. */
   readonly steps: number;
+  /** Steps whose pass of the model succeeded. */
   readonly forwardPasses: number;
-  /** Tokens that went through the model (prompt and output). */
+  /** Tokens that went through the model: of prompts and outputs, again after a retraction. */
   readonly forwardTokens: number;
+  /** Of admitted requests; once for all choices of one. */
   readonly promptTokens: number;
+  /** Output tokens that were sampled. */
   readonly sampledTokens: number;
+  /** Output tokens that a grammar forced. */
   readonly forcedTokens: number;
+  /** Token masks that samples used. */
   readonly masks: number;
+  /** Of these, those that were not in the grammar's memo. */
   readonly coldMasks: number;
+  /** Making masks. */
   readonly maskUs: number;
+  /** Choosing what runs, admitting, looking up the prefix cache. */
   readonly planUs: number;
+  /** The model. */
   readonly forwardUs: number;
+  /** Sampling and log probabilities. */
   readonly sampleUs: number;
+  /** Following the grammar, forcing text, decoding it, looking for stop strings. */
   readonly commitUs: number;
+  /** Publishing events and these numbers. */
   readonly emitUs: number;
+  /** How often a running request gave its place in the KV pool to others. */
   readonly retractions: number;
+  /** Requests taken; with several choices, each counts. */
   readonly submitted: number;
+  /** Requests that ended with "stop" or "length". */
   readonly finished: number;
+  /** Requests that ended with an error. */
   readonly failed: number;
+  /** Requests that ended with "cancelled" or "deadline". */
   readonly cancelled: number;
-  /** Now. */
+  /** Requests that wait to be admitted, now. */
   readonly waiting: number;
+  /** Requests that run, now. */
   readonly running: number;
+  /** Size of the KV pool in tokens: `kvFree`, `kvCached`, `kvLocked` and what only running requests hold. */
   readonly kvTokens: number;
+  /** Now. */
   readonly kvFree: number;
-  /** In the prefix cache, used by no running request. */
+  /** Now in the prefix cache, used by no running request. */
   readonly kvCached: number;
-  /** In the prefix cache, used by running requests. */
+  /** Now in the prefix cache, used by running requests. */
   readonly kvLocked: number;
-  /** Of prompts, found in the cache. */
+  /** Tokens of prompts that the prefix cache had. */
   readonly cachedTokens: number;
-  /** From the cache, to make room. */
+  /** Tokens that the prefix cache gave up to make room. */
   readonly evictedTokens: number;
   /** Steps put off because this side did not take the events. */
   readonly backlogWaits: number;

@@ -11,20 +11,15 @@ import { DiecastError } from "../errors.ts";
 import {
   callNative,
   callNativeAsync,
-  DELTA,
-  DELTA_WORDS,
   loadBinding,
   type NativeBinding,
   type NativeEngine,
   type NativeEngineOptions,
   type NativeEngineStats,
-  type NativeFinish,
   type NativeGrammar,
   type NativeRequestOptions,
-  type NativeStepEvent,
   type NativeTokenizer,
   type NativeVocabulary,
-  nativeError,
 } from "./binding.ts";
 import { type ChatMessage, ChatTemplate, type ChatTemplateOptions } from "./chat-template.ts";
 import {
@@ -33,10 +28,12 @@ import {
   type CompileServiceStats,
 } from "./compile-service/compile-service.ts";
 import type { TokenTable } from "./compile-service/task.ts";
-import { type GenerateRequest, Generation, type TextSegment } from "./generation.ts";
+import type { GenerateRequest, Generation } from "./generation.ts";
 import { type FreshGrammar, type Grammar, GrammarCache, type GrammarCacheLimits } from "./grammar-cache.ts";
 import { type GrammarSource, keyOf, taskOf } from "./grammar-source.ts";
+import { concat, LiveGenerations } from "./live-generations.ts";
 
+export { SCHEDULE_POLICIES, type SchedulePolicy } from "./binding.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./chat-template.ts";
 export type {
   FinishReason,
@@ -50,6 +47,7 @@ export type {
 export { Generation } from "./generation.ts";
 export type { Grammar } from "./grammar-cache.ts";
 export type { GrammarSource } from "./grammar-source.ts";
+export { type ScoredToken, type ScoreKind, type TokenScore, TokenScores } from "./token-scores.ts";
 
 export interface EngineOptions extends NativeEngineOptions {
   /** Name under which the model is served. Default: the file's name without `.gguf`. */
@@ -78,30 +76,26 @@ export interface EngineStats extends NativeEngineStats {
 export interface EngineHandle {
   readonly modelId: string;
   readonly contextLength: number;
+  /** Ids are below this. */
+  readonly vocabSize: number;
   compile(source: GrammarSource, call?: CompileCall): Promise<Grammar>;
   applyChatTemplate(messages: readonly ChatMessage[], options?: ChatTemplateOptions): string;
   encodeChat(messages: readonly ChatMessage[], options?: ChatTemplateOptions): Int32Array;
-  generate(request: GenerateRequest): Generation;
+  generateChoices(request: GenerateRequest, numChoices: number): Generation[];
+  tokenBytes(id: number): Uint8Array;
   stats(): EngineStats;
   close(): Promise<void>;
 }
 
-/** A generation in progress and what its result will need. */
-interface Live {
-  readonly generation: Generation;
-  readonly grammar: Grammar | undefined;
-  readonly texts: string[];
-  readonly tokens: Int32Array[];
-  readonly detach: () => void;
-}
-
-const MAX_REQUEST_ID = 0x7fffffff;
+/** As in native/engine/request.h. */
+const MAX_CHOICES = 128;
 /** Bytes of a program; checking takes a few milliseconds a megabyte. */
 const MAX_LOADED_AT_ONCE = 512 << 10;
 
 export class Engine implements EngineHandle {
   readonly modelId: string;
   readonly contextLength: number;
+  readonly vocabSize: number;
   /** The processor, the level of its kernels and the threads, for people. */
   readonly device: string;
   readonly tokenizer: NativeTokenizer;
@@ -111,9 +105,8 @@ export class Engine implements EngineHandle {
   readonly #grammars: GrammarCache;
   readonly #compileService: CompileService;
   readonly #tokenTable: TokenTable;
-  readonly #live = new Map<number, Live>();
+  readonly #live = new LiveGenerations();
   #chatTemplate: ChatTemplate | undefined;
-  #nextId = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -129,11 +122,12 @@ export class Engine implements EngineHandle {
     this.vocabulary = new binding.Vocabulary(tokenizer, native.vocabSize);
     this.modelId = options.modelId ?? basename(options.modelPath).replace(/\.gguf$/i, "");
     this.contextLength = native.contextLength;
+    this.vocabSize = native.vocabSize;
     this.device = `${native.device}, ${native.threads} threads`;
     this.#grammars = new GrammarCache(options.grammarCache);
     this.#compileService = compileService;
     this.#tokenTable = { vocabSize: tokenizer.vocabSize, stopTokenIds: [...tokenizer.eosIds], ids: new Map() };
-    native.setEventHandler((event) => this.#onStep(event));
+    native.setEventHandler((event) => this.#live.deliver(event));
   }
 
   /**
@@ -195,22 +189,31 @@ export class Engine implements EngineHandle {
    * request itself is thrown here, whatever goes wrong later rejects its result.
    */
   generate(request: GenerateRequest): Generation {
+    // Invariant: one choice is one generation.
+    return this.generateChoices(request, 1)[0]!;
+  }
+
+  /**
+   * Starts several generations from one prompt, which is computed once. Each draws with a seed of its own, derived from the request's: the first with that
+   * itself. They run, end and are cancelled one by one.
+   *
+   * @param numChoices In [1, 128].
+   */
+  generateChoices(request: GenerateRequest, numChoices: number): Generation[] {
     this.#assertOpen();
+    if (!(Number.isInteger(numChoices) && numChoices >= 1 && numChoices <= MAX_CHOICES)) {
+      throw new DiecastError("INVALID_ARGUMENT", `numChoices must be an integer in [1, ${MAX_CHOICES}]`);
+    }
     const prompt = typeof request.prompt === "string" ? this.#encodePrompt(request.prompt) : request.prompt;
-    const id = this.#takeId();
-    const generation = new Generation(id, () => this.#native.cancel(id));
-    callNative(() => this.#native.submit(id, prompt, request.grammar?.native ?? null, nativeOptions(request)));
-    const onAbort = (): void => generation.cancel();
-    this.#live.set(id, {
-      generation,
-      grammar: request.grammar,
-      texts: [],
-      tokens: [],
-      detach: () => request.signal?.removeEventListener("abort", onAbort),
-    });
-    if (request.signal?.aborted) generation.cancel();
-    else request.signal?.addEventListener("abort", onAbort, { once: true });
-    return generation;
+    const options = { ...nativeOptions(request), numChoices };
+    const firstId = this.#live.nextIds(numChoices);
+    callNative(() => this.#native.submit(firstId, prompt, request.grammar?.native ?? null, options));
+    return this.#live.add(firstId, numChoices, prompt.length, request, (id) => this.#native.cancel(id));
+  }
+
+  /** What the token adds to a text that it continues; a special token's literal text. */
+  tokenBytes(id: number): Uint8Array {
+    return callNative(() => this.tokenizer.tokenBytes(id));
   }
 
   /** Empties the cache of prompts' beginnings; parts that running requests use go when these end. */
@@ -246,12 +249,6 @@ export class Engine implements EngineHandle {
     if (this.#closing !== undefined) throw new DiecastError("ENGINE_SHUTDOWN", "the engine is closed");
   }
 
-  #takeId(): number {
-    do this.#nextId = this.#nextId === MAX_REQUEST_ID ? 1 : this.#nextId + 1;
-    while (this.#live.has(this.#nextId));
-    return this.#nextId;
-  }
-
   #encodePrompt(text: string): Int32Array {
     const ids = callNative(() => this.tokenizer.encodeDocument(text, true));
     const { addsBos, bosId } = this.tokenizer;
@@ -274,85 +271,30 @@ export class Engine implements EngineHandle {
     }
     return this.#chatTemplate;
   }
-
-  #onStep(event: NativeStepEvent): void {
-    const { deltas, segments, tokens, text } = event;
-    const bytes = Buffer.from(text.buffer, text.byteOffset, text.byteLength);
-    let [segmentAt, tokenAt, byteAt] = [0, 0, 0];
-    for (let at = 0; at < deltas.length; at += DELTA_WORDS) {
-      // Invariant: native/engine/outbox.h writes whole records whose counts add up to the arrays' lengths.
-      const numTokens = deltas[at + DELTA.numTokens]!;
-      const numSegments = deltas[at + DELTA.numSegments]!;
-      const pieces: TextSegment[] = [];
-      for (let i = 0; i < numSegments; i++, segmentAt += 2) {
-        const end = byteAt + segments[segmentAt]!;
-        pieces.push({ text: bytes.toString("utf8", byteAt, end), forced: segments[segmentAt + 1] === 1 });
-        byteAt = end;
-      }
-      const live = this.#live.get(deltas[at + DELTA.requestId]!);
-      if (live !== undefined) {
-        for (const piece of pieces) live.texts.push(piece.text);
-        live.tokens.push(tokens.slice(tokenAt, tokenAt + numTokens));
-        live.generation.push(pieces, numTokens);
-      }
-      tokenAt += numTokens;
-    }
-    for (const finish of event.finished) this.#finish(finish);
-  }
-
-  #finish(finish: NativeFinish): void {
-    const live = this.#live.get(finish.id);
-    if (live === undefined) return;
-    this.#live.delete(finish.id);
-    live.detach();
-    if (finish.reason === "error") {
-      live.generation.fail(nativeError(finish.code, finish.message ?? "the request failed"));
-      return;
-    }
-    const { grammar } = live;
-    live.generation.finish({
-      text: live.texts.join(""),
-      tokens: concat(live.tokens),
-      finishReason: finish.reason,
-      ...(finish.matchedStop === undefined ? {} : { matchedStop: finish.matchedStop }),
-      usage: {
-        promptTokens: finish.promptTokens,
-        completionTokens: finish.completionTokens,
-        forcedTokens: finish.forcedTokens,
-        cachedTokens: finish.cachedTokens,
-      },
-      timings: {
-        queueMs: finish.queueMs,
-        ...(grammar === undefined ? {} : { compileMs: grammar.cached ? 0 : grammar.compileMs }),
-        prefillMs: finish.prefillMs,
-        decodeMs: finish.decodeMs,
-        forwardPasses: finish.forwardPasses,
-      },
-    });
-  }
-}
-
-function concat(arrays: readonly Int32Array[]): Int32Array {
-  const [first] = arrays;
-  if (arrays.length === 1 && first !== undefined) return first;
-  const whole = new Int32Array(arrays.reduce((sum, a) => sum + a.length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    whole.set(array, at);
-    at += array.length;
-  }
-  return whole;
 }
 
 /** The native form of the request's parameters. Ranges are checked on the native side, with the names used here. */
 function nativeOptions(request: GenerateRequest): NativeRequestOptions {
-  const { prompt: _prompt, grammar: _grammar, signal: _signal, logitBias, ...rest } = request;
-  const options = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  if (logitBias === undefined) return options;
-  const entries = Object.entries(logitBias);
+  const { prompt: _prompt, grammar: _grammar, signal: _signal, logitBias, stopTokenIds, ...rest } = request;
+  const biases = Object.entries(logitBias ?? {});
   return {
-    ...options,
-    logitBiasIds: Int32Array.from(entries, ([id]) => Number(id)),
-    logitBiasValues: Float32Array.from(entries, ([, bias]) => bias),
+    ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)),
+    ...(biases.length === 0
+      ? {}
+      : {
+          logitBiasIds: tokenIds(
+            "logitBias",
+            biases.map(([id]) => Number(id)),
+          ),
+          logitBiasValues: Float32Array.from(biases, ([, bias]) => bias),
+        }),
+    ...(stopTokenIds === undefined ? {} : { stopTokenIds: tokenIds("stopTokenIds", stopTokenIds) }),
   };
+}
+
+/** A typed array would take other numbers modulo 2^32. */
+function tokenIds(name: string, ids: readonly number[]): Int32Array {
+  const wrong = ids.find((id) => (id | 0) !== id);
+  if (wrong !== undefined) throw new DiecastError("INVALID_ARGUMENT", `${name} must be token ids, not ${wrong}`);
+  return Int32Array.from(ids);
 }

@@ -7,6 +7,7 @@
 
 import type { DiecastError } from "../errors.ts";
 import type { Grammar } from "./grammar-cache.ts";
+import { TokenScores } from "./token-scores.ts";
 
 export interface GenerateRequest {
   /** Text is encoded with special tokens parsed and BOS added where the model expects it; ids are used as they are. */
@@ -15,7 +16,7 @@ export interface GenerateRequest {
   readonly grammar?: Grammar | undefined;
   /** Tokens to come at most, forced ones included. Default and cap: what the context leaves. */
   readonly maxTokens?: number | undefined;
-  /** EOS is not sampled before this many tokens. Default 0. */
+  /** Neither EOS nor a stop token is sampled before this many tokens, unless the grammar allows nothing else. Default 0. */
   readonly minTokens?: number | undefined;
   /** Default 1; 0 is greedy. */
   readonly temperature?: number | undefined;
@@ -37,10 +38,28 @@ export interface GenerateRequest {
   readonly logitBias?: Readonly<Record<number, number>> | undefined;
   /** Texts that end the generation; not part of its text. */
   readonly stop?: readonly string[] | undefined;
-  /** Go on after EOS until `maxTokens`. */
+  /** Tokens that end the generation; not part of its text. At most 256. */
+  readonly stopTokenIds?: readonly number[] | undefined;
+  /** Go on after EOS until `maxTokens`. Without effect under a grammar. */
   readonly ignoreEos?: boolean | undefined;
   /** Append text that the grammar forces without sampling. Default true. */
   readonly jumpForward?: boolean | undefined;
+  /** Give the scores of output tokens, forced ones included. Default false. */
+  readonly logprobs?: boolean | undefined;
+  /** Give the scores of the prompt's tokens but the first. Default false. */
+  readonly promptLogprobs?: boolean | undefined;
+  /** In [0, 20]: how many of the likeliest tokens go with each score. Default 0. */
+  readonly topLogprobs?: number | undefined;
+  /** Integer in [-100, 100]; higher is admitted first. Default 0. */
+  readonly priority?: number | undefined;
+  /** In [0, 1e9]: milliseconds after which the generation ends with "deadline", waiting included; 0 is none. Default 0. */
+  readonly deadlineMs?: number | undefined;
+  /** What is computed of a prompt is shared only with requests of the same salt. At most 256 bytes. Default "". */
+  readonly cacheSalt?: string | undefined;
+  /** Whose request it is: where requests wait, keys take turns. At most 256 bytes. Default "". */
+  readonly fairKey?: string | undefined;
+  /** In (0, 1000]: the key's share relative to others'. Default 1. */
+  readonly fairWeight?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -54,10 +73,18 @@ export interface GenerationDelta {
   readonly text: string;
   readonly segments: readonly TextSegment[];
   readonly numTokens: number;
+  /**
+   * Scores of the next output tokens, empty unless asked for. They come in order, but those of forced tokens a step after the tokens; over all deltas
+   * every token has its score.
+   */
+  readonly scores: TokenScores;
 }
 
-/** "stop": the grammar was complete, EOS, or a stop string. "length": out of tokens, perhaps inside a value. */
-export type FinishReason = "stop" | "length" | "cancelled";
+/**
+ * "stop": the grammar was complete, EOS, a stop string or a stop token. "length": out of tokens, perhaps inside a value. "deadline": out of time, perhaps
+ * before the first token.
+ */
+export type FinishReason = "stop" | "length" | "cancelled" | "deadline";
 
 export interface GenerationUsage {
   readonly promptTokens: number;
@@ -85,9 +112,15 @@ export interface GenerationResult {
   readonly text: string;
   /** The output's ids; an EOS that ended it is not among them. */
   readonly tokens: Int32Array;
+  /** Of all `tokens`, when asked for. */
+  readonly scores?: TokenScores;
+  /** Of the prompt's tokens from the second on, when asked for; of several choices the first one has them. */
+  readonly promptScores?: TokenScores;
   readonly finishReason: FinishReason;
   /** The stop string that ended the text, if one did. */
   readonly matchedStop?: string;
+  /** The stop token that ended the text, if one did; it is not among `tokens`. */
+  readonly matchedToken?: number;
   readonly usage: GenerationUsage;
   readonly timings: GenerationTimings;
 }
@@ -111,6 +144,7 @@ export class Generation implements AsyncIterable<GenerationDelta> {
   readonly #settle: Settle;
   #segments: TextSegment[] = [];
   #numTokens = 0;
+  #scores: TokenScores[] = [];
   #end: { readonly error?: DiecastError } | undefined;
   #waiter: Waiter | undefined;
   #iterated = false;
@@ -146,7 +180,7 @@ export class Generation implements AsyncIterable<GenerationDelta> {
   }
 
   /** @internal */
-  push(segments: readonly TextSegment[], numTokens: number): void {
+  push(segments: readonly TextSegment[], numTokens: number, scores = TokenScores.EMPTY): void {
     for (const segment of segments) {
       const last = this.#segments.at(-1);
       if (last !== undefined && last.forced === segment.forced) {
@@ -156,6 +190,7 @@ export class Generation implements AsyncIterable<GenerationDelta> {
       }
     }
     this.#numTokens += numTokens;
+    if (scores.length > 0) this.#scores.push(scores);
     this.#wake();
   }
 
@@ -183,11 +218,13 @@ export class Generation implements AsyncIterable<GenerationDelta> {
   #wake(): void {
     const waiter = this.#waiter;
     if (waiter === undefined) return;
-    if (this.#segments.length > 0 || this.#numTokens > 0) {
+    if (this.#segments.length > 0 || this.#numTokens > 0 || this.#scores.length > 0) {
       const segments = this.#segments;
-      const delta = { text: segments.map((s) => s.text).join(""), segments, numTokens: this.#numTokens };
+      const text = segments.map((s) => s.text).join("");
+      const delta = { text, segments, numTokens: this.#numTokens, scores: TokenScores.concat(this.#scores) };
       this.#segments = [];
       this.#numTokens = 0;
+      this.#scores = [];
       this.#waiter = undefined;
       waiter.resolve({ done: false, value: delta });
     } else if (this.#end !== undefined) {

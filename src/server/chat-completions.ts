@@ -10,6 +10,7 @@ import type { Generation, GenerationResult } from "../engine/engine.ts";
 import type { JsonValue } from "../grammar/json/value.ts";
 import type { ChatCompletion, ChatCompletionChunk } from "../protocol.ts";
 import { type ChatRequest, readChatRequest } from "./chat-request.ts";
+import { LogprobsWriter } from "./logprobs.ts";
 import { resultOf, type Service, wireFinishReason, wireTimings, wireUsage } from "./service.ts";
 import type { EventStream } from "./sse.ts";
 import { streamReply } from "./stream-reply.ts";
@@ -25,7 +26,11 @@ type ChunkChoice = ChatCompletionChunk["choices"][number];
 
 export function chatCompletions(service: Service) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<ChatCompletion | FastifyReply> => {
-    const chat = readChatRequest(request.body as JsonValue | undefined, service.options.limits);
+    const chat = readChatRequest(request.body as JsonValue | undefined, {
+      limits: service.options.limits,
+      vocabSize: service.engine.vocabSize,
+      authorization: request.headers.authorization,
+    });
     service.checkModel(chat.model);
     const envelope: Envelope = {
       id: `chatcmpl-${randomUUID().replaceAll("-", "")}`,
@@ -35,9 +40,10 @@ export function chatCompletions(service: Service) {
     return service.admission.run(reply, async ({ signal }) => {
       const generations = await service.start({ ...chat, promptPointer: "/messages" }, signal);
       try {
-        if (!chat.stream) return completion(envelope, chat, await allResults(generations, signal));
+        const writer = new LogprobsWriter(service.engine, chat.logprobs);
+        if (!chat.stream) return await completion(envelope, chat, writer, await allResults(generations, signal));
         return await streamReply(request, reply, service, signal, (events) =>
-          stream(events, envelope, chat, generations, signal),
+          stream(events, envelope, chat, writer, generations, signal),
         );
       } finally {
         for (const generation of generations) generation.cancel();
@@ -50,20 +56,30 @@ function allResults(generations: readonly Generation[], signal: AbortSignal): Pr
   return Promise.all(generations.map((generation) => resultOf(generation, signal)));
 }
 
-function completion(envelope: Envelope, chat: ChatRequest, results: readonly GenerationResult[]): ChatCompletion {
+async function completion(
+  envelope: Envelope,
+  chat: ChatRequest,
+  writer: LogprobsWriter,
+  results: readonly GenerationResult[],
+): Promise<ChatCompletion> {
   const { id, created, model } = envelope;
+  const choices: ChatCompletion["choices"][number][] = [];
+  for (const [index, result] of results.entries()) {
+    choices.push({
+      index,
+      message: { role: "assistant", content: result.text, refusal: null },
+      logprobs: await writer.ofChoice(result.scores),
+      finish_reason: wireFinishReason(result, chat.format),
+      ...stopReason(result),
+    });
+  }
   return {
     id,
     object: "chat.completion",
     created,
     model,
-    choices: results.map((result, index) => ({
-      index,
-      message: { role: "assistant", content: result.text, refusal: null },
-      logprobs: null,
-      finish_reason: wireFinishReason(result, chat.format),
-      ...stopReason(result),
-    })),
+    choices,
+    ...(await writer.ofPrompt(results[0]?.promptScores)),
     usage: wireUsage(results),
     timings: wireTimings(results),
   };
@@ -73,6 +89,7 @@ async function stream(
   events: EventStream,
   envelope: Envelope,
   chat: ChatRequest,
+  writer: LogprobsWriter,
   generations: readonly Generation[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -97,12 +114,14 @@ async function stream(
     };
     for await (const delta of generation) {
       await open();
-      if (delta.text !== "") await send([{ ...common, delta: { content: delta.text } }]);
+      const logprobs = delta.scores.length === 0 ? null : await writer.ofChoice(delta.scores);
+      if (delta.text !== "" || logprobs !== null) await send([{ ...common, logprobs, delta: { content: delta.text } }]);
     }
     const result = await resultOf(generation, signal);
     await open();
     const finish_reason = wireFinishReason(result, chat.format);
-    await send([{ index, delta: {}, logprobs: null, finish_reason, ...stopReason(result) }]);
+    const ofPrompt = await writer.ofPrompt(result.promptScores);
+    await send([{ index, delta: {}, logprobs: null, finish_reason, ...stopReason(result) }], ofPrompt);
     return result;
   };
   const results = await Promise.all(generations.map(streamChoice));
@@ -110,6 +129,7 @@ async function stream(
   await events.send("[DONE]");
 }
 
-function stopReason({ matchedStop }: GenerationResult): { stop_reason?: string } {
-  return matchedStop === undefined ? {} : { stop_reason: matchedStop };
+function stopReason({ matchedStop, matchedToken }: GenerationResult): { stop_reason?: string | number } {
+  const stop_reason = matchedStop ?? matchedToken;
+  return stop_reason === undefined ? {} : { stop_reason };
 }

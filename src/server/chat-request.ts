@@ -8,8 +8,17 @@ import type { JsonValue } from "../grammar/json/value.ts";
 import { FieldReader, fieldName, invalidField } from "./field-reader.ts";
 import type { OutputFormat } from "./grammar-gate.ts";
 import { type GrammarOptions, readGrammarOptions } from "./grammar-options.ts";
+import { type LogprobsRequest, readLogprobs } from "./logprobs.ts";
 import { readResponseFormat } from "./response-format.ts";
-import { readLogitBias, readMaxTokens, readSampling, readStops, type Sampling } from "./sampling.ts";
+import {
+  readFairKey,
+  readLogitBias,
+  readMaxTokens,
+  readSampling,
+  readStops,
+  readStopTokens,
+  type Sampling,
+} from "./sampling.ts";
 import type { ServerLimits } from "./server-options.ts";
 import { refuseUnsupported } from "./unsupported-fields.ts";
 
@@ -19,13 +28,25 @@ export interface ChatRequest {
   readonly format: OutputFormat | undefined;
   readonly grammarOptions: GrammarOptions;
   readonly sampling: Sampling;
+  readonly logprobs: LogprobsRequest;
   readonly numChoices: number;
   readonly stream: boolean;
   readonly includeUsage: boolean;
 }
 
+/** What a request is read with. */
+export interface ChatBounds {
+  readonly limits: ServerLimits;
+  readonly vocabSize: number;
+  /** The header. */
+  readonly authorization: string | undefined;
+}
+
 /** @throws {DiecastError} REQUEST_INVALID, REQUEST_UNSUPPORTED with the pointer of the field. */
-export function readChatRequest(value: JsonValue | undefined, limits: ServerLimits): ChatRequest {
+export function readChatRequest(
+  value: JsonValue | undefined,
+  { limits, vocabSize, authorization }: ChatBounds,
+): ChatRequest {
   const body = new FieldReader(value);
   refuseUnsupported(body);
   const sampling = readSampling(body);
@@ -43,8 +64,11 @@ export function readChatRequest(value: JsonValue | undefined, limits: ServerLimi
       minTokens: body.integer("min_tokens", { min: 0, max: 2 ** 31 - 1 }),
       ignoreEos: body.boolean("ignore_eos"),
       stop: readStops(body, limits.maxStops),
-      logitBias: readLogitBias(body),
+      stopTokenIds: readStopTokens(body, limits.maxStopTokens, vocabSize),
+      logitBias: readLogitBias(body, vocabSize),
+      fairKey: readFairKey(body, authorization),
     },
+    logprobs: readLogprobs(body),
     numChoices: body.integer("n", { min: 1, max: limits.maxChoices }) ?? 1,
     stream,
     includeUsage: body.object("stream_options")?.boolean("include_usage") ?? false,

@@ -13,8 +13,9 @@ import { DiecastError } from "../errors.ts";
 import type { JsonValue } from "../grammar/json/value.ts";
 import { FieldReader } from "./field-reader.ts";
 import { readGrammarOptions } from "./grammar-options.ts";
+import { LogprobsWriter, readLogprobs } from "./logprobs.ts";
 import { readSchema } from "./response-format.ts";
-import { readSampling, type Sampling } from "./sampling.ts";
+import { readFairKey, readSampling, type Sampling } from "./sampling.ts";
 import { type GenerationPlan, resultOf, type Service, wireTimings, wireUsage } from "./service.ts";
 import type { EventStream } from "./sse.ts";
 import { streamReply } from "./stream-reply.ts";
@@ -25,19 +26,29 @@ export function extract(service: Service) {
     refuseUnknown(body);
     service.checkModel(body.string("model"));
     const streamed = body.boolean("stream") ?? false;
-    const plan = readPlan(body, service.options.limits.extractTokens);
+    const plan = readPlan(body, service.options.limits.extractTokens, request.headers.authorization);
     return service.admission.run(reply, async ({ signal }) => {
       const generations = await service.start(plan, signal);
       // Invariant: a plan of one choice starts one generation.
       const generation = generations[0]!;
+      const membersOf = async (result: GenerationResult): Promise<string> => {
+        const members = valueMembers(result, plan.sampling);
+        const writer = new LogprobsWriter(service.engine, plan.logprobs);
+        const logprobs = await writer.ofChoice(result.scores);
+        const more = { ...(logprobs === null ? {} : { logprobs }), ...(await writer.ofPrompt(result.promptScores)) };
+        return Object.entries(more).reduce(
+          (text, [name, value]) => `${text},"${name}":${JSON.stringify(value)}`,
+          members,
+        );
+      };
       try {
         if (streamed) {
           return await streamReply(request, reply, service, signal, (events) =>
-            stream(events, generation, plan.sampling, signal),
+            stream(events, generation, membersOf, signal),
           );
         }
-        const result = await resultOf(generation, signal);
-        return reply.type("application/json; charset=utf-8").send(`{${valueMembers(result, plan.sampling)}}`);
+        const members = await membersOf(await resultOf(generation, signal));
+        return reply.type("application/json; charset=utf-8").send(`{${members}}`);
       } finally {
         generation.cancel();
       }
@@ -69,6 +80,7 @@ const FIELDS = [
     "user",
     "metadata",
   ],
+  ...["logprobs", "top_logprobs", "prompt_logprobs", "logprobs_mode", "priority", "deadline_ms", "cache_salt"],
 ];
 
 /** This route is our own, so an unknown field is a slip, and ignoring it would hide that. */
@@ -81,7 +93,7 @@ function refuseUnknown(body: FieldReader): void {
   }
 }
 
-function readPlan(body: FieldReader, extractTokens: number): GenerationPlan {
+function readPlan(body: FieldReader, extractTokens: number, authorization: string | undefined): GenerationPlan {
   const sampling = readSampling(body);
   const instructions = body.string("instructions");
   const format = readSchema(body);
@@ -94,7 +106,9 @@ function readPlan(body: FieldReader, extractTokens: number): GenerationPlan {
       ...sampling,
       temperature: sampling.temperature ?? 0,
       maxTokens: sampling.maxTokens ?? extractTokens,
+      fairKey: readFairKey(body, authorization),
     },
+    logprobs: readLogprobs(body),
     numChoices: 1,
   };
 }
@@ -102,13 +116,13 @@ function readPlan(body: FieldReader, extractTokens: number): GenerationPlan {
 async function stream(
   events: EventStream,
   generation: Generation,
-  sampling: Sampling,
+  membersOf: (result: GenerationResult) => Promise<string>,
   signal: AbortSignal,
 ): Promise<void> {
   for await (const { text, segments } of generation) {
     if (text !== "") await events.send(JSON.stringify({ type: "delta", text, segments }), "delta");
   }
-  const members = valueMembers(await resultOf(generation, signal), sampling);
+  const members = await membersOf(await resultOf(generation, signal));
   await events.send(`{"type":"result",${members}}`, "result");
 }
 

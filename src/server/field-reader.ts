@@ -74,11 +74,15 @@ export class FieldReader {
     return this.#members.has(name);
   }
 
-  string(name: string): string | undefined {
+  string(name: string, { maxBytes }: { readonly maxBytes?: number } = {}): string | undefined {
     const value = this.value(name);
     if (value === undefined) return undefined;
-    if (value.kind !== "string") throw invalidField(this.pointerOf(name), "a string", value);
-    return value.value;
+    const pointer = this.pointerOf(name);
+    if (value.kind !== "string") throw invalidField(pointer, "a string", value);
+    const given = maxBytes === undefined ? 0 : Buffer.byteLength(value.value, "utf8");
+    if (maxBytes === undefined || given <= maxBytes) return value.value;
+    const message = `${fieldName(pointer)} has ${given} bytes; the limit is ${maxBytes}`;
+    throw new DiecastError("REQUEST_INVALID", message, { pointer, given, limit: maxBytes, unit: "bytes" });
   }
 
   requiredString(name: string): string {

@@ -15,6 +15,10 @@ export interface ServerLimits {
   readonly maxChoices: number;
   /** Stop strings of a request. Default 16. */
   readonly maxStops: number;
+  /** `stop_token_ids` of a request. Default 256, which is the engine's limit too. */
+  readonly maxStopTokens: number;
+  /** Log probabilities that one answer may hold, those of the likeliest tokens included. Default 262,144. */
+  readonly maxLogprobs: number;
   /** `max_tokens` of an extraction that names none. Default 1024. */
   readonly extractTokens: number;
   /** Milliseconds that compiling one schema may take. Other schemas go on meanwhile. Default 2000. */
@@ -31,6 +35,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxRequests: 1024,
   maxChoices: 16,
   maxStops: 16,
+  maxStopTokens: 256,
+  maxLogprobs: 1 << 18,
   extractTokens: 1024,
   maxCompileMs: 2000,
   stallMs: 60_000,

@@ -8,7 +8,8 @@ import type { Timings, Usage, WireFinishReason } from "../protocol.ts";
 import { Admission } from "./admission.ts";
 import { GrammarGate, type OutputFormat } from "./grammar-gate.ts";
 import type { GrammarOptions } from "./grammar-options.ts";
-import { type Sampling, seedOfChoice } from "./sampling.ts";
+import { checkNumLogprobs, type LogprobsRequest, logprobsSampling } from "./logprobs.ts";
+import type { Sampling } from "./sampling.ts";
 import type { ResolvedAppOptions } from "./server-options.ts";
 
 /** A checked request, whichever route it came by. */
@@ -19,6 +20,7 @@ export interface GenerationPlan {
   readonly format: OutputFormat | undefined;
   readonly grammarOptions: GrammarOptions;
   readonly sampling: Sampling;
+  readonly logprobs: LogprobsRequest;
   readonly numChoices: number;
 }
 
@@ -52,23 +54,22 @@ export class Service {
   /**
    * Starts the choices of a request, in one batch.
    *
-   * @throws {DiecastError} PROMPT_TOO_LONG, what is wrong with the schema, ENGINE_OVERLOADED.
+   * @throws {DiecastError} PROMPT_TOO_LONG, what is wrong with the schema, ENGINE_OVERLOADED, DEADLINE_EXCEEDED.
    */
   async start(plan: GenerationPlan, signal: AbortSignal): Promise<Generation[]> {
+    const startedAt = performance.now();
+    const { sampling, logprobs, numChoices } = plan;
     const prompt = this.#encode(plan);
+    const room = this.engine.contextLength - prompt.length;
+    const numOutput = numChoices * Math.min(sampling.maxTokens ?? room, room);
+    checkNumLogprobs(logprobs, { numPrompt: prompt.length, numOutput }, this.options.limits.maxLogprobs);
     const grammar = await this.#grammar(plan, signal);
     signal.throwIfAborted();
-    const generations: Generation[] = [];
-    try {
-      for (let index = 0; index < plan.numChoices; index++) {
-        const seed = seedOfChoice(plan.sampling.seed, index);
-        generations.push(this.engine.generate({ ...plan.sampling, prompt, grammar, seed, signal }));
-      }
-    } catch (error) {
-      for (const generation of generations) generation.cancel();
-      throw error;
-    }
-    return generations;
+    // The engine's clock starts when it gets the request.
+    const deadlineMs = sampling.deadlineMs && sampling.deadlineMs - (performance.now() - startedAt);
+    if (deadlineMs !== undefined && deadlineMs <= 0) throw deadlineError(0);
+    const request = { ...sampling, ...logprobsSampling(logprobs), prompt, grammar, deadlineMs, signal };
+    return this.engine.generateChoices(request, numChoices);
   }
 
   #grammar({ format, grammarOptions }: GenerationPlan, signal: AbortSignal): Promise<Grammar> | undefined {
@@ -105,18 +106,31 @@ export function unknownModel(name: string, served: string, pointer?: string): Di
   );
 }
 
-/** A result that is an answer. @throws The signal's reason when the generation was cancelled. */
+/** @param numTokens Of the answer, when its time was up. */
+function deadlineError(numTokens: number): DiecastError {
+  const message = `deadline_ms passed when the answer had ${numTokens} tokens`;
+  return new DiecastError("DEADLINE_EXCEEDED", message, { pointer: "/deadline_ms" });
+}
+
+/**
+ * A result that is an answer.
+ *
+ * @throws {DiecastError} DEADLINE_EXCEEDED.
+ * @throws The signal's reason when the generation was cancelled.
+ */
 export async function resultOf(generation: Generation, signal: AbortSignal): Promise<GenerationResult> {
   const result = await generation.result;
+  if (result.finishReason === "deadline") throw deadlineError(result.usage.completionTokens);
   if (result.finishReason !== "cancelled") return result;
   signal.throwIfAborted();
   throw new DiecastError("REQUEST_CANCELLED", "the request was cancelled");
 }
 
-/** "stop" of a JSON format always means a whole value, so one that a stop string cut is reported as "length". */
+/** "stop" under a grammar always means a whole value, so one that a stop string or token cut is reported as "length". */
 export function wireFinishReason(result: GenerationResult, format: OutputFormat | undefined): WireFinishReason {
   if (result.finishReason !== "stop") return "length";
-  return result.matchedStop !== undefined && format !== undefined ? "length" : "stop";
+  const isCut = result.matchedStop !== undefined || result.matchedToken !== undefined;
+  return isCut && format !== undefined ? "length" : "stop";
 }
 
 /** Of all choices: the prompt counts once. */

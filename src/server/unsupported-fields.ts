@@ -42,9 +42,6 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   modalities: {
     harmless: (value) => value.kind === "array" && value.items.every(isString("text")),
   },
-  logprobs: { harmless: isFalse },
-  top_logprobs: { harmless: isNumber(0) },
-  prompt_logprobs: { harmless: isNumber(0) },
   echo: { harmless: isFalse },
   // Other constraints: an answer without them would be silently unconstrained.
   guided_json: { harmless: never, remedy: USE_FORMAT },
@@ -60,7 +57,6 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   // Other ways of sampling and stopping.
   best_of: { harmless: isNumber(1) },
   use_beam_search: { harmless: isFalse },
-  stop_token_ids: { harmless: isEmpty },
   bad_words: { harmless: isEmpty },
   logits_processors: { harmless: isEmpty },
   // Other prompts.

@@ -157,6 +157,28 @@ describe("fields of a chat", () => {
     ["stop", 5, "/stop"],
     ["stop", ["a", ""], "/stop/1", "stop[1]"],
     ["stop", Array(17).fill("x"), "/stop"],
+    ["logit_bias", { "500": 1 }, "/logit_bias/500", "logit_bias[500]"],
+    ["stop_token_ids", 2, "/stop_token_ids"],
+    ["stop_token_ids", [2, -1], "/stop_token_ids/1", "stop_token_ids[1]"],
+    ["stop_token_ids", [500], "/stop_token_ids/0", "stop_token_ids[0]"],
+    ["stop_token_ids", [1.5], "/stop_token_ids/0", "stop_token_ids[0]"],
+    ["stop_token_ids", ["2"], "/stop_token_ids/0", "stop_token_ids[0]"],
+    ["stop_token_ids", Array(257).fill(1), "/stop_token_ids"],
+    ["min_tokens", -1, "/min_tokens"],
+    ["ignore_eos", "yes", "/ignore_eos"],
+    ["logprobs", 5, "/logprobs"],
+    ["top_logprobs", 5, "/top_logprobs"],
+    ["top_logprobs", 21, "/top_logprobs"],
+    ["prompt_logprobs", true, "/prompt_logprobs"],
+    ["prompt_logprobs", 21, "/prompt_logprobs"],
+    ["logprobs_mode", "raw_logits", "/logprobs_mode"],
+    ["priority", 101, "/priority"],
+    ["priority", 0.5, "/priority"],
+    ["deadline_ms", 0, "/deadline_ms"],
+    ["deadline_ms", 1e10, "/deadline_ms"],
+    ["cache_salt", 5, "/cache_salt"],
+    ["cache_salt", "é".repeat(129), "/cache_salt"],
+    ["user", {}, "/user"],
     ["stream", "yes", "/stream"],
     ["stream_options", [], "/stream_options"],
     ["stream_options", { include_usage: 1 }, "/stream_options/include_usage", "stream_options.include_usage"],
@@ -184,11 +206,8 @@ describe("fields of a chat", () => {
     ["function_call", { name: "f" }],
     ["audio", { voice: "x" }],
     ["modalities", ["text", "audio"]],
-    ["logprobs", true],
-    ["top_logprobs", 5],
     ["guided_json", {}],
     ["structured_outputs", { json: {} }],
-    ["stop_token_ids", [2]],
     ["best_of", 2],
     ["response_format", { type: "structural_tag" }, "/response_format/type"],
     ["messages", [{ role: "tool", tool_call_id: "c", content: "x" }], "/messages/0/role"],
@@ -208,6 +227,33 @@ describe("fields of a chat", () => {
     const response = await postJson(setUp(), CHAT, { messages: [{ role: "user", content: { secret: "hunter2" } }] });
     expect(response.body).not.toContain("hunter2");
   });
+});
+
+describe("log probabilities", () => {
+  test.each([
+    ["of the answer", { logprobs: true, top_logprobs: 20, n: 16 }, "/logprobs"],
+    ["of the prompt", { prompt_logprobs: 20 }, "/prompt_logprobs"],
+  ])("%s are refused where there could be too many", async (_name, fields, pointer) => {
+    const app = setUp({}, { limits: { maxLogprobs: 60 } });
+    const messages = [{ role: "user", content: "a b c" }];
+    const response = await postJson(app, CHAT, { messages, ...fields });
+    expect(response.statusCode).toBe(400);
+    expect(errorOf(response)).toMatchObject({ code: "REQUEST_INVALID", pointer, limit: 60, unit: "items" });
+    expect((await postJson(app, CHAT, { messages, logprobs: true, max_tokens: 60 })).statusCode).toBe(200);
+  });
+});
+
+test("a request whose time is up is an error, also when its answer was under way", async () => {
+  const app = setUp({ onGenerate: (run) => run.push("a", "b").finish("deadline") });
+  const whole = await postJson(app, CHAT, { messages: MESSAGES, deadline_ms: 50 });
+  expect(whole.statusCode).toBe(504);
+  expect(whole.headers["x-should-retry"]).toBe("false");
+  expect(errorOf(whole)).toMatchObject({ code: "DEADLINE_EXCEEDED", pointer: "/deadline_ms", type: "server_error" });
+  const streamed = await postJson(app, CHAT, { messages: MESSAGES, deadline_ms: 50, stream: true });
+  expect(streamed.body).toMatch(/"content":"ab".*event: error\ndata: \{.*"DEADLINE_EXCEEDED"/s);
+  const slowToCompile = setUp({ onCompile: () => new Promise((resolve) => setTimeout(resolve, 20)) });
+  const late = await postJson(slowToCompile, "/v1/extract", { schema: {}, input: "x", deadline_ms: 5 });
+  expect([late.statusCode, errorOf(late).code]).toEqual([504, "DEADLINE_EXCEEDED"]);
 });
 
 describe("fields of an extraction", () => {
@@ -310,12 +356,12 @@ describe("failures of the engine", () => {
   test("of one choice end the others", async () => {
     const engine = new FakeEngine({
       onGenerate: (run) => {
-        if (run.request.seed === 1) run.fail(new DiecastError("OUT_OF_MEMORY", "full"));
+        if (run.index === 1) run.fail(new DiecastError("OUT_OF_MEMORY", "full"));
       },
     });
     const app = buildApp(engine);
     apps.push(app);
-    expect((await postJson(app, CHAT, { ...asked, n: 3, seed: 0 })).statusCode).toBe(503);
+    expect((await postJson(app, CHAT, { ...asked, n: 3 })).statusCode).toBe(503);
     expect(engine.runs.map((run) => run.cancelled)).toEqual([true, false, true]);
   });
 
@@ -323,13 +369,13 @@ describe("failures of the engine", () => {
     const engine = new FakeEngine({
       onGenerate: (run) => {
         run.push("a");
-        if (run.request.seed === 1) setTimeout(() => run.fail(new DiecastError("OUT_OF_MEMORY", "full")), 5);
+        if (run.index === 1) setTimeout(() => run.fail(new DiecastError("OUT_OF_MEMORY", "full")), 5);
         else for (let ms = 1; ms < 20; ms++) setTimeout(() => run.ended || run.push("b"), ms);
       },
     });
     const app = buildApp(engine);
     apps.push(app);
-    const response = await postJson(app, CHAT, { ...asked, n: 3, seed: 0, stream: true });
+    const response = await postJson(app, CHAT, { ...asked, n: 3, stream: true });
     expect(response.body.trimEnd()).toMatch(/event: error\ndata: \{.*"OUT_OF_MEMORY"[^\n]*$/);
     expect(engine.runs.map((run) => run.cancelled)).toEqual([true, false, true]);
   });

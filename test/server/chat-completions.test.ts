@@ -1,6 +1,7 @@
 /** Chat completions over an engine that the test drives: shapes, streams, and what reaches the engine. */
 
 import { afterEach, describe, expect, test } from "vitest";
+import { TokenScores } from "../../src/engine/engine.ts";
 import type { ChatCompletion, ChatCompletionChunk } from "../../src/protocol.ts";
 import { type AppOptions, buildApp } from "../../src/server/index.ts";
 import { FakeEngine, type FakeScript } from "../support/fake-engine.ts";
@@ -68,12 +69,16 @@ describe("a whole completion", () => {
     });
   });
 
-  test("counts the prompt once for several choices and gives each its own seed", async () => {
+  test("counts the prompt once for several choices of one request", async () => {
     const { app, engine } = setUp();
     const body = (await chat(app, { n: 3, seed: 7 })).json<ChatCompletion>();
     expect(body.choices.map((choice) => choice.index)).toEqual([0, 1, 2]);
     expect(body.usage).toMatchObject({ prompt_tokens: 4, completion_tokens: 3, total_tokens: 7 });
-    expect(engine.runs.map((run) => run.request.seed)).toEqual([7, 8, 9]);
+    expect(engine.runs.map((run) => [run.index, run.request.seed])).toEqual([
+      [0, 7],
+      [1, 7],
+      [2, 7],
+    ]);
   });
 
   test("hands every sampling field to the engine", async () => {
@@ -92,8 +97,16 @@ describe("a whole completion", () => {
       min_tokens: 1,
       ignore_eos: true,
       stop: ["END", "###"],
+      stop_token_ids: [3, 499],
       logit_bias: { "17": -100 },
       jump_forward: false,
+      logprobs: true,
+      top_logprobs: 2,
+      prompt_logprobs: 4,
+      priority: -3,
+      deadline_ms: 90_000,
+      cache_salt: "tenant",
+      user: "ada",
     });
     expect(response.statusCode).toBe(200);
     expect(engine.runs[0]?.request).toMatchObject({
@@ -109,8 +122,16 @@ describe("a whole completion", () => {
       minTokens: 1,
       ignoreEos: true,
       stop: ["END", "###"],
+      stopTokenIds: [3, 499],
       logitBias: { 17: -100 },
       jumpForward: false,
+      logprobs: true,
+      promptLogprobs: true,
+      topLogprobs: 4,
+      priority: -3,
+      deadlineMs: expect.closeTo(90_000, -4),
+      cacheSalt: "tenant",
+      fairKey: expect.stringMatching(/^.{44}$/),
     });
   });
 
@@ -162,6 +183,74 @@ describe("a whole completion", () => {
     expect(cut.choices[0]).toMatchObject({ finish_reason: "length", stop_reason: "1" });
     const text = (await chat(app, { stop: "1" })).json<ChatCompletion>();
     expect(text.choices[0]).toMatchObject({ finish_reason: "stop", stop_reason: "1" });
+  });
+
+  test("keeps users apart, and API keys where no user is named", async () => {
+    const { app, engine } = setUp();
+    const ask = async (user: string | undefined, authorization: string | undefined) => {
+      const headers = { "content-type": "application/json", ...(authorization === undefined ? {} : { authorization }) };
+      const payload = JSON.stringify({ messages: MESSAGES, user });
+      await app.inject({ method: "POST", url: "/v1/chat/completions", headers, payload });
+      return engine.runs.at(-1)?.request.fairKey;
+    };
+    const keys = [await ask("a", "x"), await ask("b", "x"), await ask(undefined, "x"), await ask(undefined, "y")];
+    expect(new Set(keys).size).toBe(4);
+    expect(await ask("a", "y")).toBe(keys[0]);
+    expect(await ask(undefined, undefined)).toBeUndefined();
+    expect(await ask("", "x")).toBe(keys[2]);
+  });
+
+  test("reports a stop token, and that it cut a value", async () => {
+    const { app } = setUp({ onGenerate: (run) => run.push("{").finish("stop", 3) });
+    const free = (await chat(app, { stop_token_ids: [3] })).json<ChatCompletion>();
+    expect(free.choices[0]).toMatchObject({ finish_reason: "stop", stop_reason: 3 });
+    const cut = (await chat(app, { stop_token_ids: [3], response_format: { type: "json_object" } })).json();
+    expect(cut.choices[0]).toMatchObject({ finish_reason: "length", stop_reason: 3 });
+  });
+});
+
+describe("log probabilities", () => {
+  // Two tokens with one of the likeliest each: after the mask, then the model's own. The second was the only one allowed and is an unlikely one.
+  const scores = new TokenScores(
+    Int32Array.of(0, 0, 0, 1, 2, -1, 2, 1),
+    Float32Array.of(-0.25, -0.25, -0.5, -0.125, 0, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, -0.75),
+    2,
+  );
+  const [a, b, c] = ["a", "b", "c"].map((token) => ({ token, bytes: [token.charCodeAt(0)] }));
+  const raw = [
+    { ...a, logprob: -0.5, top_logprobs: [{ ...b, logprob: -0.125 }] },
+    { ...c, logprob: -9999, top_logprobs: [{ ...b, logprob: -0.75 }] },
+  ];
+  const processed = [
+    { ...a, logprob: -0.25, top_logprobs: [{ ...a, logprob: -0.25 }] },
+    { ...c, logprob: 0, top_logprobs: [] },
+  ];
+  const script: FakeScript = { onGenerate: (run) => run.push("a", "c").pushScores(scores).finish() };
+
+  test.each([
+    ["raw", undefined, raw],
+    ["raw", "raw", raw],
+    ["processed", "processed", processed],
+  ])("are %s for %s", async (_name, logprobs_mode, content) => {
+    const { app } = setUp(script);
+    const body = (await chat(app, { logprobs: true, top_logprobs: 1, logprobs_mode })).json<ChatCompletion>();
+    expect(body.choices[0]?.logprobs).toEqual({ content, refusal: null });
+  });
+
+  test("have no more of the likeliest than asked for", async () => {
+    const { app } = setUp(script);
+    const body = (await chat(app, { logprobs: true, prompt_logprobs: 1 })).json<ChatCompletion>();
+    expect(body.choices[0]?.logprobs?.content.map((token) => token.top_logprobs)).toEqual([[], []]);
+    expect(body.prompt_logprobs).toEqual([null]);
+  });
+
+  test("are streamed, also after their text", async () => {
+    const { app } = setUp(script);
+    const events = eventsOf((await chat(app, { logprobs: true, top_logprobs: 1, stream: true })).body);
+    const chunks = events.slice(0, -1).map((event) => JSON.parse(event) as ChatCompletionChunk);
+    const content = chunks.flatMap(({ choices: [choice] }) => choice?.logprobs?.content ?? []);
+    expect(content).toEqual(raw);
+    expect(chunks.map(({ choices: [choice] }) => choice?.delta.content ?? "").join("")).toBe("ac");
   });
 });
 
@@ -258,7 +347,7 @@ describe("a stream", () => {
   });
 
   test("interleaves choices under their indices", async () => {
-    const { app } = setUp({ onGenerate: (run) => run.push(`text ${run.request.seed}`).finish() });
+    const { app } = setUp({ onGenerate: (run) => run.push(`text ${run.index}`).finish() });
     const events = eventsOf((await chat(app, { stream: true, n: 2, seed: 0 })).body);
     const texts = ["", ""];
     for (const event of events.slice(0, -1)) {

@@ -13,21 +13,26 @@ import {
   type Grammar,
   type GrammarSource,
   type TextSegment,
+  TokenScores,
 } from "../../src/engine/engine.ts";
 import type { DiecastError } from "../../src/errors.ts";
 
 /** A generation that the test drives by hand. */
 export class FakeRun {
   readonly request: GenerateRequest;
+  /** Which choice of the request it is. */
+  readonly index: number;
   readonly generation: Generation;
   cancelled = false;
   ended = false;
   #text = "";
   #tokens = 0;
   #forced = 0;
+  #scores = TokenScores.EMPTY;
 
-  constructor(id: number, request: GenerateRequest) {
+  constructor(id: number, request: GenerateRequest, index: number) {
     this.request = request;
+    this.index = index;
     this.generation = new Generation(id, () => this.#onCancel());
     if (request.signal?.aborted) this.generation.cancel();
     request.signal?.addEventListener("abort", () => this.generation.cancel(), { once: true });
@@ -45,14 +50,26 @@ export class FakeRun {
     return this;
   }
 
-  finish(finishReason: GenerationResult["finishReason"] = "stop", matchedStop?: string): void {
+  /** Scores without text, as they come for forced tokens. */
+  pushScores(scores: TokenScores): this {
+    this.#scores = TokenScores.concat([this.#scores, scores]);
+    this.generation.push([], 0, scores);
+    return this;
+  }
+
+  /** @param matched A stop string or the id of a stop token. */
+  finish(finishReason: GenerationResult["finishReason"] = "stop", matched?: string | number): void {
     if (this.ended) return;
+    const { logprobs, promptLogprobs } = this.request;
     this.ended = true;
     this.generation.finish({
       text: this.#text,
       tokens: new Int32Array(this.#tokens),
       finishReason,
-      ...(matchedStop === undefined ? {} : { matchedStop }),
+      ...(typeof matched === "string" ? { matchedStop: matched } : {}),
+      ...(typeof matched === "number" ? { matchedToken: matched } : {}),
+      ...(logprobs ? { scores: this.#scores } : {}),
+      ...(promptLogprobs && this.index === 0 ? { promptScores: TokenScores.EMPTY } : {}),
       usage: {
         promptTokens: (this.request.prompt as Int32Array).length,
         completionTokens: this.#tokens,
@@ -91,6 +108,7 @@ export class FakeEngine implements EngineHandle {
   readonly modelId = "fake-model";
   readonly device = "none";
   readonly contextLength = 1000;
+  readonly vocabSize = 500;
   readonly runs: FakeRun[] = [];
   readonly compiled: GrammarSource[] = [];
   readonly chats: (readonly ChatMessage[])[] = [];
@@ -116,11 +134,18 @@ export class FakeEngine implements EngineHandle {
     return new Int32Array(this.applyChatTemplate(messages).split(/\s+/).length);
   }
 
-  generate(request: GenerateRequest): Generation {
-    const run = new FakeRun(this.runs.length + 1, request);
-    this.runs.push(run);
-    if (!run.ended) (this.#script.onGenerate ?? ((r) => r.push("{}").finish()))(run);
-    return run.generation;
+  generateChoices(request: GenerateRequest, numChoices: number): Generation[] {
+    return Array.from({ length: numChoices }, (_, index) => {
+      const run = new FakeRun(this.runs.length + 1, request, index);
+      this.runs.push(run);
+      if (!run.ended) (this.#script.onGenerate ?? ((r) => r.push("{}").finish()))(run);
+      return run.generation;
+    });
+  }
+
+  /** Every id is a letter. */
+  tokenBytes(id: number): Uint8Array {
+    return Buffer.from(String.fromCodePoint(97 + id));
   }
 
   stats(): EngineStats {
