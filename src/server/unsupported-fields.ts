@@ -43,6 +43,8 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     harmless: (value) => value.kind === "array" && value.items.every(isString("text")),
   },
   echo: { harmless: isFalse },
+  return_logprob: { harmless: isFalse, remedy: "use logprobs" },
+  return_tokens_as_token_ids: { harmless: isFalse },
   // Other constraints: an answer without them would be silently unconstrained.
   guided_json: { harmless: never, remedy: USE_FORMAT },
   guided_regex: { harmless: never, remedy: USE_FORMAT },
@@ -58,8 +60,12 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   best_of: { harmless: isNumber(1) },
   use_beam_search: { harmless: isFalse },
   bad_words: { harmless: isEmpty },
+  allowed_token_ids: { harmless: isEmpty },
+  include_stop_str_in_output: { harmless: isFalse },
+  no_stop_trim: { harmless: isFalse },
   logits_processors: { harmless: isEmpty },
   // Other prompts.
+  truncate_prompt_tokens: { harmless: never },
   chat_template: { harmless: never },
   chat_template_kwargs: { harmless: isEmpty },
   continue_final_message: { harmless: isFalse },

@@ -7,7 +7,7 @@ import { zodResponseFormat } from "openai/helpers/zod";
 import { afterAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { Engine } from "../../src/engine/engine.ts";
-import type { ExtractResponse } from "../../src/protocol.ts";
+import type { ChatCompletion, ExtractResponse } from "../../src/protocol.ts";
 import { type RunningServer, startServer } from "../../src/server/index.ts";
 import { loadRealEngine, realModelPath } from "../support/real-model.ts";
 
@@ -71,6 +71,68 @@ describe.skipIf(server === undefined)("the official client", () => {
     const completion = await client.chat.completions.parse({ model, messages, response_format, n: 3, seed: 1 });
     expect(completion.choices.map(({ index }) => index)).toEqual([0, 1, 2]);
     for (const { message } of completion.choices) expect(Person.safeParse(message.parsed).success).toBe(true);
+  });
+
+  test("gets log probabilities, whole and streamed", async () => {
+    const asked = { model, messages, response_format, temperature: 0, logprobs: true, top_logprobs: 3 } as const;
+    const whole = await client.chat.completions.parse(asked);
+    const [choice] = whole.choices;
+    const content = choice?.logprobs?.content ?? [];
+    expect(content).toHaveLength(whole.usage?.completion_tokens ?? 0);
+    expect(Buffer.from(content.flatMap(({ bytes }) => bytes ?? [])).toString()).toBe(choice?.message.content);
+    for (const { logprob, top_logprobs } of content) {
+      expect(logprob).toBeLessThanOrEqual(0);
+      expect(top_logprobs).toHaveLength(3);
+      expect(top_logprobs.reduce((sum, top) => sum + Math.exp(top.logprob), 0)).toBeLessThanOrEqual(1 + 1e-5);
+    }
+    const final = await client.chat.completions.stream(asked).finalChatCompletion();
+    expect(final.choices[0]?.logprobs?.content).toEqual(content);
+  });
+
+  test("gets the bytes of tokens that are parts of a character", async () => {
+    const text = "\u{1f9c0}\u4e2d\u00e9";
+    const body = { model, messages, logprobs: true, response_format: { type: "regex", pattern: text } };
+    const response = await fetch(`${server?.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ ...body, prompt_logprobs: 1, logprobs_mode: "processed" }),
+    });
+    const { choices, prompt_logprobs, usage } = (await response.json()) as ChatCompletion;
+    const content = choices[0]?.logprobs?.content ?? [];
+    expect(choices[0]?.message.content).toBe(text);
+    expect(Buffer.from(content.flatMap(({ bytes }) => bytes)).toString()).toBe(text);
+    expect(content.length).toBeGreaterThan(3);
+    expect(content.some(({ token }) => token.includes("\ufffd"))).toBe(true);
+    // There is nothing to choose.
+    expect(content.every(({ logprob }) => logprob === 0)).toBe(true);
+    expect(prompt_logprobs).toHaveLength(usage.prompt_tokens);
+    expect(prompt_logprobs?.[0]).toBeNull();
+    expect(prompt_logprobs?.slice(1).every((token) => token !== null && token.top_logprobs.length === 1)).toBe(true);
+  });
+
+  test("gets several choices of one prompt, streamed under their indices", async () => {
+    const asked = { model, messages, max_tokens: 12, n: 3, seed: 2, temperature: 1 };
+    const whole = await client.chat.completions.create(asked);
+    const stream = await client.chat.completions.create({
+      ...asked,
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    const texts = ["", "", ""];
+    let usage: OpenAI.CompletionUsage | null | undefined;
+    for await (const chunk of stream) {
+      usage = chunk.usage ?? usage;
+      for (const { index, delta } of chunk.choices) texts[index] += delta.content ?? "";
+    }
+    expect(texts).toEqual(whole.choices.map(({ message }) => message.content));
+    expect(new Set(texts).size).toBeGreaterThan(1);
+    expect(usage).toMatchObject({
+      prompt_tokens: whole.usage?.prompt_tokens,
+      completion_tokens: whole.usage?.completion_tokens,
+    });
+    const single = await client.chat.completions.create({ ...asked, n: 1 });
+    expect(single.choices[0]?.message.content).toBe(texts[0]);
+    expect(single.usage?.prompt_tokens).toBe(whole.usage?.prompt_tokens);
   });
 
   test("gets equal answers for equal seeds", async () => {
@@ -198,6 +260,22 @@ describe.skipIf(server === undefined)("extraction", () => {
         .join(""),
     ).toContain('"title": "');
     expect(segments.some(({ forced }) => !forced)).toBe(true);
+  });
+
+  test("gives log probabilities of the value", async () => {
+    const { value, logprobs } = await extractValue({ schema, input, logprobs: true, logprobs_mode: "processed" });
+    const text = Buffer.from(logprobs?.content.flatMap(({ bytes }) => bytes) ?? []).toString();
+    expect(JSON.parse(text)).toEqual(value);
+    expect(logprobs?.content.some(({ logprob }) => logprob === 0)).toBe(true);
+    expect((await extractValue({ schema, input })).logprobs).toBeUndefined();
+  });
+
+  test("is refused in time when its deadline passes", async () => {
+    const endless = { type: "array", items: { type: "integer" }, minItems: 2000 };
+    const response = await extract({ schema: endless, input, deadline_ms: 400, max_tokens: 5000 });
+    expect(response.status).toBe(504);
+    expect(await response.json()).toMatchObject({ error: { code: "DEADLINE_EXCEEDED", param: "deadline_ms" } });
+    await expect.poll(() => engine?.stats().running, { timeout: 20_000 }).toBe(0);
   });
 
   test("does not force without jump_forward, and the value stays the same", async () => {

@@ -14,6 +14,20 @@ test("docs/errors.md describes every error code, with its status, and no other",
   expect(described.sort()).toEqual(codes.sort());
 });
 
+test.each(["SamplingParams", "ChatCompletionRequest", "ExtractRequest", "ResponseFormat"])(
+  "docs/http-api.md describes every field of %s",
+  (name) => {
+    const declaration = new RegExp(`^export (?:interface|type) ${name}\\b[^]*?(?:^\\}|;\\n\\n)`, "m");
+    const [source] = declaration.exec(read("src/protocol.ts")) ?? [""];
+    const fields = [...source.matchAll(/readonly (\w+)\??:/g)].map(([, field]) => field!);
+    expect(fields.length).toBeGreaterThan(3);
+    const text = read("docs/http-api.md");
+    // Names and descriptions of formats are for people and mean nothing.
+    const isDescribed = (field: string) => new RegExp(`[\`".]${field}[\`".]`).test(text) || field === "description";
+    expect(fields.filter((field) => !isDescribed(field))).toEqual([]);
+  },
+);
+
 describe.each(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])("%s", (name) => {
   test("names only scripts that package.json has", () => {
     const { scripts } = JSON.parse(read("package.json"));
