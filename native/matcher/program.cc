@@ -168,6 +168,7 @@ Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
       if (!e.epsilon() && e.rule >= rules_.size()) Fail("a call of an unknown rule");
       if ((e.mark() || e.unique()) && !rules_[rule].registers())
         Fail("a rule without registers marks or remembers");
+      if (e.unique() && e.epsilon()) Fail("an epsilon edge has a text to remember");
       if (e.mark() && e.slot() >= rules_[rule].num_slots()) Fail("a slot out of range");
       if (e.mark() && e.slot() >= kMaxMarkedSlot)
         Fail("a slot beyond " + std::to_string(kMaxMarkedSlot));

@@ -6,63 +6,18 @@
 #include <algorithm>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "native/error.h"
 #include "native/matcher/program_layout.h"
 #include "native/test/check.h"
-#include "native/tokenizer/tokenizer.h"
+#include "native/test/fake_tokenizer.h"
 
 namespace {
 
 using namespace diecast;
 using namespace diecast::layout;
-
-/// Tokens are given texts; encoding takes the longest match.
-class FakeTokenizer final : public Tokenizer {
- public:
-  explicit FakeTokenizer(std::vector<std::string> texts) : texts_(std::move(texts)) {
-    eos_ = {static_cast<int32_t>(texts_.size())};
-    texts_.push_back("<eos>");
-  }
-  int32_t vocab_size() const override { return static_cast<int32_t>(texts_.size()); }
-  std::string_view TokenBytes(int32_t id) const override { return texts_[static_cast<size_t>(id)]; }
-  bool IsSpecial(int32_t id) const override { return id == eos_[0]; }
-  int32_t TokenId(std::string_view bytes) const override {
-    const auto it = std::find(texts_.begin(), texts_.end(), bytes);
-    return it == texts_.end() ? -1 : static_cast<int32_t>(it - texts_.begin());
-  }
-  std::vector<int32_t> Encode(std::string_view text, bool) const override {
-    std::vector<int32_t> ids;
-    while (!text.empty()) {
-      int32_t best = -1;
-      for (int32_t id = 0; id < eos_[0]; ++id) {
-        const auto& t = texts_[static_cast<size_t>(id)];
-        if (text.starts_with(t) &&
-            (best < 0 || t.size() > texts_[static_cast<size_t>(best)].size()))
-          best = id;
-      }
-      CHECK(best >= 0);
-      ids.push_back(best);
-      text.remove_prefix(texts_[static_cast<size_t>(best)].size());
-    }
-    return ids;
-  }
-  std::string Decode(std::span<const int32_t> ids, bool) const override {
-    std::string text;
-    for (const int32_t id : ids) text += texts_[static_cast<size_t>(id)];
-    return text;
-  }
-  int32_t bos_id() const override { return -1; }
-  bool adds_bos() const override { return false; }
-  std::span<const int32_t> eos_ids() const override { return eos_; }
-  std::string_view chat_template() const override { return {}; }
-  uint64_t fingerprint() const override { return 1; }
-
- private:
-  std::vector<std::string> texts_;
-  std::vector<int32_t> eos_;
-};
 
 /// Assembles programs from readable parts.
 struct Assembler {
@@ -454,6 +409,48 @@ void TestCountingWithoutCounter() {
   CHECK_THROWS(LoadGrammar(CreateVocabulary(MakeTokenizer(), 0), a.Encode(0)));
 }
 
+void TestRememberingWithoutText() {
+  // An epsilon edge consumes nothing, so there is no text that could be unique.
+  Assembler a;
+  a.rules.push_back({kRuleFlagCounted | kRuleFlagRegisters,
+                     0,
+                     kInfinityWord,
+                     {{false, {}, {{kInfinityWord, 1, kEdgeFlagUnique}}, {}, 0, 0},
+                      {false, {{Range('x', 'x'), 2}}, {}, {}, 0, 0},
+                      {true, {}, {}, {}, 0, 0}}});
+  CHECK_THROWS(LoadGrammar(CreateVocabulary(MakeTokenizer(), 0), a.Encode(0)));
+  a.rules[0].states[0].calls[0][2] = 0;
+  Matcher m(LoadGrammar(CreateVocabulary(MakeTokenizer(), 0), a.Encode(0)));
+  CHECK(m.AcceptBytes("x") == 1 && m.IsTerminated());
+}
+
+void TestThreads(uint32_t seed) {
+  // Matchers of one grammar on several threads, with a memo that is dropped all the time.
+  const auto tokenizer = MakeTokenizer();
+  const auto grammar = LoadGrammar(CreateVocabulary(tokenizer, 0), RegisterProgram());
+  SetGrammarMemoBudget(*grammar, 4000);
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 rng(seed + t);
+      for (int walk = 0; walk < 20; ++walk) {
+        Matcher m(grammar);
+        for (int step = 0; step < 40 && !m.IsTerminated(); ++step) {
+          const auto bits = MaskBits(m);
+          std::vector<int32_t> allowed;
+          for (size_t i = 0; i < bits.size(); ++i) {
+            if (bits[i]) allowed.push_back(static_cast<int32_t>(i));
+          }
+          CHECK(!allowed.empty());
+          CHECK(m.AcceptToken(allowed[rng() % allowed.size()]));
+          (void)m.ForcedTokens({});
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
 void TestDamagedPrograms(uint32_t seed) {
   const auto vocabulary = CreateVocabulary(MakeTokenizer(), 0);
   const auto program = ObjectProgram();
@@ -490,6 +487,8 @@ int main() {
   TestTokenEdges();
   TestMissingBytes();
   TestCountingWithoutCounter();
+  TestRememberingWithoutText();
+  TestThreads(seed);
   TestDamagedPrograms(seed);
   std::printf("matcher_test ok\n");
 }
