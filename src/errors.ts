@@ -76,6 +76,24 @@ export class DiecastError extends Error {
   }
 }
 
+/** A `DiecastError` as data, for the way between threads. */
+export interface PlainError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly detail: ErrorDetail;
+}
+
+/** @param where What failed when the error is a bug. */
+export function plainError(error: unknown, where: string): PlainError {
+  if (DiecastError.is(error)) return { code: error.code, message: error.message, detail: error.detail };
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: "INTERNAL", message: `${where} failed: ${text}`, detail: {} };
+}
+
+export function errorOf({ code, message, detail }: PlainError): DiecastError {
+  return new DiecastError(code, message, detail);
+}
+
 /** For bugs only: never reachable from user input. */
 export function assertInvariant(condition: unknown, why: string): asserts condition {
   if (!condition) throw new DiecastError("INTERNAL", `invariant broken: ${why}`);

@@ -157,7 +157,7 @@ export class GrammarCache {
   }
 }
 
-/** A key may be a schema of megabytes, so it counts. Strings take one or two bytes a unit. */
+/** Keys count too. Strings take one or two bytes a unit. */
 function bytesOf(key: string, entry: Entry): number {
   return 2 * key.length + ("grammar" in entry ? entry.grammar.native.memoryBytes : 0);
 }

@@ -6,9 +6,10 @@ import { jsonText } from "../grammar/json/print.ts";
 import { isJsonValue } from "../grammar/json/value.ts";
 import { optionsKey } from "../grammar/options.ts";
 import type { CompileTask, TokenTable, WithoutTokens } from "./compile-service/task.ts";
+import { isSharedText, textDigest } from "./shared-text.ts";
 
 export type GrammarSource =
-  /** A JSON Schema as JSON text (keeps key order and number forms) or as a value. */
+  /** A JSON Schema as JSON text (keeps key order and number forms), shared or not, or as a value; so are the options' `schemas`. */
   | { readonly type: "json_schema"; readonly schema: unknown; readonly options?: CompileOptions }
   /** Any JSON object. */
   | { readonly type: "json_object"; readonly options?: CompileOptions }
@@ -32,7 +33,11 @@ export function taskOf(source: GrammarSource, tokens: TokenTable): CompileTask {
     case "json_object":
       return { kind: "json_schema", text: ANY_OBJECT, options: source.options ?? {} };
     case "json_schema":
-      return { kind: "json_schema", text: textOf(source.schema), options: source.options ?? {} };
+      return {
+        kind: "json_schema",
+        text: isSharedText(source.schema) ? source.schema : textOf(source.schema),
+        options: source.options ?? {},
+      };
     case "regex":
       return { kind: "regex", text: source.pattern, options: source.options ?? {} };
     case "ebnf":
@@ -44,18 +49,28 @@ export function taskOf(source: GrammarSource, tokens: TokenTable): CompileTask {
   }
 }
 
-/** Equal for tasks of one engine that lead to the same program. */
+/** Equal for tasks of one engine that lead to the same program. Short: texts go in by their digests. */
 export function keyOf(task: CompileTask): string {
   switch (task.kind) {
     case "json_schema":
     case "regex":
-      return `${task.kind} ${optionsKey(task.options)} ${task.text}`;
+      return `${task.kind} ${optionsKey(withDigests(task.options))} ${textDigest(task.text)}`;
     case "choice":
-      return `choice ${JSON.stringify(task.options)} ${JSON.stringify(task.texts)}`;
+      return `choice ${JSON.stringify(task.options)} ${textDigest(JSON.stringify(task.texts))}`;
     case "ebnf":
     case "structural_tag":
-      return `${task.kind} ${JSON.stringify(task.options)} ${task.text}`;
+      return `${task.kind} ${JSON.stringify(task.options)} ${textDigest(task.text)}`;
   }
+}
+
+/** Documents handed in are told apart by their digests too. */
+function withDigests(options: CompileOptions): CompileOptions {
+  if (options.schemas === undefined) return options;
+  const digests = Object.entries(options.schemas).map(([uri, schema]) => [
+    uri,
+    textDigest(isSharedText(schema) ? schema : textOf(schema)),
+  ]);
+  return { ...options, schemas: Object.fromEntries(digests) };
 }
 
 function textOf(value: unknown): string {

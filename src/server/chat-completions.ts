@@ -7,10 +7,10 @@ import { randomUUID } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 
 import type { Generation, GenerationResult } from "../engine/engine.ts";
-import type { JsonValue } from "../grammar/json/value.ts";
 import type { ChatCompletion, ChatCompletionChunk } from "../protocol.ts";
 import { type ChatRequest, readChatRequest } from "./chat-request.ts";
 import { LogprobsWriter } from "./logprobs.ts";
+import type { RequestBody } from "./request-body.ts";
 import { resultOf, type Service, wireFinishReason, wireTimings, wireUsage } from "./service.ts";
 import type { EventStream } from "./sse.ts";
 import { streamReply } from "./stream-reply.ts";
@@ -26,7 +26,7 @@ type ChunkChoice = ChatCompletionChunk["choices"][number];
 
 export function chatCompletions(service: Service) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<ChatCompletion | FastifyReply> => {
-    const chat = readChatRequest(request.body as JsonValue | undefined, {
+    const chat = readChatRequest(request.body as RequestBody | undefined, {
       limits: service.options.limits,
       vocabSize: service.engine.vocabSize,
       authorization: request.headers.authorization,

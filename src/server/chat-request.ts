@@ -4,11 +4,11 @@
 
 import type { ChatMessage } from "../engine/engine.ts";
 import { DiecastError } from "../errors.ts";
-import type { JsonValue } from "../grammar/json/value.ts";
 import { FieldReader, fieldName, invalidField } from "./field-reader.ts";
 import type { OutputFormat } from "./grammar-gate.ts";
 import { type GrammarOptions, readGrammarOptions } from "./grammar-options.ts";
 import { type LogprobsRequest, readLogprobs } from "./logprobs.ts";
+import type { RequestBody } from "./request-body.ts";
 import { readResponseFormat } from "./response-format.ts";
 import {
   readFairKey,
@@ -44,10 +44,10 @@ export interface ChatBounds {
 
 /** @throws {DiecastError} REQUEST_INVALID, REQUEST_UNSUPPORTED with the pointer of the field. */
 export function readChatRequest(
-  value: JsonValue | undefined,
+  request: RequestBody | undefined,
   { limits, vocabSize, authorization }: ChatBounds,
 ): ChatRequest {
-  const body = new FieldReader(value);
+  const body = FieldReader.ofBody(request);
   refuseUnsupported(body);
   const sampling = readSampling(body);
   const stream = body.boolean("stream") ?? false;

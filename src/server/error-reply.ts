@@ -33,6 +33,9 @@ export interface ErrorReply {
 }
 
 const RETRY_AFTER_SECONDS = 1;
+/** Characters; what is longer has names of a schema in it that no one reads. */
+const MAX_MESSAGE = 2000;
+const MAX_POINTER = 8000;
 
 function errorType(status: number): ErrorObject["type"] {
   if (status === 429) return "rate_limit_error";
@@ -47,7 +50,7 @@ export function errorReply(error: unknown, limits: ServerLimits): ErrorReply {
   const { pointer, schemaPointer, param } = places(known);
   const body: ErrorBody = {
     error: {
-      message: known.message,
+      message: known.message.length > MAX_MESSAGE ? `${known.message.slice(0, MAX_MESSAGE)}…` : known.message,
       type: errorType(status),
       param,
       code: known.code,
@@ -61,12 +64,18 @@ export function errorReply(error: unknown, limits: ServerLimits): ErrorReply {
 
 function places(error: DiecastError): { pointer?: string; schemaPointer?: string; param: string | null } {
   if (error instanceof SchemaFault) {
-    const { schemaAt, within } = error;
+    const [schemaAt, within] = [enclosing(error.schemaAt), enclosing(error.within)];
     return { pointer: schemaAt + within, schemaPointer: within, param: fieldName(schemaAt) };
   }
-  const { pointer } = error.detail;
-  if (pointer === undefined) return { param: null };
+  if (error.detail.pointer === undefined) return { param: null };
+  const pointer = enclosing(error.detail.pointer);
   return { pointer, param: pointer === "" ? null : fieldName(pointer) };
+}
+
+/** The place itself, or, where its own pointer is too long, the nearest one around it whose pointer is not. */
+function enclosing(pointer: string): string {
+  if (pointer.length <= MAX_POINTER) return pointer;
+  return pointer.slice(0, Math.max(0, pointer.lastIndexOf("/", MAX_POINTER)));
 }
 
 function numbersOf({ offset, given, limit, unit }: ErrorDetail): Partial<ErrorObject> {
@@ -136,5 +145,8 @@ export function sendError(
 export function logError(error: unknown, request: FastifyRequest, status: number, code: ErrorCode | string): void {
   if (status >= 500 && status !== 503) request.log.error({ err: error, code }, "request failed");
   else
-    request.log.info({ code, pointer: DiecastError.is(error) ? error.detail.pointer : undefined }, "request refused");
+    request.log.info(
+      { code, pointer: DiecastError.is(error) ? error.detail.pointer?.slice(0, MAX_POINTER) : undefined },
+      "request refused",
+    );
 }

@@ -10,10 +10,10 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Generation, GenerationResult } from "../engine/engine.ts";
 import { extractionMessages } from "../engine/extraction-prompt.ts";
 import { DiecastError } from "../errors.ts";
-import type { JsonValue } from "../grammar/json/value.ts";
 import { FieldReader } from "./field-reader.ts";
 import { readGrammarOptions } from "./grammar-options.ts";
 import { LogprobsWriter, readLogprobs } from "./logprobs.ts";
+import type { RequestBody } from "./request-body.ts";
 import { readSchema } from "./response-format.ts";
 import { readFairKey, readSampling, type Sampling } from "./sampling.ts";
 import { type GenerationPlan, resultOf, type Service, wireTimings, wireUsage } from "./service.ts";
@@ -22,7 +22,7 @@ import { streamReply } from "./stream-reply.ts";
 
 export function extract(service: Service) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const body = new FieldReader(request.body as JsonValue | undefined);
+    const body = FieldReader.ofBody(request.body as RequestBody | undefined);
     refuseUnknown(body);
     service.checkModel(body.string("model"));
     const streamed = body.boolean("stream") ?? false;

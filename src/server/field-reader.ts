@@ -8,6 +8,7 @@
 import { DiecastError } from "../errors.ts";
 import { pointerToken } from "../grammar/json/pointer.ts";
 import type { JsonObject, JsonValue } from "../grammar/json/value.ts";
+import type { BodySchema, RequestBody } from "./request-body.ts";
 
 export interface NumberRange {
   readonly min?: number;
@@ -47,12 +48,19 @@ export function invalidField(pointer: string, expected: string, value: JsonValue
 export class FieldReader {
   readonly pointer: string;
   readonly #members: ReadonlyMap<string, JsonValue>;
+  readonly #schemas: ReadonlyMap<string, BodySchema>;
 
   /** @throws {DiecastError} REQUEST_INVALID when `value` is not an object. */
-  constructor(value: JsonValue | undefined, pointer = "") {
+  constructor(value: JsonValue | undefined, pointer = "", schemas: ReadonlyMap<string, BodySchema> = new Map()) {
     if (value?.kind !== "object") throw invalidField(pointer, "an object", value);
     this.pointer = pointer;
     this.#members = value.members;
+    this.#schemas = schemas;
+  }
+
+  /** @throws {DiecastError} REQUEST_INVALID when it is not an object. */
+  static ofBody(body: RequestBody | undefined): FieldReader {
+    return new FieldReader(body?.value, "", body?.schemas);
   }
 
   get names(): Iterable<string> {
@@ -115,7 +123,12 @@ export class FieldReader {
 
   object(name: string): FieldReader | undefined {
     const value = this.value(name);
-    return value === undefined ? undefined : new FieldReader(value, this.pointerOf(name));
+    return value === undefined ? undefined : new FieldReader(value, this.pointerOf(name), this.#schemas);
+  }
+
+  /** The schema in a field that is a place for one (request-body.ts); undefined when absent or null. */
+  schema(name: string): BodySchema | undefined {
+    return this.#schemas.get(this.pointerOf(name));
   }
 
   rawObject(name: string): JsonObject | undefined {

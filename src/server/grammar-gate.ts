@@ -1,18 +1,17 @@
 /** From a request's schema to a compiled grammar: the server's policies and limits, and whose fault it is when there is none. */
 
 import type { EngineHandle, Grammar, GrammarSource } from "../engine/engine.ts";
+import type { SharedText } from "../engine/shared-text.ts";
 import { DiecastError } from "../errors.ts";
-import type { JsonValue } from "../grammar/json/value.ts";
 import { documentUri } from "../grammar/json-schema/resources.ts";
 import { SchemaFault } from "./error-reply.ts";
 import type { GrammarOptions, HandedInSchema } from "./grammar-options.ts";
-import { jsonTextInTurns } from "./in-turns.ts";
 import type { ResolvedAppOptions } from "./server-options.ts";
 
 /** What the output must be. `pointer`: JSON Pointer of the schema or pattern in the body. */
 export type OutputFormat =
   | { readonly type: "json_object"; readonly pointer: string }
-  | { readonly type: "json_schema"; readonly schema: JsonValue; readonly pointer: string }
+  | { readonly type: "json_schema"; readonly schema: string | SharedText; readonly pointer: string }
   | { readonly type: "regex"; readonly pattern: string; readonly pointer: string };
 
 export class GrammarGate {
@@ -30,8 +29,7 @@ export class GrammarGate {
    */
   async compile(format: OutputFormat, options: GrammarOptions, signal: AbortSignal): Promise<Grammar> {
     try {
-      const source = await this.#source(format, options);
-      return await this.#engine.compile(source, { signal });
+      return await this.#engine.compile(this.#source(format, options), { signal });
     } catch (error) {
       signal.throwIfAborted();
       if (!DiecastError.is(error) || error.status >= 500) throw error;
@@ -39,18 +37,16 @@ export class GrammarGate {
     }
   }
 
-  /** Schemas go on as text, with the request's key order, by which equal ones are known, however they were spaced. */
-  async #source(format: OutputFormat, { policies, schemas }: GrammarOptions): Promise<GrammarSource> {
+  #source(format: OutputFormat, { policies, schemas }: GrammarOptions): GrammarSource {
     const { whitespace, closedObjects } = this.#options;
     const limits = { maxMs: this.#options.limits.maxCompileMs };
     if (format.type === "regex") return { type: "regex", pattern: format.pattern, options: { limits } };
     const openObjects = closedObjects ? "closed" : "spec";
-    const texts: [uri: string, text: string][] = [];
-    for (const { uri, schema } of schemas) texts.push([uri, await jsonTextInTurns(schema)]);
+    const texts = schemas.map(({ uri, text }) => [uri, text]);
     const handedIn = texts.length === 0 ? {} : { schemas: Object.fromEntries(texts) };
     const options = { whitespace, openObjects, formats: "common", ...policies, ...handedIn, limits } as const;
     if (format.type === "json_object") return { type: "json_object", options };
-    return { type: "json_schema", schema: await jsonTextInTurns(format.schema), options };
+    return { type: "json_schema", schema: format.schema, options };
   }
 }
 

@@ -3,21 +3,18 @@
  */
 
 import { DiecastError } from "../errors.ts";
-import type { JsonValue } from "../grammar/json/value.ts";
 import { documentUri } from "../grammar/json-schema/resources.ts";
 import { MAX_WHITESPACE, POLICIES, type PolicyName } from "../grammar/option-check.ts";
 import type { CompileOptions } from "../grammar/options.ts";
 import { type FieldReader, fieldName, invalidField } from "./field-reader.ts";
 import type { OutputFormat } from "./grammar-gate.ts";
+import type { BodySchema } from "./request-body.ts";
 
 type Policies = Pick<CompileOptions, PolicyName | "maxWhitespace" | "uniqueKeys">;
 
 /** A schema that references may lead to. */
-export interface HandedInSchema {
+export interface HandedInSchema extends BodySchema {
   readonly uri: string;
-  readonly schema: JsonValue;
-  /** JSON Pointer of the schema in the body. */
-  readonly pointer: string;
 }
 
 export interface GrammarOptions {
@@ -72,14 +69,16 @@ function readSchemas(options: FieldReader): HandedInSchema[] {
   return [...(schemas?.names ?? [])].map((uri) => {
     // Invariant: there are names only where there is an object.
     const pointer = schemas!.pointerOf(uri);
-    const schema = schemas!.value(uri);
-    if (schema?.kind !== "object" && schema?.kind !== "boolean") throw invalidField(pointer, "a JSON Schema", schema);
+    const schema = schemas!.schema(uri);
+    if (schema?.kind !== "object" && schema?.kind !== "boolean") {
+      throw invalidField(pointer, "a JSON Schema", schemas!.value(uri));
+    }
     const same = seen.get(documentUri(uri));
     if (same !== undefined) {
       const message = `${fieldName(pointer)} has the same URI as ${JSON.stringify(same)}`;
       throw new DiecastError("REQUEST_INVALID", message, { pointer });
     }
     seen.set(documentUri(uri), uri);
-    return { uri, schema, pointer };
+    return { ...schema, uri };
   });
 }

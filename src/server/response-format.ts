@@ -6,9 +6,9 @@
  */
 
 import { DiecastError } from "../errors.ts";
-import type { JsonValue } from "../grammar/json/value.ts";
 import { type FieldReader, invalidField } from "./field-reader.ts";
 import type { OutputFormat } from "./grammar-gate.ts";
+import type { BodySchema } from "./request-body.ts";
 
 const TYPES = ["text", "json_object", "json_schema", "regex"];
 
@@ -21,10 +21,9 @@ export function readResponseFormat(body: FieldReader): OutputFormat | undefined 
     case "text":
       return undefined;
     case "json_object": {
-      const schema = format.value("schema");
-      const saysNothing = schema === undefined || (schema.kind === "object" && schema.members.size === 0);
-      if (saysNothing) return { type: "json_object", pointer: format.pointer };
-      return schemaFormat(schema, format.pointerOf("schema"));
+      const schema = format.schema("schema");
+      const saysNothing = schema === undefined || (schema.kind === "object" && schema.isEmpty);
+      return saysNothing ? { type: "json_object", pointer: format.pointer } : schemaFormat(schema);
     }
     case "json_schema": {
       const nested = format.object("json_schema");
@@ -32,8 +31,8 @@ export function readResponseFormat(body: FieldReader): OutputFormat | undefined 
       holder.string("name");
       holder.string("description");
       holder.boolean("strict");
-      const schema = holder.value("schema");
-      if (schema !== undefined) return schemaFormat(schema, holder.pointerOf("schema"));
+      const schema = holder.schema("schema");
+      if (schema !== undefined) return schemaFormat(schema);
       const at = nested === undefined ? `${format.pointer}/json_schema` : nested.pointerOf("schema");
       throw invalidField(at, nested === undefined ? "an object with a schema" : "a JSON Schema", undefined);
     }
@@ -48,13 +47,13 @@ export function readResponseFormat(body: FieldReader): OutputFormat | undefined 
   }
 }
 
-export function schemaFormat(schema: JsonValue, pointer: string): OutputFormat {
-  return { type: "json_schema", schema, pointer };
+function schemaFormat({ text, pointer }: BodySchema): OutputFormat {
+  return { type: "json_schema", schema: text, pointer };
 }
 
 /** The `schema` field of a request that must have one. */
 export function readSchema(body: FieldReader): OutputFormat {
-  const schema = body.value("schema");
+  const schema = body.schema("schema");
   if (schema === undefined) throw invalidField(body.pointerOf("schema"), "a JSON Schema", undefined);
-  return schemaFormat(schema, body.pointerOf("schema"));
+  return schemaFormat(schema);
 }

@@ -5,6 +5,7 @@ import { setUp } from "../../scripts/setup/index.mjs";
 import { CompileService, type CompileServiceOptions } from "../../src/engine/compile-service/compile-service.ts";
 import type { CompileTask } from "../../src/engine/compile-service/task.ts";
 import { keyOf, taskOf } from "../../src/engine/grammar-source.ts";
+import { sharedText } from "../../src/engine/shared-text.ts";
 import type { DiecastError } from "../../src/errors.ts";
 import { compileEbnf, compileJsonSchema } from "../../src/grammar/index.ts";
 import { ProgramOracle } from "../support/program-oracle.ts";
@@ -67,6 +68,19 @@ describe("a compilation in a worker", () => {
     const { program } = await start().compile(task);
     const oracle = new ProgramOracle(program);
     expect([oracle.accepts(good), oracle.accepts(bad)]).toEqual([true, false]);
+  });
+
+  test("reads texts that threads share, also of documents handed in", async () => {
+    const handedIn = '{"type":"integer","minimum":3}';
+    const text = '{"properties":{"a":{"$ref":"x:a"},"é":{}}}';
+    const task: CompileTask = {
+      kind: "json_schema",
+      text: sharedText(text),
+      options: { schemas: { "x:a": sharedText(handedIn) } },
+    };
+    const { program } = await start().compile(task);
+    const here = compileJsonSchema(text, { schemas: { "x:a": handedIn } });
+    expect(Buffer.from(program).equals(here.program)).toBe(true);
   });
 
   test("refuses with code, message and place", async () => {

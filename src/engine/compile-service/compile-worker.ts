@@ -1,17 +1,10 @@
 /** The engine's side of one compile worker: starts it, gives it a task, and ends it when it overruns. */
 
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 
-import { DiecastError } from "../../errors.ts";
+import { DiecastError, errorOf } from "../../errors.ts";
+import { workerEntry } from "../worker-entry.ts";
 import type { CompileTask, TaskReply } from "./task.ts";
-
-/** The compiled entry, also when this file runs from its sources: set-up compiles dist/ before anything else. */
-export function workerEntry(): URL {
-  const fromSources = import.meta.url.endsWith(".ts");
-  return new URL(fromSources ? "../../../dist/engine/compile-service/worker.js" : "./worker.js", import.meta.url);
-}
 
 export type WorkerAnswer = Exclude<TaskReply, { type: "ready" | "refused" }>;
 
@@ -30,11 +23,7 @@ export class CompileWorker {
 
   /** @throws {DiecastError} SETUP_FAILED when dist/ was not compiled. */
   constructor(maxHeapMb: number) {
-    const entry = workerEntry();
-    if (!existsSync(entry)) {
-      const path = fileURLToPath(entry);
-      throw new DiecastError("SETUP_FAILED", `the compile worker ${path} is missing; run "npm run build" to build it`);
-    }
+    const entry = workerEntry("engine/compile-service/worker");
     // Without flags of this process: loaders and coverage are no business of the compiler.
     this.#worker = new Worker(entry, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: maxHeapMb } });
     this.#worker.unref();
@@ -97,7 +86,7 @@ export class CompileWorker {
     if (reply.type === "ready" || reply.id !== this.#assignment?.id) return;
     const assignment = this.#take();
     if (reply.type !== "refused") assignment?.resolve(reply);
-    else assignment?.reject(new DiecastError(reply.error.code, reply.error.message, reply.error.detail));
+    else assignment?.reject(errorOf(reply.error));
   }
 
   #onDeath(cause: unknown): void {

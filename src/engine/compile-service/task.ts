@@ -5,7 +5,7 @@
  * that are known; a compilation that meets another name goes on with a placeholder to find all of them, and ends by asking for their ids.
  */
 
-import { DiecastError, type ErrorCode, type ErrorDetail } from "../../errors.ts";
+import { type PlainError, plainError } from "../../errors.ts";
 import { DEFAULT_BUDGET } from "../../grammar/budget.ts";
 import {
   type ChoiceOptions,
@@ -19,6 +19,7 @@ import {
   type StructuralTagOptions,
   type TokenOptions,
 } from "../../grammar/index.ts";
+import { isSharedText, readSharedText, type SharedText } from "../shared-text.ts";
 
 /** What of a vocabulary can be said without a tokenizer. */
 export interface TokenTable {
@@ -31,9 +32,9 @@ export interface TokenTable {
 /** Options as far as they are data. */
 export type WithoutTokens<Options> = Omit<Options, keyof TokenOptions>;
 
-/** Texts are JSON where the kind is: parsing takes time too. */
+/** Texts are JSON where the kind is: parsing takes time too. Those of a schema, also among its options' `schemas`, may be shared. */
 export type CompileTask =
-  | { readonly kind: "json_schema"; readonly text: string; readonly options: CompileOptions }
+  | { readonly kind: "json_schema"; readonly text: string | SharedText; readonly options: CompileOptions }
   | { readonly kind: "regex"; readonly text: string; readonly options: CompileOptions }
   | {
       readonly kind: "ebnf";
@@ -67,19 +68,6 @@ export type TaskReply =
   | { readonly type: "compiled"; readonly id: number; readonly result: CompiledProgram }
   | { readonly type: "tokens"; readonly id: number; readonly names: readonly string[] }
   | { readonly type: "refused"; readonly id: number; readonly error: PlainError };
-
-/** A `DiecastError` as data. */
-export interface PlainError {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly detail: ErrorDetail;
-}
-
-export function plainError(error: unknown): PlainError {
-  if (DiecastError.is(error)) return { code: error.code, message: error.message, detail: error.detail };
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { code: "INTERNAL", message: `the grammar compiler failed: ${text}`, detail: {} };
-}
 
 /** Milliseconds that the compiler itself allows a task; the service adds what it takes to notice. */
 export function allowedMs(task: CompileTask): number {
@@ -116,7 +104,7 @@ export function runTask({ id, task }: TaskMessage): Exclude<TaskReply, { type: "
   }
   // Whatever came of placeholders is void.
   if (asked.size > 0) return { type: "tokens", id, names: [...asked] };
-  if (compiled === undefined) return { type: "refused", id, error: plainError(failure) };
+  if (compiled === undefined) return { type: "refused", id, error: plainError(failure, "the grammar compiler") };
   const { program, stats } = compiled;
   return { type: "compiled", id, result: { program, numStates: stats.numStates, compileMs: stats.compileMs } };
 }
@@ -124,7 +112,7 @@ export function runTask({ id, task }: TaskMessage): Exclude<TaskReply, { type: "
 function compile(task: CompileTask, asked: Set<string>) {
   switch (task.kind) {
     case "json_schema":
-      return compileJsonSchema(task.text, task.options);
+      return compileJsonSchema(unshared(task.text), withUnshared(task.options));
     case "regex":
       return compileRegex(task.text, task.options);
     case "ebnf":
@@ -134,6 +122,16 @@ function compile(task: CompileTask, asked: Set<string>) {
     case "choice":
       return compileChoice(task.texts, task.options);
   }
+}
+
+function unshared<Value>(value: Value | SharedText): Value | string {
+  return isSharedText(value) ? readSharedText(value) : value;
+}
+
+function withUnshared(options: CompileOptions): CompileOptions {
+  if (options.schemas === undefined) return options;
+  const schemas = Object.entries(options.schemas).map(([uri, schema]) => [uri, unshared(schema)]);
+  return { ...options, schemas: Object.fromEntries(schemas) };
 }
 
 function tokenOptions({ vocabSize, stopTokenIds, ids }: TokenTable, asked: Set<string>): TokenOptions {

@@ -35,12 +35,10 @@ type OpenObject = { readonly at: number; readonly members: Map<string, JsonValue
  * @throws {DiecastError} JSON_INVALID with the offset (UTF-16 code units) and what was expected there.
  */
 export function parseJson(text: string, limits: Partial<JsonLimits> = {}): JsonValue {
-  // Invariant: without a bound it goes on to the end.
-  return new JsonParser(text, limits).parse()!;
+  return new JsonParser(text, limits).parse();
 }
 
-/** A parse that can be done piece by piece, for who must not be held up by a long text. */
-export class JsonParser {
+class JsonParser {
   readonly #text: string;
   readonly #limits: JsonLimits;
   readonly #stack: (OpenArray | OpenObject)[] = [];
@@ -57,15 +55,10 @@ export class JsonParser {
     if (bytes > maxBytes) throw tooLarge("JSON text", bytes, maxBytes, "bytes");
   }
 
-  /**
-   * Goes on to the end, or until `maxValues` further values have begun; then it returns undefined, and the next call goes on from there.
-   *
-   * @throws {DiecastError} As `parseJson`.
-   */
-  parse(maxValues = Number.POSITIVE_INFINITY): JsonValue | undefined {
+  parse(): JsonValue {
     const text = this.#text;
     const stack = this.#stack;
-    for (let left = maxValues; left > 0; left--) {
+    for (;;) {
       // `value` is a finished value, or undefined when a container was opened and its first element comes next.
       let value = this.#begin(stack);
       while (value !== undefined) {
@@ -99,7 +92,6 @@ export class JsonParser {
         stack.pop();
       }
     }
-    return undefined;
   }
 
   /** Reads a scalar or an empty container and returns it, or opens a container and returns undefined. */

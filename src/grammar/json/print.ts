@@ -36,15 +36,6 @@ export function valueKey(value: JsonValue): string {
   }
 }
 
-/**
- * Nodes back to JSON text, compactly, with key order and number spellings as they were. Grammars are cached by their schema's text, and equal schemas
- * are spaced and escaped differently.
- */
-export function jsonText(value: JsonValue): string {
-  // Invariant: without a bound it goes on to the end.
-  return new JsonPrinter(value).print()!;
-}
-
 /** An array or object that is being written. */
 interface OpenContainer {
   readonly close: string;
@@ -52,43 +43,29 @@ interface OpenContainer {
   readonly next: () => readonly [before: string, value: JsonValue] | undefined;
 }
 
-/** As `jsonText`, piece by piece, for who must not be held up by a large value. No recursion. */
-export class JsonPrinter {
-  readonly #stack: OpenContainer[];
-  #text = "";
-
-  constructor(value: JsonValue) {
-    let first: JsonValue | undefined = value;
-    const next = (): readonly [string, JsonValue] | undefined => {
-      const element = first;
-      first = undefined;
-      return element && ["", element];
-    };
-    this.#stack = [{ close: "", next }];
-  }
-
-  /** Goes on to the end, or until `maxValues` further values are written; then it returns undefined, and the next call goes on from there. */
-  print(maxValues = Number.POSITIVE_INFINITY): string | undefined {
-    const pieces: string[] = [];
-    for (let left = maxValues; left > 0; left--) {
-      const top = this.#stack.at(-1);
-      if (top === undefined) break;
-      const element = top.next();
-      if (element === undefined) {
-        pieces.push(top.close);
-        this.#stack.pop();
-        continue;
-      }
-      const [before, value] = element;
-      pieces.push(before);
-      if (value.kind === "array" || value.kind === "object") {
-        pieces.push(value.kind === "array" ? "[" : "{");
-        this.#stack.push(openContainer(value));
-      } else pieces.push(scalarText(value));
+/**
+ * Nodes back to JSON text, compactly, with key order and number spellings as they were. Grammars are cached by their schema's text, and equal schemas
+ * are spaced and escaped differently. No recursion.
+ */
+export function jsonText(value: JsonValue): string {
+  if (value.kind !== "array" && value.kind !== "object") return scalarText(value);
+  const pieces: string[] = [value.kind === "array" ? "[" : "{"];
+  const stack = [openContainer(value)];
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const element = top.next();
+    if (element === undefined) {
+      pieces.push(top.close);
+      stack.pop();
+      continue;
     }
-    this.#text += pieces.join("");
-    return this.#stack.length === 0 ? this.#text : undefined;
+    const [before, inner] = element;
+    pieces.push(before);
+    if (inner.kind === "array" || inner.kind === "object") {
+      pieces.push(inner.kind === "array" ? "[" : "{");
+      stack.push(openContainer(inner));
+    } else pieces.push(scalarText(inner));
   }
+  return pieces.join("");
 }
 
 function openContainer(value: JsonArray | JsonObject): OpenContainer {
