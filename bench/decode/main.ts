@@ -2,7 +2,7 @@
  * `npm run bench:decode`: prompt and decode speed of the model alone, beside llama.cpp with the same file and threads.
  *
  * The measuring itself is bench/native/decode_bench.cc, which this builds: it first demands that a batch chooses what each sequence
- * chooses alone, then takes turns with the peer and reports medians.
+ * chooses alone, then takes turns with the peer and reports medians. What the engine adds to the model follows, from `steps.ts`.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -10,7 +10,9 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
+import { addonPath } from "../../src/engine/binding.ts";
 import { defaultModelRef, resolveModel } from "../../src/engine/model-store/index.ts";
+import { measureSteps } from "./steps.ts";
 
 interface Options {
   readonly gguf?: string;
@@ -68,4 +70,32 @@ const flags = (["threads", "llama", "rounds"] as const).flatMap((name) => {
 });
 const switches = (["quick", "json"] as const).flatMap((name) => (options[name] ? [`--${name}`] : []));
 const { status } = spawnSync(buildBench(), ["--gguf", gguf, ...flags, ...switches], { stdio: "inherit" });
-process.exit(status ?? 1);
+if (status !== 0) process.exit(status ?? 1);
+
+if (!existsSync(addonPath())) fail("the engine's steps need the addon: npm run build");
+const figures = await measureSteps({
+  gguf,
+  batches: options.quick ? [1, 8] : [1, 2, 4, 8, 16],
+  rounds: options.quick ? 2 : 5,
+  tokens: options.quick ? 48 : 128,
+  ...(options.threads === undefined ? {} : { threads: Number(options.threads) }),
+});
+if (options.json) {
+  for (const figure of figures) console.log(JSON.stringify(figure));
+} else {
+  const round = (value: number, digits: number): number => Number(value.toFixed(digits));
+  console.log("tokens/s with a grammar (jump-forward off) and without; percent of the constrained steps by phase");
+  console.table(
+    Object.fromEntries(
+      figures.map(({ name, free, constrained, ratio, shares }) => [
+        name,
+        {
+          free: round(free, 1),
+          constrained: round(constrained, 1),
+          ratio: round(ratio, 2),
+          ...Object.fromEntries(Object.entries(shares).map(([phase, share]) => [phase, round(share, 2)])),
+        },
+      ]),
+    ),
+  );
+}

@@ -6,7 +6,9 @@
 //
 // DIR holds llama-bench and llama-batched-bench. Names: prefill.512 (one prompt of 512 tokens),
 // decode.B (B sequences, each after a prompt of 128 tokens, one token each per step). Results are
-// checked before timing: a batch must give each sequence what it gets alone.
+// checked before timing: a batch must give each sequence what it gets alone. bandwidth is how fast
+// decode.1 reads the weights, beside how fast the same threads read memory when they do nothing
+// else: the floor of a step is the one divided by the other.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -103,6 +105,34 @@ double PrefillRate(CausalModel& model) {
   return kPromptTokens / (Now() - begin);
 }
 
+/// Bytes per second that the pool's threads read of memory too large for any cache.
+double ReadBandwidth(ThreadPool& pool) {
+  constexpr size_t kWords = size_t{32} << 20;
+  static const std::vector<uint64_t> memory(kWords, 1);
+  const size_t share = kWords / static_cast<size_t>(pool.num_threads());
+  std::vector<uint64_t> sums(static_cast<size_t>(pool.num_threads()) * 8);  // a cache line apart
+  const double begin = Now();
+  pool.Run([&](int thread) {
+    const uint64_t* words = memory.data() + share * static_cast<size_t>(thread);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < share; ++i) sum += words[i];
+    sums[static_cast<size_t>(thread) * 8] = sum;
+  });
+  const double seconds = Now() - begin;
+  if (sums[0] != share) std::abort();  // the sum is used, so the loop is not removed
+  return static_cast<double>(share * static_cast<size_t>(pool.num_threads()) * 8) / seconds;
+}
+
+/// Bytes of the weights that a token needs: all, but of an embedding beside the head only a row.
+double WeightBytes(const GgufFile& file) {
+  size_t bytes = 0;
+  const bool tied = file.FindTensor("output.weight") == nullptr;
+  for (const TensorView& tensor : file.tensors()) {
+    if (tied || tensor.name != "token_embd.weight") bytes += tensor.data.size();
+  }
+  return static_cast<double>(bytes);
+}
+
 /// The first line of a command's output that holds `key`, and the number after it.
 std::vector<double> RunPeer(const std::string& command, const std::string& key) {
   std::vector<double> values;
@@ -149,7 +179,8 @@ bool BatchMatchesAlone(CausalModel& model) {
 int Run(const Options& options) {
   ThreadPool pool(options.threads);
   const double load_begin = Now();
-  const auto model = LoadModel(GgufFile::Open(options.gguf), pool);
+  const auto file = GgufFile::Open(options.gguf);
+  const auto model = LoadModel(file, pool);
   const double load_seconds = Now() - load_begin;
   if (!BatchMatchesAlone(*model)) {
     std::fprintf(stderr, "decode_bench: a batch and a single run chose different tokens\n");
@@ -158,7 +189,9 @@ int Run(const Options& options) {
   const std::vector<int> batches = {1, 2, 4, 8, 16};
   const int rounds = options.quick ? 2 : options.rounds;
   std::map<std::string, std::vector<double>> ours, peer;
+  std::vector<double> bandwidth;
   for (int round = 0; round < rounds; ++round) {
+    bandwidth.push_back(ReadBandwidth(pool));
     ours["prefill.512"].push_back(PrefillRate(*model));
     for (int batch : batches) {
       ours["decode." + std::to_string(batch)].push_back(
@@ -209,6 +242,17 @@ int Run(const Options& options) {
       std::printf("%-12s %11.1f (%6.1f) %20s %8s\n", name.c_str(), mine, Best(ours[name]), "-",
                   "-");
     }
+  }
+  const double read = Best(ours["decode.1"]) * WeightBytes(*file) / 1e9;
+  const double floor = Best(bandwidth) / 1e9;
+  if (options.json) {
+    std::printf(
+        "{\"name\": \"bandwidth\", \"ours\": %.2f, \"peer\": %.2f, \"ratio\": %.3f, \"unit\": "
+        "\"GB/s\"}\n",
+        read, floor, read / floor);
+  } else {
+    std::printf("bandwidth: decode.1 reads weights at %.1f GB/s, memory alone at %.1f: %.0f %%\n",
+                read, floor, 100 * read / floor);
   }
   return 0;
 }
