@@ -7,6 +7,7 @@
 
 import { DiecastError } from "../errors.ts";
 import { type CharSet, SCALAR_VALUES } from "./char-set.ts";
+import { work } from "./work.ts";
 
 export class Alphabet {
   /** All symbols there are; symbols outside of it belong to no class. */
@@ -119,6 +120,8 @@ export function alphabetOf(
   let spanned = 0;
   for (const set of sets) {
     const inside = new Map<number, number[]>();
+    const before = spanned;
+    work(set.length);
     forEachSegment(starts, set, (segment) => {
       const c = classes[segment]!;
       if (c === -1) return;
@@ -133,6 +136,7 @@ export function alphabetOf(
         limit: MAX_SPANNED,
       });
     }
+    work(spanned - before);
     for (const [c, segments] of inside) {
       if (segments.length === sizes[c]) continue;
       sizes[c]! -= segments.length;

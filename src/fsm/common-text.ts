@@ -9,6 +9,7 @@ import { type Alphabet, commonRefinement } from "./alphabet.ts";
 import { tooManyStates } from "./dfa.ts";
 import type { Condition } from "./dfa-algebra.ts";
 import { SequenceTable } from "./sequence-table.ts";
+import { work } from "./work.ts";
 
 /** Joint states looked at to find a text. */
 const MAX_SEARCHED = 20_000;
@@ -54,6 +55,7 @@ class JointWalk {
     for (let id = 0; id < this.#states.size; id++) {
       if (id >= MAX_SEARCHED) throw tooManyStates(id + 1, MAX_SEARCHED);
       const state = this.#states.get(id);
+      work(k * (state.length + 1));
       if (this.#isAccepting(state)) return this.#textOf(id, parents, steps);
       for (let c = 0; c < k; c++) {
         if (this.#step(state, c) !== parents.length) continue;

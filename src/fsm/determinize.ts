@@ -20,6 +20,7 @@ import { Dfa, type FsmLimits, tooManyStates } from "./dfa.ts";
 import { minimize } from "./minimize.ts";
 import { CONDITION, EPSILON_SET, type Nfa, NO_LOOK } from "./nfa.ts";
 import { SequenceTable } from "./sequence-table.ts";
+import { work } from "./work.ts";
 
 export interface DeterminizeOptions {
   readonly limits: FsmLimits;
@@ -177,6 +178,7 @@ class Subsets {
   }
 
   private spend(amount: number): void {
+    work(amount);
     this.shared.fuel -= amount;
     if (this.shared.fuel < 0) {
       throw new DiecastError("GRAMMAR_TOO_LARGE", "the pattern takes too many steps to compile");
@@ -232,6 +234,7 @@ class Subsets {
     if (fate === CERTAIN) return duty;
     const pairs: [number, number][] = [[look, state]];
     const known = this.duties.get(duty);
+    this.spend(known.length);
     for (let i = 0; i < known.length; i += 2) {
       if (known[i] === look && known[i + 1] === state) return duty;
       pairs.push([known[i]!, known[i + 1]!]);
@@ -301,6 +304,7 @@ class Subsets {
       kept.push(behind === -1 ? -1 : this.behinds[look]!.next[behind * alphabet.numClasses + c]!);
     }
     const first = kept.length;
+    if (first > 1) this.spend(first);
     let previous = -1;
     for (const item of items) {
       if (item === previous) continue;
@@ -324,6 +328,7 @@ class Subsets {
   private dropChained(kept: number[], first: number): void {
     const { chainOf, chainPosition, numStates } = this.nfa;
     const earliest = this.earliest;
+    this.spend(this.nfa.numChains >> 3);
     earliest.fill(Number.MAX_SAFE_INTEGER, 0, this.nfa.numChains);
     for (let i = first; i < kept.length; i++) {
       const q = kept[i]!;
@@ -371,6 +376,7 @@ class Subsets {
     const small = this.duties.get(a);
     const large = this.duties.get(b);
     if (small.length >= large.length) return false;
+    this.spend(large.length);
     for (let i = 0, j = 0; i < small.length; i += 2, j += 2) {
       while (j < large.length && (large[j] !== small[i] || large[j + 1] !== small[i + 1])) j += 2;
       if (j >= large.length) return false;
@@ -399,6 +405,7 @@ class Subsets {
       if (duty === 0) return true;
       if (kind !== NOTHING) continue;
       const known = this.duties.get(duty);
+      this.spend(known.length);
       let fulfilled = true;
       for (let i = 0; i < known.length; i += 2) {
         const { acceptMask, negative } = this.obligations[known[i]!]!;

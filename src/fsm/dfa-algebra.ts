@@ -3,6 +3,7 @@
 import { commonRefinement } from "./alphabet.ts";
 import { DEFAULT_FSM_LIMITS, Dfa, everything, type FsmLimits, tooManyStates, trim } from "./dfa.ts";
 import { minimize } from "./minimize.ts";
+import { work } from "./work.ts";
 
 export function intersect(a: Dfa, b: Dfa, limits: FsmLimits = DEFAULT_FSM_LIMITS): Dfa {
   return product(a, b, (inA, inB) => inA && inB, limits);
@@ -113,6 +114,7 @@ function joint(a: Dfa, b: Dfa, verdict: Verdict, limits: FsmLimits): Dfa {
   const accepting: number[] = [];
   let next = new Int32Array(16 * k);
   for (let i = 0, at = 0; i < pairs.left.length; i++) {
+    work(k);
     if (at > MAX_TRANSITIONS) throw tooManyStates(pairs.left.length, i);
     if (at + k > next.length) {
       const grown = new Int32Array(2 * next.length);

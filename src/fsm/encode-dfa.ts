@@ -4,6 +4,7 @@ import type { Dfa } from "./dfa.ts";
 import { type EncodingTrie, isNodeRef, refIndex } from "./encoding-trie.ts";
 import type { Rule } from "./rule.ts";
 import { SequenceTable } from "./sequence-table.ts";
+import { checkStates, work } from "./work.ts";
 
 /**
  * Adds a state of `rule` for each state of `dfa`, and between them the edges that spell its symbols by `trie` (made for the same alphabet). With `counted`, the
@@ -25,6 +26,7 @@ export function addEncodedStates(rule: Rule, dfa: Dfa, trie: EncodingTrie, count
     if (known !== undefined) return known;
     const edges: number[] = [];
     const triples = trie.nodes[node]!; // Invariant: references name existing nodes.
+    work(triples.length);
     for (let i = 0; i < triples.length; i += 3) {
       const ref = triples[i + 2]!;
       let target = -1;
@@ -54,6 +56,7 @@ export function addEncodedStates(rule: Rule, dfa: Dfa, trie: EncodingTrie, count
   };
 
   for (let s = 0; s < dfa.numStates; s++) {
+    checkStates(rule.numStates);
     resolved = new Array(numNodes);
     const edges = resolve(trie.root, s);
     for (let i = 0; i < edges.length; i += 3)

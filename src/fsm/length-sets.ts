@@ -8,6 +8,7 @@
  */
 
 import type { Dfa } from "./dfa.ts";
+import { work } from "./work.ts";
 
 export interface LengthSets {
   readonly min: Float64Array;
@@ -43,6 +44,7 @@ function successorLists(dfa: Dfa): number[][] {
   const k = dfa.alphabet.numClasses;
   return Array.from({ length: dfa.numStates }, (_, s) => {
     const targets = new Set<number>();
+    work(k);
     for (let c = 0; c < k; c++) {
       const t = dfa.next[s * k + c]!;
       if (t !== -1) targets.add(t);

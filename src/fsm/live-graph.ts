@@ -6,6 +6,7 @@
  */
 
 import { EDGE_KIND, EDGE_QUAD, edgeIncrements, edgeKind, edgeSlot, type Registers, type Rule } from "./rule.ts";
+import { work } from "./work.ts";
 
 /** "No limit" among distances. */
 export const UNBOUNDED = 0xffffffff;
@@ -41,6 +42,7 @@ export class LiveGraph {
     this.rule = rule;
     const { edges, numStates } = rule;
     const numEdges = edges.length / EDGE_QUAD.size;
+    work(numEdges);
     this.numStates = numStates;
     this.grow(numStates + 2, numEdges);
     const { outStart, outEdges, inStart, inEdges, live } = this;

@@ -7,6 +7,7 @@
  */
 
 import { Dfa, trim } from "./dfa.ts";
+import { work } from "./work.ts";
 
 /** Sets of 0..size-1 that only ever get split. Elements of set s lie in elements[first[s] .. past[s]). */
 class Partition {
@@ -98,6 +99,7 @@ class Partition {
 
 /** The canonical automaton of the same language. */
 export function minimize(input: Dfa): Dfa {
+  work(input.next.length);
   const dfa = trim(input);
   const { numStates, next } = dfa;
   const k = dfa.alphabet.numClasses;
@@ -134,11 +136,13 @@ export function minimize(input: Dfa): Dfa {
   // Invariant: indices below the partitions' counts are in range.
   let block = 1;
   for (let cord = 0; cord < cords.numSets; cord++) {
+    work(cords.past[cord]! - cords.first[cord]! + 1);
     for (let i = cords.first[cord]!; i < cords.past[cord]!; i++) blocks.mark(tails[cords.elements[i]!]!);
     blocks.split();
     for (; block < blocks.numSets; block++) {
       for (let i = blocks.first[block]!; i < blocks.past[block]!; i++) {
         const state = blocks.elements[i]!;
+        work(byHead[state + 1]! - byHead[state]! + 1);
         for (let j = byHead[state]!; j < byHead[state + 1]!; j++) cords.mark(incoming[j]!);
       }
       cords.split();

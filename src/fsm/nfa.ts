@@ -7,6 +7,7 @@
 
 import { DiecastError } from "../errors.ts";
 import { type CharSet, SCALAR_VALUES, setsEqual } from "./char-set.ts";
+import { work } from "./work.ts";
 
 /** Conditions of an epsilon edge, as bits; all must hold. */
 export const CONDITION = {
@@ -52,6 +53,8 @@ export class Nfa {
   readonly chainPosition: number[] = [];
   numChains = 0;
   private readonly maxStates: number;
+  /** By identity, as counted repeats ask for one set again and again, and by a hash of the contents. */
+  private readonly knownSets = new Map<CharSet, number>();
   private readonly setIndex = new Map<number, number[]>();
 
   /** `maxStates` bounds expansion of counted repeats. */
@@ -113,6 +116,16 @@ export class Nfa {
   }
 
   private internSet(set: CharSet): number {
+    let index = this.knownSets.get(set);
+    if (index === undefined) {
+      index = this.findSet(set);
+      this.knownSets.set(set, index);
+    }
+    return index;
+  }
+
+  private findSet(set: CharSet): number {
+    work(set.length);
     const hash = set.length * 31 + set[0]! * 7 + set[set.length - 1]!;
     const known = this.setIndex.get(hash) ?? [];
     for (const index of known) if (setsEqual(this.sets[index]!, set)) return index;

@@ -31,6 +31,7 @@ import {
   UNIQUE_BIT,
 } from "./rule.ts";
 import { ByteBuffer, WordBuffer } from "./word-buffer.ts";
+import { work } from "./work.ts";
 
 /** The sections that rules are appended to. Edge indices and pool offsets in them count from the sections' own beginnings. */
 export class ProgramSections {
@@ -175,6 +176,7 @@ class RuleEncoder {
     const flagsAt = sections.states.reserve(1);
     this.numRanges = 0;
     if (this.tokenRanges.length > 0) this.tokenRanges.length = 0;
+    work(graph.outStart[state + 1]! - graph.outStart[state]!);
     for (let i = graph.outStart[state]!; i < graph.outStart[state + 1]!; i++) {
       const e = graph.outEdges[i]!;
       const target = rule.edges[e + EDGE_QUAD.target]!;

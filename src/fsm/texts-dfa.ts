@@ -4,6 +4,7 @@ import { alphabetOf } from "./alphabet.ts";
 import { SCALAR_VALUES, singleton } from "./char-set.ts";
 import { codePointsOf, DEFAULT_FSM_LIMITS, Dfa, emptyLanguage, tooManyStates } from "./dfa.ts";
 import { minimize } from "./minimize.ts";
+import { work } from "./work.ts";
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
@@ -28,6 +29,7 @@ export function textsDfa(texts: readonly string[]): Dfa {
       const cell = state * k + classOf.get(symbol)!;
       let target = next[cell]!;
       if (target === -1) {
+        work(k);
         target = accepting.push(0) - 1;
         if (target >= DEFAULT_FSM_LIMITS.maxStates) throw tooManyStates(target + 1, DEFAULT_FSM_LIMITS.maxStates);
         for (let c = 0; c < k; c++) next.push(-1);

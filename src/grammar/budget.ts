@@ -6,6 +6,7 @@
  */
 
 import { DiecastError } from "../errors.ts";
+import type { WorkMeter } from "../fsm/work.ts";
 
 export interface BudgetLimits {
   /** Schema positions. */
@@ -26,12 +27,15 @@ export const DEFAULT_BUDGET: BudgetLimits = {
 };
 
 const STEPS_BETWEEN_LOOKS = 256;
+/** Elementary steps of building automata, of which a hundred or so take a microsecond. */
+const WORK_BETWEEN_LOOKS = 1 << 16;
 
-export class Budget {
+export class Budget implements WorkMeter {
   readonly limits: BudgetLimits;
   readonly #startMs = performance.now();
   #nodes = 0;
   #steps = 0;
+  #work = 0;
 
   constructor(limits: Partial<BudgetLimits> = {}) {
     this.limits = { ...DEFAULT_BUDGET, ...limits };
@@ -64,6 +68,20 @@ export class Budget {
       );
     }
     if (Math.floor(before / STEPS_BETWEEN_LOOKS) !== Math.floor(this.#steps / STEPS_BETWEEN_LOOKS)) this.checkTime();
+  }
+
+  work(steps: number): void {
+    this.#work += steps;
+    if (this.#work < WORK_BETWEEN_LOOKS) return;
+    this.#work = 0;
+    this.checkTime();
+  }
+
+  checkStates(numStates: number): void {
+    const { maxStates } = this.limits;
+    if (numStates <= maxStates) return;
+    const detail = { given: numStates, limit: maxStates, unit: "states" } as const;
+    throw new DiecastError("GRAMMAR_TOO_LARGE", `the grammar needs more than ${maxStates} states`, detail);
   }
 
   checkTime(): void {

@@ -5,6 +5,7 @@ import { isCountable, lengthSets } from "../fsm/length-sets.ts";
 import type { Lexeme } from "../fsm/lexeme.ts";
 import { ProgramBuilder, type ProgramStats } from "../fsm/program-builder.ts";
 import type { RuleId } from "../fsm/rule.ts";
+import { metered } from "../fsm/work.ts";
 import { Budget } from "./budget.ts";
 import { finishGrammar } from "./compiled-grammar.ts";
 import type { GrammarNode } from "./ebnf/grammar.ts";
@@ -29,8 +30,10 @@ export function compileRegex(pattern: string, options: CompileOptions = {}): Com
   const { limits } = resolveOptions(options);
   const budget = new Budget(limits);
   const builder = new ProgramBuilder();
-  const root = addPattern(pattern, builder, budget);
-  const { program, stats } = finishGrammar(builder, root, limits.maxStates);
+  const { program, stats } = metered(budget, () => {
+    const root = addPattern(pattern, builder, budget);
+    return finishGrammar(builder, root, limits.maxStates);
+  });
   return { program, stats: { ...stats, compileMs: budget.elapsedMs } };
 }
 

@@ -2,6 +2,7 @@
 
 import { DiecastError } from "../../errors.ts";
 import { ProgramBuilder } from "../../fsm/program-builder.ts";
+import { metered } from "../../fsm/work.ts";
 import { Budget, DEFAULT_BUDGET } from "../budget.ts";
 import { type CompiledGrammar, finishGrammar, type GrammarWarning } from "../compiled-grammar.ts";
 import { isWellFormed } from "../json/value.ts";
@@ -52,7 +53,9 @@ export function compileChoice(texts: readonly string[], options: ChoiceOptions =
   });
   const builder = new ProgramBuilder();
   clock.checkTime();
-  const { program, stats } = finishGrammar(builder, builder.addLexeme(enumLexeme(encoded, "choice")), maxStates);
+  const { program, stats } = metered(clock, () =>
+    finishGrammar(builder, builder.addLexeme(enumLexeme(encoded, "choice")), maxStates),
+  );
   const warnings: GrammarWarning[] = [];
   const repeated = texts.length - new Set(texts).size;
   if (repeated > 0) warnings.push({ message: `${repeated} of the texts are repeated` });

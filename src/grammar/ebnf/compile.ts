@@ -6,6 +6,7 @@
  */
 
 import { ProgramBuilder } from "../../fsm/program-builder.ts";
+import { metered } from "../../fsm/work.ts";
 import { Budget, DEFAULT_BUDGET } from "../budget.ts";
 import { type CompiledGrammar, finishGrammar, type GrammarWarning, type RuleMetadata } from "../compiled-grammar.ts";
 import { type GrammarRule, referencesOf } from "./grammar.ts";
@@ -25,8 +26,12 @@ export interface EbnfOptions extends TokenOptions {
  *   SCHEMA_UNSATISFIABLE when no text matches.
  */
 export function compileEbnf(text: string, options: EbnfOptions = {}): CompiledGrammar {
-  const { maxMs = DEFAULT_BUDGET.maxMs } = options.limits ?? {};
-  const clock = new Budget({ maxMs });
+  const { maxMs = DEFAULT_BUDGET.maxMs, maxStates = DEFAULT_BUDGET.maxStates } = options.limits ?? {};
+  const clock = new Budget({ maxMs, maxStates });
+  return metered(clock, () => compileWithin(clock, text, options));
+}
+
+function compileWithin(clock: Budget, text: string, options: EbnfOptions): CompiledGrammar {
   const rules: GrammarRule[] = [];
   const root = parseEbnf(text, rules, {
     rootRule: options.rootRule,
@@ -38,7 +43,7 @@ export function compileEbnf(text: string, options: EbnfOptions = {}): CompiledGr
   const warnings = unusedRules(rules, root);
   const builder = new ProgramBuilder();
   const id = lowerGrammar(rules, root, builder, clock);
-  const { program, stats } = finishGrammar(builder, id, options.limits?.maxStates ?? DEFAULT_BUDGET.maxStates);
+  const { program, stats } = finishGrammar(builder, id, clock.limits.maxStates);
   return {
     program,
     stats: { ...stats, compileMs: clock.elapsedMs, numSources: rules.length },

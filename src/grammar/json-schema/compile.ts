@@ -7,6 +7,7 @@
 
 import { DiecastError } from "../../errors.ts";
 import { ProgramBuilder, type ProgramStats } from "../../fsm/program-builder.ts";
+import { metered } from "../../fsm/work.ts";
 import { Budget } from "../budget.ts";
 import type { JsonValue } from "../json/value.ts";
 import { gapLexeme } from "../lexeme/whitespace.ts";
@@ -47,8 +48,13 @@ export function compileJsonSchema(schema: unknown, options: CompileOptions = {})
   const resolved = resolveOptions(options);
   const { limits } = resolved;
   const budget = new Budget(limits);
+  return metered(budget, () => compileWithin(budget, readValue(schema, limits), resolved));
+}
+
+function compileWithin(budget: Budget, schema: JsonValue, resolved: ResolvedOptions): CompiledSchema {
+  const { limits } = resolved;
   const builder = new ProgramBuilder();
-  const { document, lowering } = schemaLowering(readValue(schema, limits), resolved, budget, builder);
+  const { document, lowering } = schemaLowering(schema, resolved, budget, builder);
   const root = lowering.lower([document.literalOf(document.root)]);
   const { program, stats } = finish(builder, root);
   if (stats.numStates > limits.maxStates) {

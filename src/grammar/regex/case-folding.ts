@@ -1,6 +1,7 @@
 /** Case-insensitive matching: the closure of a set under ECMA-262's simple case folding, taken from the engine's own `iu` flags. */
 
 import { type CharSet, setContains, setOfRanges } from "../../fsm/char-set.ts";
+import { work } from "../../fsm/work.ts";
 
 /** Code points that match each other ignoring case, for every one that matches another. */
 let partners: ReadonlyMap<number, readonly number[]> | undefined;
@@ -13,6 +14,7 @@ export function ignoringCase(set: CharSet): CharSet {
   if (set.length === 2 && first === set[1]) {
     for (const other of partners.get(first!) ?? []) added.push([other, other]);
   } else {
+    work(partners.size * Math.ceil(Math.log2(set.length + 1)));
     for (const [c, others] of partners) {
       if (!setContains(set, c)) continue;
       for (const other of others) added.push([other, other]);

@@ -6,6 +6,7 @@
  */
 
 import { ProgramBuilder } from "../../fsm/program-builder.ts";
+import { metered } from "../../fsm/work.ts";
 import { Budget } from "../budget.ts";
 import { type CompiledGrammar, finishGrammar } from "../compiled-grammar.ts";
 import { ruleMetadata } from "../ebnf/compile.ts";
@@ -16,7 +17,7 @@ import { TokenNames, type TokenOptions } from "../ebnf/token-names.ts";
 import { fromJs } from "../json/from-js.ts";
 import { parseJson } from "../json/parse.ts";
 import { isJsonValue, type JsonLimits, type JsonObject, type JsonValue } from "../json/value.ts";
-import { type CompileOptions, resolveOptions } from "../options.ts";
+import { type CompileOptions, type ResolvedOptions, resolveOptions } from "../options.ts";
 import { FormatTree } from "./read-format.ts";
 import { FormatReader } from "./reader.ts";
 
@@ -38,6 +39,15 @@ const DEFAULT_MAX_DEPTH = 200;
 export function compileStructuralTag(tag: unknown, options: StructuralTagOptions = {}): CompiledGrammar {
   const schema = resolveOptions(options.schema ?? {});
   const budget = new Budget(schema.limits);
+  return metered(budget, () => compileWithin(budget, tag, schema, options));
+}
+
+function compileWithin(
+  budget: Budget,
+  tag: unknown,
+  schema: ResolvedOptions,
+  options: StructuralTagOptions,
+): CompiledGrammar {
   const value =
     typeof tag === "string" ? parseJson(tag, schema.limits) : isJsonValue(tag) ? tag : fromJs(tag, schema.limits);
   const builder = new ProgramBuilder();
