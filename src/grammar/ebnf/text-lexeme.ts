@@ -36,7 +36,7 @@ export function addTextStates(rule: Rule, dfa: Dfa, counted: boolean): number[] 
 
 /** Whether every text is one code point. */
 export function isSingleSymbol(dfa: Dfa): boolean {
-  if (dfa.accepting[0] === 1) return false;
+  if (dfa.accepting[0] === 1 || dfa.numStates < 2) return false;
   for (let s = 0; s < dfa.numStates; s++) {
     for (let c = 0; c < dfa.alphabet.numClasses; c++) {
       const target = dfa.target(s, c);

@@ -116,6 +116,11 @@ const cases: Readonly<Record<string, Case>> = {
     accept: ["", "a".repeat(15), "abcbc"],
     reject: ["a".repeat(16), "b"],
   },
+  "counted repeats of what has no text": {
+    grammar: 'root ::= "b" | x{114}\nx ::= x "c"',
+    accept: ["b"],
+    reject: ["", "c", "cc"],
+  },
   "counted repeats of recursive rules": {
     grammar: 'root ::= x{15,16}\nx ::= "(" x* ")"',
     accept: ["()".repeat(15), `(())${"()".repeat(15)}`],

@@ -1,0 +1,32 @@
+/**
+ * The long run of the compiler's fuzzer: `npm run fuzz -- [--seconds 60] [--seed N] [--kind regex …] [--cases N]`.
+ *
+ * Every finding is printed with the seed that repeats it alone (`--seed S --cases 1`) and as the smallest case that deletion leads to. Real schemas are
+ * mutated too where the MaskBench rows are at hand. Ends with 1 when there were findings.
+ */
+
+import { parseArgs } from "node:util";
+import { maskBenchRows } from "../support/maskbench.ts";
+import { fuzz } from "./fuzz.ts";
+import { KINDS, type Kind } from "./fuzz-case.ts";
+import { corpusOf } from "./generate.ts";
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "60" },
+    cases: { type: "string", default: "Infinity" },
+    seed: { type: "string" },
+    kind: { type: "string", multiple: true },
+  },
+});
+const kinds = KINDS.filter((kind) => values.kind?.includes(kind) ?? true) as Kind[];
+const seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(values.seed);
+const schemas = (maskBenchRows() ?? []).map(({ schema }) => schema).filter((schema) => schema.length < 10_000);
+const { findings } = await fuzz({
+  seed,
+  kinds,
+  corpus: corpusOf(schemas),
+  maxCases: Number(values.cases),
+  maxMs: Number(values.seconds) * 1000,
+});
+process.exitCode = findings.length > 0 ? 1 : 0;
