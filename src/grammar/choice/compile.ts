@@ -35,9 +35,8 @@ export function compileChoice(texts: readonly string[], options: ChoiceOptions =
   if (texts.length === 0)
     throw new DiecastError("GRAMMAR_INVALID", "a choice needs at least one text", { pointer: "" });
   if (texts.length > maxEntries) throw tooLarge("items", texts.length, maxEntries);
-  const encoder = new TextEncoder();
   let numBytes = 0;
-  const encoded = texts.map((text: unknown, i) => {
+  for (const [i, text] of texts.entries() as Iterable<[number, unknown]>) {
     if (typeof text !== "string")
       throw new DiecastError("GRAMMAR_INVALID", "a choice is a list of texts", { pointer: `/${i}` });
     if (!isWellFormed(text)) {
@@ -46,15 +45,13 @@ export function compileChoice(texts: readonly string[], options: ChoiceOptions =
       });
     }
     if ((i & (ENTRIES_BETWEEN_LOOKS - 1)) === 0) clock.checkTime();
-    const bytes = encoder.encode(text);
-    numBytes += bytes.length;
+    numBytes += Buffer.byteLength(text);
     if (numBytes > maxBytes) throw tooLarge("bytes", numBytes, maxBytes);
-    return bytes;
-  });
+  }
   const builder = new ProgramBuilder();
   clock.checkTime();
   const { program, stats } = metered(clock, () =>
-    finishGrammar(builder, builder.addLexeme(enumLexeme(encoded, "choice")), maxStates),
+    finishGrammar(builder, builder.addLexeme(enumLexeme(texts, "choice")), maxStates),
   );
   const warnings: GrammarWarning[] = [];
   const repeated = texts.length - new Set(texts).size;

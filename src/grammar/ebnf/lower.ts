@@ -308,8 +308,8 @@ class GrammarLowering {
 
   /** A rule that matches the texts but the empty one. */
   private textList(texts: readonly string[]): RuleId {
-    const bytes = texts.filter((text) => text !== "").map((text) => encoder.encode(text));
-    return this.builder.addLexeme(enumLexeme(bytes, "texts"));
+    const written = texts.filter((text) => text !== "");
+    return this.builder.addLexeme(enumLexeme(written, "texts"));
   }
 
   private addRepeat(rule: Rule, node: GrammarNode & { kind: "repeat" }, from: number, to: number): void {

@@ -186,7 +186,7 @@ export class Lowering {
     refuse(alternatives);
     const [first] = alternatives;
     if (first !== undefined && alternatives.length === 1 && first.spec.type !== "value") return this.#specRule(first);
-    const key = `u ${alternatives.map(alternativeKey).sort().join("\n")}`;
+    const key = `u ${alternatives.map(alternativeKey).join("\n")}`;
     return this.#declare(key, () => {
       const rule = new Rule();
       const start = rule.addState();
@@ -212,7 +212,7 @@ export class Lowering {
     const unique = [...new Set(texts)];
     if (unique.length === 0) return;
     if (unique.length <= 3) for (const text of unique) rule.addLiteral(start, utf8Of(text), end);
-    else rule.addCall(start, this.context.builder.addLexeme(enumLexeme(unique.map((text) => utf8Of(text)))), end);
+    else rule.addCall(start, this.context.builder.addLexeme(enumLexeme(unique)), end);
   }
 
   #specRule({ spec, refusal }: Alternative): RuleId {
@@ -276,7 +276,14 @@ function isContainer(value: JsonValue): boolean {
 }
 
 function alternativeKey({ spec }: Alternative): string {
-  return spec.type === "value"
-    ? `v ${spec.value.kind === "number" ? spec.value.lexeme : valueKey(spec.value)}`
-    : specKey(spec);
+  if (spec.type !== "value") return specKey(spec);
+  const { value } = spec;
+  switch (value.kind) {
+    case "number":
+      return `n ${value.lexeme}`;
+    case "string":
+      return `s ${value.value.length} ${value.value}`;
+    default:
+      return `v ${valueKey(value)}`;
+  }
 }

@@ -2,10 +2,14 @@
  * A list of texts as one lexeme: their compressed trie, with equal sub-tries merged, built in one pass over the sorted texts. Work and memory go by the places
  * where texts part, not by their bytes, so that lists of thousands of long texts take milliseconds; shared beginnings are written once, and shared endings too
  * where they begin at such a place.
+ *
+ * The table is written directly: a node is complete when the next text has left it, and its edges come in the order of their bytes.
  */
 
-import { Lexeme, lexemeTable } from "../../fsm/lexeme.ts";
-import { Rule } from "../../fsm/rule.ts";
+import { EMPTY_TABLE, Lexeme, type LexemeTable } from "../../fsm/lexeme.ts";
+import { BYTE_EDGE_WORDS, LITERAL_EDGE_WORDS, STATE_FLAG, STATE_WORDS } from "../../fsm/program-layout.ts";
+import { WordBuffer } from "../../fsm/word-buffer.ts";
+import { work } from "../../fsm/work.ts";
 
 /** A node on the last text's path, not yet merged with equal ones. */
 interface OpenNode {
@@ -18,46 +22,57 @@ interface OpenNode {
   key: string;
 }
 
-/** The lexeme of exactly the given texts (bytes as they appear in the output). Empty when there are none. */
-export function enumLexeme(texts: readonly Uint8Array[], name = "enum"): Lexeme {
-  const rule = new Rule({ name });
-  rule.addState();
-  new Trie(rule).addAll(texts);
-  return new Lexeme(name, lexemeTable(rule));
+/** Reused: building is synchronous, and the finished table is copied out. */
+const states = new WordBuffer();
+const byteEdges = new WordBuffer();
+const literalEdges = new WordBuffer();
+
+/** The lexeme of exactly the given texts, as they appear in the output. Empty when there are none. */
+export function enumLexeme(texts: readonly string[], name = "enum"): Lexeme {
+  return new Lexeme(name, texts.length === 0 ? EMPTY_TABLE : new Trie().tableOf(texts));
 }
 
+/** Texts are taken as their bytes in UTF-8, one character a byte: sorting by characters is sorting by bytes. */
 class Trie {
-  readonly #rule: Rule;
   readonly #merged = new Map<string, number>();
   readonly #path: OpenNode[] = [open(0)];
+  readonly #pool: string[] = [];
+  #poolBytes = 0;
 
-  constructor(rule: Rule) {
-    this.#rule = rule;
-  }
-
-  addAll(texts: readonly Uint8Array[]): void {
-    // One character a byte: sorting by characters is sorting by bytes.
-    const sorted = texts
-      .map((bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1"))
-      .sort();
+  tableOf(texts: readonly string[]): LexemeTable {
+    for (const section of [states, byteEdges, literalEdges]) section.length = 0;
+    const sorted = texts.map(bytesOf).sort();
+    const path = this.#path;
     let last = "";
     for (const text of sorted) {
+      work(text.length);
       this.#closeTo(commonPrefix(last, text), last);
-      if (this.#path.at(-1)!.depth < text.length) this.#path.push(open(text.length));
-      this.#path.at(-1)!.accepting = true;
+      if (path[path.length - 1]!.depth < text.length) path.push(open(text.length));
+      path[path.length - 1]!.accepting = true;
       last = text;
     }
     this.#closeTo(0, last);
-    this.#fill(0, this.#path[0]!); // Invariant: the root, of depth 0, is never closed.
+    const start = this.#write(path[0]!); // Invariant: the root, of depth 0, is never closed.
+    const pool = new Uint8Array(this.#poolBytes);
+    Buffer.from(pool.buffer).write(this.#pool.join(""), "latin1");
+    return {
+      numStates: states.length / STATE_WORDS,
+      start,
+      states: states.view().slice(),
+      byteEdges: byteEdges.view().slice(),
+      literalEdges: literalEdges.view().slice(),
+      pool,
+      distances: undefined,
+    };
   }
 
   /** Merges the nodes beyond `depth` into their parents, and sees to it that there is one of that depth; `text` spells the path. */
   #closeTo(depth: number, text: string): void {
     const path = this.#path;
-    while (path.at(-1)!.depth > depth) {
-      const node = path.pop()!;
-      if (path.at(-1)!.depth < depth) path.push(open(depth));
-      const parent = path.at(-1)!;
+    for (let node = path[path.length - 1]!; node.depth > depth; node = path[path.length - 1]!) {
+      path.pop();
+      if (path[path.length - 1]!.depth < depth) path.push(open(depth));
+      const parent = path[path.length - 1]!;
       const target = this.#merge(node);
       const bytes = text.slice(parent.depth, node.depth);
       parent.edges.push({ bytes, target });
@@ -66,25 +81,49 @@ class Trie {
     }
   }
 
+  /** The state of a node whose edges are all there. */
   #merge(node: OpenNode): number {
-    const key = `${Number(node.accepting)}${node.key}`;
+    const key = node.accepting ? `.${node.key}` : node.key;
     let state = this.#merged.get(key);
     if (state === undefined) {
-      state = this.#rule.addState();
+      state = this.#write(node);
       this.#merged.set(key, state);
-      this.#fill(state, node);
     }
     return state;
   }
 
-  #fill(state: number, { accepting, edges }: OpenNode): void {
-    this.#rule.setAccepting(state, accepting);
-    for (const { bytes, target } of edges) this.#rule.addLiteral(state, Buffer.from(bytes, "latin1"), target);
+  #write({ accepting, edges }: OpenNode): number {
+    const state = states.length / STATE_WORDS;
+    states.push3(byteEdges.length / BYTE_EDGE_WORDS, 0, literalEdges.length / LITERAL_EDGE_WORDS);
+    states.words[states.reserve(1)] = accepting ? STATE_FLAG.accepting : 0;
+    let [rangeEnd, rangeTarget] = [-1, -1];
+    for (const { bytes, target } of edges) {
+      const first = bytes.charCodeAt(0);
+      if (bytes.length > 1) {
+        literalEdges.push3(this.#poolBytes, bytes.length, target);
+        this.#poolBytes += bytes.length;
+        this.#pool.push(bytes);
+      } else if (first === rangeEnd + 1 && target === rangeTarget) {
+        // Neighbours are one edge.
+        byteEdges.words[byteEdges.length - BYTE_EDGE_WORDS]! += 1 << 8;
+        rangeEnd = first;
+      } else {
+        byteEdges.push2(first | (first << 8), target);
+        [rangeEnd, rangeTarget] = [first, target];
+      }
+    }
+    return state;
   }
 }
 
 function open(depth: number): OpenNode {
   return { depth, accepting: false, edges: [], key: "" };
+}
+
+const BEYOND_ASCII = /[^\0-\x7f]/;
+
+function bytesOf(text: string): string {
+  return BEYOND_ASCII.test(text) ? Buffer.from(text, "utf8").toString("latin1") : text;
 }
 
 function commonPrefix(a: string, b: string): number {
