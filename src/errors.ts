@@ -50,7 +50,18 @@ export interface ErrorDetail {
   readonly offset?: number;
   readonly given?: number;
   readonly limit?: number;
-  readonly unit?: "states" | "bytes" | "tokens" | "ms" | "levels" | "nodes" | "items";
+  readonly unit?:
+    | "states"
+    | "bytes"
+    | "characters"
+    | "digits"
+    | "tokens"
+    | "ms"
+    | "levels"
+    | "nodes"
+    | "items"
+    | "steps"
+    | "transitions";
 }
 
 export class DiecastError extends Error {

@@ -131,9 +131,10 @@ export function alphabetOf(
       spanned++;
     });
     if (spanned > MAX_SPANNED) {
-      throw new DiecastError("GRAMMAR_TOO_LARGE", "too many different sets of characters", {
+      throw new DiecastError("GRAMMAR_TOO_LARGE", `the sets of characters differ in more than ${MAX_SPANNED} ranges`, {
         given: spanned,
         limit: MAX_SPANNED,
+        unit: "items",
       });
     }
     work(spanned - before);

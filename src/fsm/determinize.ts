@@ -61,7 +61,8 @@ export function determinize(nfa: Nfa, options: DeterminizeOptions): Dfa {
   sets.forEach((set, i) => {
     classes.set(set, classesOf[i]!);
   });
-  const shared: Shared = { alphabet, kindOf, classes, limits: options.limits, fuel: options.fuel ?? DEFAULT_FUEL };
+  const maxFuel = options.fuel ?? DEFAULT_FUEL;
+  const shared: Shared = { alphabet, kindOf, classes, limits: options.limits, maxFuel, fuel: maxFuel };
   const result = new Subsets(nfa, shared, false).build([NOTHING]);
   const accepting = result.acceptMask.map((mask) => mask & (1 << NOTHING));
   return minimize(new Dfa(alphabet, accepting, result.next));
@@ -72,6 +73,8 @@ interface Shared {
   readonly kindOf: Uint8Array;
   readonly classes: ReadonlyMap<CharSet, Int32Array>;
   readonly limits: FsmLimits;
+  readonly maxFuel: number;
+  /** What is left. */
   fuel: number;
 }
 
@@ -181,7 +184,9 @@ class Subsets {
     work(amount);
     this.shared.fuel -= amount;
     if (this.shared.fuel < 0) {
-      throw new DiecastError("GRAMMAR_TOO_LARGE", "the pattern takes too many steps to compile");
+      const limit = this.shared.maxFuel;
+      const message = `the pattern takes more than ${limit} steps to compile`;
+      throw new DiecastError("GRAMMAR_TOO_LARGE", message, { given: limit - this.shared.fuel, limit, unit: "steps" });
     }
   }
 

@@ -7,6 +7,7 @@
 
 import { DiecastError } from "../errors.ts";
 import type { WorkMeter } from "../fsm/work.ts";
+import type { SchemaNode } from "./json-schema/schema-node.ts";
 
 export interface BudgetLimits {
   /** Schema positions. */
@@ -33,6 +34,8 @@ const WORK_BETWEEN_LOOKS = 1 << 16;
 export class Budget implements WorkMeter {
   readonly limits: BudgetLimits;
   readonly #startMs = performance.now();
+  /** Where in the schema the work is: the place of whatever runs out here. */
+  place: SchemaNode | undefined;
   #nodes = 0;
   #steps = 0;
   #work = 0;
@@ -64,7 +67,7 @@ export class Budget implements WorkMeter {
       throw new DiecastError(
         "GRAMMAR_TOO_LARGE",
         `the schema's combinations (anyOf, oneOf, allOf, not) need more than ${this.limits.maxSteps} steps`,
-        { given: this.#steps, limit: this.limits.maxSteps },
+        { given: this.#steps, limit: this.limits.maxSteps, unit: "steps" },
       );
     }
     if (Math.floor(before / STEPS_BETWEEN_LOOKS) !== Math.floor(this.#steps / STEPS_BETWEEN_LOOKS)) this.checkTime();

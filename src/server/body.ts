@@ -34,14 +34,17 @@ export function addBodyParser(app: FastifyInstance, { maxBodyBytes, maxBodyDepth
 
 export class BodyReader {
   readonly #limits: BodyLimits;
+  readonly #maxHeapMb: number;
   #worker: Worker | undefined;
   /** Bodies that a worker has, in parts or whole. */
   readonly #large = new Map<number, LargeBody>();
   #nextId = 1;
   #isClosed = false;
 
-  constructor(limits: BodyLimits) {
+  /** @param maxHeapMb Heap of the worker, in MiB. */
+  constructor(limits: BodyLimits, maxHeapMb = MAX_HEAP_MB) {
     this.#limits = limits;
+    this.#maxHeapMb = maxHeapMb;
   }
 
   /** Starts the worker, so that the first large body need not wait for it. */
@@ -98,7 +101,7 @@ export class BodyReader {
   #start(): Worker {
     const worker = new Worker(workerEntry("server/body-worker"), {
       execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
+      resourceLimits: { maxOldGenerationSizeMb: this.#maxHeapMb },
     });
     worker.unref();
     worker.on("message", (reply: BodyReply) => {
@@ -114,10 +117,16 @@ export class BodyReader {
   #onDeath(worker: Worker, cause: unknown): void {
     if (this.#worker === worker) this.#worker = undefined;
     const isMemory = (cause as { code?: unknown } | undefined)?.code === "ERR_WORKER_OUT_OF_MEMORY";
+    const heapMb = this.#maxHeapMb;
     const error = this.#isClosed
       ? new DiecastError("ENGINE_SHUTDOWN", "the server is shutting down")
       : isMemory
-        ? new DiecastError("OUT_OF_MEMORY", `reading bodies needs more than ${MAX_HEAP_MB} MiB`, {}, { cause })
+        ? new DiecastError(
+            "OUT_OF_MEMORY",
+            `reading the body needs more than ${heapMb} MiB`,
+            { pointer: "", limit: heapMb << 20, unit: "bytes" },
+            { cause },
+          )
         : new DiecastError("INTERNAL", "the worker that reads bodies ended", {}, { cause });
     for (const body of this.#large.values()) if (body.worker === worker) body.reject(error);
   }

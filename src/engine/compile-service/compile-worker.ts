@@ -16,6 +16,7 @@ interface Assignment {
 
 export class CompileWorker {
   readonly #worker: Worker;
+  readonly #maxHeapMb: number;
   #assignment: Assignment | undefined;
   #isReady = false;
   #isDead = false;
@@ -23,6 +24,7 @@ export class CompileWorker {
 
   /** @throws {DiecastError} SETUP_FAILED when dist/ was not compiled. */
   constructor(maxHeapMb: number) {
+    this.#maxHeapMb = maxHeapMb;
     const entry = workerEntry("engine/compile-service/worker");
     // Without flags of this process: loaders and coverage are no business of the compiler.
     this.#worker = new Worker(entry, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: maxHeapMb } });
@@ -93,7 +95,12 @@ export class CompileWorker {
     this.#isDead = true;
     const error =
       (cause as { code?: unknown } | undefined)?.code === "ERR_WORKER_OUT_OF_MEMORY"
-        ? new DiecastError("GRAMMAR_TOO_LARGE", "compiling needs more memory than a grammar may take", {}, { cause })
+        ? new DiecastError(
+            "GRAMMAR_TOO_LARGE",
+            `compiling needs more memory than ${this.#maxHeapMb} MiB`,
+            { limit: this.#maxHeapMb << 20, unit: "bytes" },
+            { cause },
+          )
         : new DiecastError(
             "INTERNAL",
             `the compile worker ${this.#isReady ? "ended" : "does not start"}: ${cause instanceof Error ? cause.message : "no reason given"}`,

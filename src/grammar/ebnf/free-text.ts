@@ -45,6 +45,7 @@ export function freeText(triggers: readonly string[], excludes: readonly string[
       {
         given: cells,
         limit: MAX_CELLS,
+        unit: "transitions",
       },
     );
   }

@@ -21,6 +21,7 @@ import { Gaps } from "./gaps.ts";
 import { Lowering } from "./lower.ts";
 import { type KeywordReport, reportKeywords, type SchemaWarning, schemaWarnings } from "./report.ts";
 import { readValue, SchemaRegistry } from "./resources.ts";
+import { pointerOf, type SchemaNode } from "./schema-node.ts";
 import { StringLanguages } from "./string-language.ts";
 
 export interface CompiledStats extends ProgramStats {
@@ -48,7 +49,11 @@ export function compileJsonSchema(schema: unknown, options: CompileOptions = {})
   const resolved = resolveOptions(options);
   const { limits } = resolved;
   const budget = new Budget(limits);
-  return metered(budget, () => compileWithin(budget, readValue(schema, limits), resolved));
+  try {
+    return metered(budget, () => compileWithin(budget, readValue(schema, limits), resolved));
+  } catch (error) {
+    throw placed(error, budget.place);
+  }
 }
 
 function compileWithin(budget: Budget, schema: JsonValue, resolved: ResolvedOptions): CompiledSchema {
@@ -56,6 +61,8 @@ function compileWithin(budget: Budget, schema: JsonValue, resolved: ResolvedOpti
   const builder = new ProgramBuilder();
   const { document, lowering } = schemaLowering(schema, resolved, budget, builder);
   const root = lowering.lower([document.literalOf(document.root)]);
+  // What runs out from here on is the whole schema's.
+  budget.place = document.root;
   const { program, stats } = finish(builder, root);
   if (stats.numStates > limits.maxStates) {
     throw new DiecastError(
@@ -75,6 +82,15 @@ function compileWithin(budget: Budget, schema: JsonValue, resolved: ResolvedOpti
     keywords: reportKeywords(nodes, resolved.formats !== "annotate"),
     warnings: schemaWarnings(nodes),
   };
+}
+
+/** An error that doesn't know its place, as most limits don't, gets the one where the work was. */
+function placed(error: unknown, place: SchemaNode | undefined): unknown {
+  if (place === undefined || !DiecastError.is(error) || error.code === "INTERNAL") return error;
+  if (error.detail.pointer !== undefined || error.code === "JSON_INVALID") return error;
+  const pointer = pointerOf(place);
+  const message = `${error.message} (at ${pointer === "" ? "the root" : pointer})`;
+  return new DiecastError(error.code, message, { ...error.detail, pointer }, { cause: error });
 }
 
 /** Reads a schema and prepares its lowering into a builder, which may hold more than this schema. */

@@ -442,6 +442,7 @@ export class SchemaDocument {
   #readAll(): void {
     for (let node = this.#unread.pop(); node !== undefined; node = this.#unread.pop()) {
       const owner = node;
+      this.#budget.place = owner;
       const assertsFormats = owner.dialect.assertsFormats ?? this.#options.assertsFormats;
       const content = readNode(owner, (value, path) => this.#nodeAt(value, owner, path), assertsFormats);
       owner.types = content.types;

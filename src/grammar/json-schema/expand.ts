@@ -129,6 +129,8 @@ export class Expander {
     maxBranches: number,
     isThorough = false,
   ): Alternative[] | undefined {
+    const { budget, document } = this.#context;
+    budget.place = document.nodeOf(literals[0] ?? TRUE_LITERAL);
     const alternatives: Alternative[] = [];
     const indexes = new Map<string, number>();
     const keyOf = ({ spec }: Alternative): string =>
@@ -159,6 +161,8 @@ export class Expander {
   #hasTypeAlternatives(literals: readonly Literal[], type: JsonType): boolean {
     const known = this.#memo.get(memoKey(literals, type));
     if (known !== undefined) return known.length > 0;
+    const { budget, document } = this.#context;
+    budget.place = document.nodeOf(literals[0] ?? TRUE_LITERAL);
     let found = false;
     const isDone = this.#eachAlternative(
       literals,

@@ -68,10 +68,15 @@ export function partitionKeys(
     }
     parts = split;
     if (parts.length > MAX_PARTS) {
-      throw new DiecastError("GRAMMAR_TOO_LARGE", "patternProperties overlap in too many ways", {
-        given: parts.length,
-        limit: MAX_PARTS,
-      });
+      throw new DiecastError(
+        "GRAMMAR_TOO_LARGE",
+        `patternProperties overlap in ${parts.length} ways; the limit is ${MAX_PARTS}`,
+        {
+          given: parts.length,
+          limit: MAX_PARTS,
+          unit: "items",
+        },
+      );
     }
   }
   return parts;

@@ -91,7 +91,7 @@ class ArrayFrame {
       if (this.#obligations.length > 0 && this.#starts.size > MAX_OBLIGATION_STATES) {
         throw new DiecastError(
           "GRAMMAR_TOO_LARGE",
-          "contains needs too many states together with the other array keywords",
+          `contains and the other array keywords need more than ${MAX_OBLIGATION_STATES} states together`,
           {
             given: this.#starts.size,
             limit: MAX_OBLIGATION_STATES,

@@ -135,17 +135,17 @@ class ObjectFrame {
       );
     }
     if (obligations.length > MAX_OBLIGATIONS) {
-      throw new DiecastError("GRAMMAR_TOO_LARGE", "negated objects need too many states", {
+      const message = `an object must break ${obligations.length} schemas; the limit is ${MAX_OBLIGATIONS}`;
+      throw new DiecastError("GRAMMAR_TOO_LARGE", message, {
         given: obligations.length,
         limit: MAX_OBLIGATIONS,
+        unit: "items",
       });
     }
     this.#allMet = (1 << obligations.length) - 1;
     if (this.#isAnyOrder && members.length > MAX_SLOTS) {
-      throw new DiecastError("GRAMMAR_TOO_LARGE", "objects in any order of keys have too many properties", {
-        given: members.length,
-        limit: MAX_SLOTS,
-      });
+      const message = `an object in any order of keys has ${members.length} properties; the limit is ${MAX_SLOTS}`;
+      throw new DiecastError("GRAMMAR_TOO_LARGE", message, { given: members.length, limit: MAX_SLOTS, unit: "items" });
     }
     const counter = this.#isCounted ? { min: spec.minProperties, max: maxProperties } : undefined;
     const registers = this.#isAnyOrder

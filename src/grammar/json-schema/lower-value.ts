@@ -75,8 +75,9 @@ function anyOrderRule(lowering: Lowering, { members }: JsonObject): Rule {
   const { gaps } = lowering.context;
   const { size } = members;
   if (size > MAX_SLOTS) {
-    const detail = { given: size, limit: MAX_SLOTS };
-    throw new DiecastError("GRAMMAR_TOO_LARGE", "a fixed object in any order of keys has too many members", detail);
+    const detail = { given: size, limit: MAX_SLOTS, unit: "items" } as const;
+    const message = `a fixed object in any order of keys has ${size} members; the limit is ${MAX_SLOTS}`;
+    throw new DiecastError("GRAMMAR_TOO_LARGE", message, detail);
   }
   const rule = new Rule({ counter: { min: size, max: size }, registers: { slots: size, required: size, open: false } });
   rule.start = rule.addState();

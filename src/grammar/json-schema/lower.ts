@@ -26,6 +26,7 @@ import { numberLexemeOf } from "./lower-number.ts";
 import { lowerObject } from "./lower-object.ts";
 import { addFixedValue, scalarTexts } from "./lower-value.ts";
 import { SpellingCheck } from "./one-spelling.ts";
+import type { SchemaNode } from "./schema-node.ts";
 import type { StringLanguages } from "./string-language.ts";
 import { type Alternative, specKey } from "./typed.ts";
 import { ValueCounts } from "./value-counts.ts";
@@ -74,6 +75,13 @@ interface InlineValue {
   readonly texts: readonly Uint8Array[];
 }
 
+/** A rule whose body is still to be written. */
+interface Declared {
+  readonly id: RuleId;
+  readonly write: () => Rule;
+  readonly place: SchemaNode | undefined;
+}
+
 export class Lowering {
   readonly context: LoweringContext;
   /** By the literals' numbers; most are of one literal. */
@@ -81,10 +89,10 @@ export class Lowering {
   readonly #rules = new Map<string, RuleId>();
   /** Keys as they are written, by name. */
   readonly #keys = new Map<string, Uint8Array>();
-  readonly #queue: { id: RuleId; write: () => Rule }[];
+  readonly #queue: Declared[];
   #differing: DifferingItems | undefined;
 
-  constructor(context: LoweringContext, queue: { id: RuleId; write: () => Rule }[] = []) {
+  constructor(context: LoweringContext, queue: Declared[] = []) {
     this.context = context;
     this.#queue = queue;
   }
@@ -109,6 +117,7 @@ export class Lowering {
   /** Writes the bodies of all rules that were only declared so far. */
   writeDeclared(): void {
     for (let job = this.#queue.pop(); job !== undefined; job = this.#queue.pop()) {
+      this.context.budget.place = job.place;
       this.context.budget.spend();
       this.context.builder.define(job.id, job.write());
     }
@@ -175,6 +184,8 @@ export class Lowering {
     const key = isOne ? first! : unique.join(); // Invariant: there is one.
     let conjunction = this.#conjunctions.get(key);
     if (conjunction === undefined) {
+      const { budget, document } = this.context;
+      budget.place = document.nodeOf(unique[0] ?? TRUE_LITERAL);
       conjunction = { alternatives: this.context.expander.expand(unique), rule: undefined, inline: undefined };
       this.#conjunctions.set(key, conjunction);
     }
@@ -249,7 +260,7 @@ export class Lowering {
   #declare(key: string, write: () => Rule): RuleId {
     return this.#once(key, () => {
       const id = this.context.builder.declare();
-      this.#queue.push({ id, write });
+      this.#queue.push({ id, write, place: this.context.budget.place });
       return id;
     });
   }

@@ -29,7 +29,8 @@ export function decimalOf(lexeme: string): Decimal {
   if (first < 0) return { sign: 0, digits: "", exponent: 0 };
   const exponent = Number(power) + whole.length - first;
   if (!Number.isSafeInteger(exponent)) {
-    throw new DiecastError("GRAMMAR_TOO_LARGE", `the exponent of ${lexeme.slice(0, 60)} is out of range`);
+    const what = `the exponent of ${lexeme.slice(0, 60)} is out of range; the limit is ${Number.MAX_SAFE_INTEGER} digits`;
+    throw new DiecastError("GRAMMAR_TOO_LARGE", what, { limit: Number.MAX_SAFE_INTEGER, unit: "digits" });
   }
   let end = all.length;
   while (all.charCodeAt(end - 1) === 0x30) end--;
@@ -92,9 +93,10 @@ export function leastCommonMultiple(a: Decimal, b: Decimal): string {
 function scaled(value: Decimal, scale: number): bigint {
   const zeros = value.exponent - value.digits.length - scale;
   if (zeros > MAX_SCALE) {
-    throw new DiecastError("GRAMMAR_TOO_LARGE", "multipleOf spans too many decimal places to be checked", {
+    throw new DiecastError("GRAMMAR_TOO_LARGE", `multipleOf spans ${zeros} digits; the limit is ${MAX_SCALE}`, {
       given: zeros,
       limit: MAX_SCALE,
+      unit: "digits",
     });
   }
   return BigInt(value.digits) * 10n ** BigInt(zeros);

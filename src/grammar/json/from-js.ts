@@ -109,10 +109,14 @@ function invalid(what: string, pointer: string): DiecastError {
 }
 
 function tooLarge(given: number, limit: number, unit: "bytes" | "levels" | "nodes", pointer: string): DiecastError {
-  return new DiecastError("GRAMMAR_TOO_LARGE", `JSON value has ${given} ${unit}; the limit is ${limit}`, {
-    given,
-    limit,
-    unit,
-    pointer,
-  });
+  return new DiecastError(
+    "GRAMMAR_TOO_LARGE",
+    `JSON value has ${given} ${unit}; the limit is ${limit} (at ${pointer === "" ? "the root" : pointer})`,
+    {
+      given,
+      limit,
+      unit,
+      pointer,
+    },
+  );
 }

@@ -106,7 +106,7 @@ function limitLength(dfa: Dfa, min: number, max: number, limits: FsmLimits): Dfa
   if (size > MAX_LENGTH_PRODUCT) {
     throw new DiecastError(
       "SCHEMA_UNSUPPORTED",
-      "this pattern allows some lengths and not others, and the length limit is too large to combine with it exactly",
+      `this pattern allows some lengths and not others; with the limits on the length it needs ${size} states, and the limit is ${MAX_LENGTH_PRODUCT}`,
       { given: size, limit: MAX_LENGTH_PRODUCT, unit: "states" },
     );
   }

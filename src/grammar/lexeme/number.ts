@@ -230,11 +230,15 @@ function multiplesOf(divisor: string): Dfa {
   const places = fraction.length;
   const size = modulus * BigInt(places + 2);
   if (size > BigInt(MAX_RESIDUE_STATES)) {
-    throw new DiecastError("SCHEMA_UNSUPPORTED", `multipleOf ${divisor} has too many residues to be enforced exactly`, {
-      given: Number(size),
-      limit: MAX_RESIDUE_STATES,
-      unit: "states",
-    });
+    throw new DiecastError(
+      "SCHEMA_UNSUPPORTED",
+      `multipleOf ${divisor} needs ${size} states; the limit is ${MAX_RESIDUE_STATES}`,
+      {
+        given: Number(size),
+        limit: MAX_RESIDUE_STATES,
+        unit: "states",
+      },
+    );
   }
   const m = Number(modulus);
   const table = new Table();

@@ -27,10 +27,11 @@ export function parsePlainDecimal(text: string): PlainDecimal {
   if (!(reach <= MAX_DIGITS)) {
     throw new DiecastError(
       "GRAMMAR_TOO_LARGE",
-      `the number ${text.slice(0, 40)} has too many digits when written out`,
+      `the number ${text.slice(0, 40)} has more than ${MAX_DIGITS} digits when written out`,
       {
         given: Math.min(reach, Number.MAX_SAFE_INTEGER),
         limit: MAX_DIGITS,
+        unit: "digits",
       },
     );
   }

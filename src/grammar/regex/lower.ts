@@ -179,11 +179,15 @@ function isZeroWidth(node: RegexNode): boolean {
 export function checkExpansion(node: RegexNode): void {
   const size = expandedSize(node);
   if (size <= MAX_NFA_STATES) return;
-  throw new DiecastError("GRAMMAR_TOO_LARGE", "the pattern's counted repeats expand to too many states", {
-    given: Math.min(size, Number.MAX_SAFE_INTEGER),
-    limit: MAX_NFA_STATES,
-    unit: "states",
-  });
+  throw new DiecastError(
+    "GRAMMAR_TOO_LARGE",
+    `the pattern's counted repeats expand to more than ${MAX_NFA_STATES} states`,
+    {
+      given: Math.min(size, Number.MAX_SAFE_INTEGER),
+      limit: MAX_NFA_STATES,
+      unit: "states",
+    },
+  );
 }
 
 /** States that a pattern takes with its counted repeats written out. */

@@ -166,10 +166,11 @@ function reasonOf(error: RegExpSyntaxError): string {
 /** Refuses what the parser could not bear. Returns whether the nesting of classes, which exists under `v` only, is within the limit too. */
 function checkSize(source: string, limits: RegexSyntaxLimits): { canUseV: boolean } {
   if (source.length > limits.maxLength) {
-    throw new DiecastError("GRAMMAR_TOO_LARGE", "the pattern is too long", {
+    const message = `the pattern has ${source.length} characters; the limit is ${limits.maxLength}`;
+    throw new DiecastError("GRAMMAR_TOO_LARGE", message, {
       given: source.length,
       limit: limits.maxLength,
-      unit: "bytes",
+      unit: "characters",
     });
   }
   let groups = 0;
@@ -188,7 +189,7 @@ function checkSize(source: string, limits: RegexSyntaxLimits): { canUseV: boolea
     } else if (c === "(" && !inClass) groups++;
     else if (c === ")" && !inClass) groups = Math.max(0, groups - 1);
     if (groups > limits.maxDepth) {
-      throw new DiecastError("GRAMMAR_TOO_LARGE", "the pattern is nested too deeply", {
+      throw new DiecastError("GRAMMAR_TOO_LARGE", `the pattern is nested deeper than ${limits.maxDepth} levels`, {
         offset: i,
         given: groups,
         limit: limits.maxDepth,

@@ -75,12 +75,16 @@ export class FormatTree {
     budget.spendNode();
     this.numFormats++;
     if (++this.depth > maxDepth) {
-      throw new DiecastError("GRAMMAR_TOO_LARGE", `formats are nested more than ${maxDepth} deep`, {
-        pointer,
-        given: this.depth,
-        limit: maxDepth,
-        unit: "levels",
-      });
+      throw new DiecastError(
+        "GRAMMAR_TOO_LARGE",
+        `formats are nested more than ${maxDepth} levels deep (at ${pointer})`,
+        {
+          pointer,
+          given: this.depth,
+          limit: maxDepth,
+          unit: "levels",
+        },
+      );
     }
     const node = this.formatOfType(reader, ends);
     this.depth--;
