@@ -60,7 +60,7 @@ std::shared_ptr<StateTable> LexemeTable::TableOf(uint32_t state) {
   const std::string future = automaton_.Future(state, kMaxFutureStates);
   if (!future.empty()) table = vocabulary_.FindStateTable(future);
   if (table) return table;
-  table = std::make_shared<StateTable>(automaton_, state, vocabulary_);
+  table = std::make_shared<StateTable>(automaton_, safe_, state, vocabulary_);
   if (!future.empty()) vocabulary_.AddStateTable(future, table);
   return table;
 }

@@ -56,6 +56,7 @@ class LexemeTable {
   void SetApart(uint32_t state, Entry* entry);
 
   LexemeAutomaton automaton_;
+  SafeCharacters safe_{automaton_};
   Vocabulary& vocabulary_;
   std::mutex mutex_;
   std::unordered_map<uint32_t, Entry> entries_;

@@ -16,6 +16,7 @@
 #include "native/matcher/intern_table.h"
 #include "native/matcher/lexeme_automaton.h"
 #include "native/matcher/mask.h"
+#include "native/matcher/safe_characters.h"
 #include "native/matcher/token_trie.h"
 
 namespace diecast {
@@ -31,9 +32,10 @@ struct CounterRoom {
 /// Thread-safe. The references that it returns stay valid while the table lives.
 class StateTable {
  public:
-  /// From scratch: by bitmaps where the state loops to itself, else by a walk of the whole token
-  /// trie.
-  StateTable(LexemeAutomaton& automaton, uint32_t state, const Vocabulary& vocabulary);
+  /// From scratch: by bitmaps where most tokens are of safe characters, else by a walk of the whole
+  /// token trie.
+  StateTable(LexemeAutomaton& automaton, SafeCharacters& safe, uint32_t state,
+             const Vocabulary& vocabulary);
 
   /// Tokens that stay inside the lexeme, those that end it exactly included, within `room`.
   std::shared_ptr<const TokenBitmap> Inside(CounterRoom room);
@@ -60,6 +62,10 @@ class StateTable {
     uint32_t max_count;  ///< and must not need more than this many
     std::vector<uint32_t> tokens;
   };
+  struct Counted {  // tokens of which every character counts
+    Program::Distance distance;
+    std::vector<uint32_t> tokens;  // a bitmap
+  };
   struct ExitNode {
     uint32_t node;  ///< trie node after which the lexeme may end
     uint32_t count;
@@ -69,32 +75,30 @@ class StateTable {
     uint16_t offset;  ///< bytes after which the lexeme may end
     uint16_t count;
   };
-  /// What keeps a token inside of the lexeme from some state on, whatever its length: bytes that
-  /// lead to states from which they, again, lead nowhere else.
-  struct Safe {
-    TokenTrie::Ascii bytes{};
-    bool characters = false;  ///< so do all characters beyond ASCII
-  };
-  Safe SafeFrom(LexemeAutomaton& automaton, uint32_t state, bool ask_characters) const;
   /// Adds all tokens by bitmaps of those that are safe; false when too few are.
-  bool TryLoop(LexemeAutomaton& automaton, uint32_t state);
+  bool TryLoop(LexemeAutomaton& automaton, const SafeCharacters::Safe& safe, uint32_t state);
   /// Adds one token by its bytes.
   void AddToken(LexemeAutomaton& automaton, uint32_t state, uint32_t token);
-  void AddInside(uint32_t token, uint32_t count, Program::Distance distance);
+  void AddInside(uint32_t token, bool counts_all, uint32_t count, Program::Distance distance);
   /// Adds all tokens by a walk of the trie.
-  void Walk(LexemeAutomaton& automaton, uint32_t state);
+  void Walk(LexemeAutomaton& automaton, SafeCharacters& safe, uint32_t state);
+  /// Whether a token that makes `count` counts is whole characters, and as many.
+  bool CountsAll(uint32_t token, uint32_t count) const;
+  /// The bitmap of counted tokens that lead to `distance`, begun if there is room; or null.
+  std::vector<uint32_t>* CountedTo(Program::Distance distance);
 
   const Vocabulary& vocabulary_;
   const bool counted_;
   std::shared_ptr<const TokenBitmap> all_;  // with unlimited room
-  std::vector<uint32_t> looping_;           // counted lexemes only: tokens that count their
-  Program::Distance looping_distance_{};    // characters and lead back to the state
-  std::vector<Group> groups_;               // the other tokens of counted lexemes
-  uint32_t needs_room_ = 0;                 // with at least this much room, all_ is exact
-  uint32_t allows_need_ = 0;                // with at most this much need, all_ is exact
+  // Of counted lexemes only: most tokens, by where they lead, and the others.
+  std::vector<Counted> counted_tokens_;
+  std::vector<Group> groups_;
+  uint32_t needs_room_ = 0;   // with at least this much room, all_ is exact
+  uint32_t allows_need_ = 0;  // with at most this much need, all_ is exact
   std::vector<ExitNode> exit_nodes_;
   std::vector<TokenExit> token_exits_;
   std::vector<uint32_t>* building_ = nullptr;  // all_'s words while it is put together
+  size_t last_counted_ = 0;
   size_t last_group_ = 0;
   FlatMap group_of_;  // min_count << 32 | max_count -> index of groups_, while they are collected
 

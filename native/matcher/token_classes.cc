@@ -42,12 +42,14 @@ TokenClasses::TokenClasses(const Tokenizer& tokenizer, const std::vector<uint32_
       whole_(num_words),
       ascii_(num_words),
       with_text_(num_words),
+      num_bytes_(num_words * 32),
       num_characters_(num_words * 32) {
   for (auto& bitmap : containing_) bitmap.assign(num_words, 0);
   for (auto& bitmap : starting_) bitmap.assign(num_words, 0);
   for (const uint32_t token : text_tokens) {
     const std::string_view text = tokenizer.TokenBytes(static_cast<int32_t>(token));
     SetBit(&with_text_, token);
+    num_bytes_[token] = static_cast<uint16_t>(text.size());
     const auto first = static_cast<uint8_t>(text[0]);
     SetBit(first < 0x80 ? &starting_[first] : &starting_beyond_ascii_, token);
     bool ascii = true;

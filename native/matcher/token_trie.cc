@@ -50,6 +50,7 @@ TokenTrie TokenTrie::Build(std::vector<std::pair<std::string_view, uint32_t>> en
         below.bytes[0] |= trie.below_[c].bytes[0];
         below.bytes[1] |= trie.below_[c].bytes[1];
         below.beyond_ascii |= trie.below_[c].beyond_ascii;
+        below.height = std::max<uint16_t>(below.height, trie.below_[c].height + 1);
       }
     }
   }

@@ -39,12 +39,12 @@ class TokenTrie {
   }
   /// A set of ASCII bytes.
   using Ascii = std::array<uint64_t, 2>;
-  /// Whether every byte of node i and of all nodes below it is in the set; false where that is not
-  /// known.
-  bool AllWithin(uint32_t i, const Ascii& set) const {
+  /// Whether every byte of node i and of all nodes below it is in the set, and no path from i on
+  /// has more than `max_bytes`; false where that is not known.
+  bool AllWithin(uint32_t i, const Ascii& set, uint32_t max_bytes) const {
     if (below_.empty()) return false;  // a small trie: not worth knowing
     const Below& below = below_[i];
-    return !below.beyond_ascii && (below.bytes[0] & ~set[0]) == 0 &&
+    return !below.beyond_ascii && below.height <= max_bytes && (below.bytes[0] & ~set[0]) == 0 &&
            (below.bytes[1] & ~set[1]) == 0;
   }
   uint16_t max_depth() const { return max_depth_; }
@@ -61,6 +61,7 @@ class TokenTrie {
   struct Below {
     Ascii bytes{};
     bool beyond_ascii = false;
+    uint16_t height = 1;  // nodes of the longest path
   };
   std::vector<Below>
       below_;  // bytes of each node's subtree, itself included; empty for small tries
