@@ -14,6 +14,8 @@ namespace {
 constexpr uint32_t kDenseBytes = 8;
 /// Beyond this many single ids a bitmap is smaller and faster.
 constexpr size_t kMaxExtra = 1024;
+/// Subtrees of fewer trie nodes are walked without asking whether all of it is alive.
+constexpr uint32_t kWorthSkipping = 8;
 /// Tokens of context given to the tokenizer before the forced text.
 constexpr size_t kContextTokens = 8;
 
@@ -64,6 +66,31 @@ std::shared_ptr<const MaskEntry> CompiledGrammar::Mask(ConfigStore& store, uint3
   return entry;
 }
 
+bool CompiledGrammar::IsSafe(ConfigStore& store, const TokenTrie& trie, uint32_t node,
+                             Level* level) {
+  if (!level->asked) {
+    level->asked = true;
+    level->safe = nullptr;
+    for (const ConfigStore::Item& m : level->items) {
+      if (!UsesTable(m.state) || m.at_risk() || program_.has_scarce_unique()) continue;
+      const uint32_t rule_index = program_.RuleIndexOf(m.state);
+      const Program::Rule& rule = program_.rules()[rule_index];
+      uint32_t max_safe = SafeCharacters::kUnlimited;
+      if (rule.counted()) {
+        const auto [to_max, to_min] = store.RoomOf(m.state, m.reg);
+        const auto [min, max] = program_.DistanceOf(m.state);
+        if (to_max < min || (max != layout::kInfinityWord && to_min > max)) continue;
+        max_safe = to_max - min;
+      }
+      const auto& safe = TableOf(rule_index).SafeFrom(m.state - rule.first_state);
+      level->safe = &safe;
+      level->max_safe = std::min(max_safe, safe.depth);
+      break;
+    }
+  }
+  return level->safe != nullptr && trie.AllWithin(node, level->safe->bytes, level->max_safe);
+}
+
 template <typename Visit>
 void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent,
                            ConfigStore::Items items, Visit&& visit) {
@@ -72,6 +99,7 @@ void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t p
   if (levels_.size() <= trie.max_depth()) levels_.resize(size_t{trie.max_depth()} + 1);
   levels_[0].items.assign(items.begin(), items.end());
   levels_[0].may_follow = store.MayFollow(items, &levels_[0].exact);
+  levels_[0].asked = false;
   // One first byte after the other, each with its whole subtree.
   ByteSet first = levels_[0].may_follow;
   for (size_t w = 0; w < first.size(); ++w) {
@@ -83,7 +111,7 @@ void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t p
       const uint32_t end = trie.node(root).subtree_end;
       for (uint32_t i = root; i < end;) {
         const TokenTrie::Node& node = trie.node(i);
-        const Level& from = levels_[node.depth - base - 1];
+        Level& from = levels_[node.depth - base - 1];
         if (!Contains(from.may_follow, node.byte)) {
           i = node.subtree_end;
           continue;
@@ -94,12 +122,18 @@ void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t p
           ++i;
           continue;
         }
+        if (node.subtree_end - i >= kWorthSkipping && IsSafe(store, trie, i, &from)) {
+          if (!visit(trie.ValuesUnder(i))) return;
+          i = node.subtree_end;
+          continue;
+        }
         Level& to = levels_[node.depth - base];
         if (!store.StepItems(from.items, node.byte, &to.items)) {
           i = node.subtree_end;
           continue;
         }
         to.may_follow = store.MayFollow(to.items, &to.exact);
+        to.asked = false;
         if (const auto values = trie.ValuesAt(i); !values.empty() && !visit(values)) return;
         ++i;
       }

@@ -71,6 +71,7 @@ class CompiledGrammar {
                                                       const std::vector<std::string_view>& rests);
   /// Calls visit(values) for every trie node whose path from `items` is alive; stops when visit
   /// returns false. `parent` is the trie node below which to walk (TokenTrie::kNone: everything).
+  /// All of a subtree is visited at once where it is sure to be alive.
   template <typename Visit>
   void Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent, ConfigStore::Items items,
             Visit&& visit);
@@ -100,7 +101,13 @@ class CompiledGrammar {
     ConfigStore::ItemSet items;
     ByteSet may_follow;
     bool exact;  // every byte of may_follow can follow
+    // Texts of these characters, of max_safe at most, are alive; looked up when first asked for.
+    bool asked;
+    const SafeCharacters::Safe* safe;
+    uint32_t max_safe;
   };
+  /// Whether everything below a trie node is alive after a level's items.
+  bool IsSafe(ConfigStore& store, const TokenTrie& trie, uint32_t node, Level* level);
   IdCollector ids_;  // scratch of one mask
   ConfigStore::ItemSet closed_;
   ConfigStore::ItemSet in_tables_;

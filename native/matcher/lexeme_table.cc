@@ -37,6 +37,11 @@ const LexemeTable::Entry& LexemeTable::EntryOf(uint32_t state) {
   return entry;
 }
 
+const SafeCharacters::Safe& LexemeTable::SafeFrom(uint32_t state) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return safe_.AsciiFrom(state);
+}
+
 void LexemeTable::SetApart(uint32_t state, Entry* entry) {
   std::shared_ptr<TokenBitmap> own;
   for (const uint32_t token : entry->overridden) {

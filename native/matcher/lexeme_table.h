@@ -45,6 +45,9 @@ class LexemeTable {
   };
   /// The entry of a local state, made on first use. Stays valid as long as this.
   const Entry& EntryOf(uint32_t state);
+  /// The ASCII characters that keep a token inside from a local state on. Stays valid as long as
+  /// this.
+  const SafeCharacters::Safe& SafeFrom(uint32_t state);
 
  private:
   std::shared_ptr<StateTable> TableOf(uint32_t state);
