@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Generation, type GenerationDelta, type GenerationResult } from "../../../src/engine/generation.ts";
+import { TokenScores } from "../../../src/engine/token-scores.ts";
 import { DiecastError } from "../../../src/errors.ts";
 
 const RESULT: GenerationResult = {
@@ -35,9 +36,25 @@ describe("a generation", () => {
           { text: "ab", forced: false },
           { text: "cd", forced: true },
         ],
+        scores: TokenScores.EMPTY,
       },
     ]);
     expect(await generation.result).toBe(RESULT);
+  });
+
+  test("merges scores in order, and hands on those that come without text", async () => {
+    const generation = new Generation(1, () => {});
+    const scoreOf = (id: number) => new TokenScores(Int32Array.of(id, id), Float32Array.of(-1, -2), 1);
+    generation.push(sampled("a"), 1, scoreOf(1));
+    generation.push(forced("b"), 1);
+    const iterator = generation[Symbol.asyncIterator]();
+    expect((await iterator.next()).value?.scores.length).toBe(1);
+    generation.push([], 0, scoreOf(2));
+    generation.push(sampled("c"), 1, scoreOf(3));
+    const scores = (await iterator.next()).value?.scores;
+    expect([0, 1].map((i) => scores?.at(i, "raw"))).toEqual([2, 3].map((id) => ({ id, logprob: -2, top: [] })));
+    expect(scores?.at(1, "processed").logprob).toBe(-1);
+    expect(scores?.slice(1).at(0, "raw").id).toBe(3);
   });
 
   test("hands a delta to a reader that waits for it", async () => {
