@@ -8,6 +8,7 @@
 
 import { EDGE_KIND, EDGE_QUAD, edgeHi, edgeKind, edgeLo, Rule, type RuleId } from "../../fsm/rule.ts";
 import { SequenceTable } from "../../fsm/sequence-table.ts";
+import { work } from "../../fsm/work.ts";
 
 /** States may grow to this many times their number, and a few. */
 const MAX_GROWTH = 4;
@@ -89,6 +90,7 @@ class FlatNetwork {
   close(states: Iterable<number>): number[] {
     const found = new Set(states);
     for (const state of found) for (const next of this.epsilons[state] ?? []) found.add(next);
+    work(found.size);
     return [...found].sort((a, b) => a - b);
   }
 }

@@ -6,8 +6,10 @@ import { commonText } from "../../../src/fsm/common-text.ts";
 import { Dfa } from "../../../src/fsm/dfa.ts";
 import { intersect } from "../../../src/fsm/dfa-algebra.ts";
 import { lengthSets } from "../../../src/fsm/length-sets.ts";
+import { Rule, type RuleId } from "../../../src/fsm/rule.ts";
 import { textsDfa } from "../../../src/fsm/texts-dfa.ts";
 import { metered, type WorkMeter } from "../../../src/fsm/work.ts";
+import { determinizeRule } from "../../../src/grammar/ebnf/determinize-rule.ts";
 import { compileJsonSchema, compileRegex } from "../../../src/grammar/index.ts";
 import { stringLexeme } from "../../../src/grammar/lexeme/json-string.ts";
 import { compileRegex as regexDfa } from "../../../src/grammar/regex/compile.ts";
@@ -36,6 +38,17 @@ const wide = regexDfa("^(?:\\p{L}|\\p{N})*\\p{Lu}(?:\\p{L}|\\p{N}){6}$");
 const threes = regexDfa("^(?:\\p{L}{3}|\\p{N}{5}|-{7})*$");
 const twos = regexDfa("^(?:\\p{L}{2}|\\p{N}{11}|-{13})*$");
 
+/** A rule whose states all lead to the next without a symbol, and by calls elsewhere. */
+function bushyRule(): Rule {
+  const rule = new Rule();
+  const states = Array.from({ length: 200 }, () => rule.addState());
+  for (const s of states) {
+    if (s > 0) rule.addEpsilon(s - 1, s);
+    rule.addCall(s, (s % 5) as RuleId, (s * 7) % states.length);
+  }
+  return rule;
+}
+
 describe.each<[string, number, () => unknown]>([
   ["exponentially many sets of states", 50_000, () => regexDfa("^(?:a|b)*a(?:a|b){10}$")],
   ["many look-aheads at one place", 20_000, () => regexDfa(`${"(?=a)".repeat(300)}a`)],
@@ -46,6 +59,7 @@ describe.each<[string, number, () => unknown]>([
   ["texts that meet several conditions", 5_000, () => commonText([threes, twos, wide].map(condition))],
   ["lists of texts", 2_000, () => textsDfa(Array.from({ length: 90 }, (_, i) => String.fromCodePoint(0x4e00 + i)))],
   ["lengths", 300, () => lengthSets(wide)],
+  ["networks that begin alike", 2_000, () => determinizeRule(bushyRule())],
   // A new one each time, because tables are kept with their automata.
   ["spelling symbols in bytes", 20_000, () => stringLexeme(new Dfa(wide.alphabet, wide.accepting, wide.next))],
 ])("%s", (_, least, build) => {
