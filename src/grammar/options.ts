@@ -20,7 +20,7 @@ export interface CompileOptions {
    * at all stay open. A schema can lose its last value by it and is then refused as unsatisfiable. Default `spec`.
    */
   readonly openObjects?: "spec" | "closed";
-  /** Spellings of integers. `canonical`: digits only. `spec`: also `1.0`, which the standard counts as an integer. Default `canonical`. */
+  /** Spellings of integers. `canonical`: digits only. `spec`: also `1.0`, which the standard counts as an integer since draft 6. Default `canonical`. */
   readonly numbers?: "canonical" | "spec";
   /**
    * Order of an object's members. `schema`: declared properties as the schema lists them, then names that are only required, then all others. `any`:

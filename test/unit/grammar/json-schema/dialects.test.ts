@@ -55,6 +55,14 @@ describe("dialects", () => {
   it("integers of draft 4 are told by their spelling", () => {
     expect(acceptor({ type: "integer" }, { dialect: "draft-04", numbers: "spec" })("1.0")).toBe(false);
     expect(acceptor({ type: "integer" }, { dialect: "draft-06", numbers: "spec" })("1.0")).toBe(true);
+    // A schema's own word counts, however it is read.
+    const $schema = "http://json-schema.org/draft-04/schema#";
+    for (const dialect of ["tolerant", "draft-06"] as const) {
+      expect(acceptor({ $schema, type: "integer" }, { dialect, numbers: "spec" })("1.0")).toBe(false);
+      expect(acceptor({ $schema, type: "integer" }, { dialect, numbers: "spec" })("1")).toBe(true);
+    }
+    const later = { $schema: "http://json-schema.org/draft-07/schema#", type: "integer" };
+    expect(acceptor(later, { dialect: "tolerant", numbers: "spec" })("1.0")).toBe(true);
   });
 });
 
