@@ -4,6 +4,7 @@ import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { setUp } from "../../scripts/setup/index.mjs";
 import { CompileService, type CompileServiceOptions } from "../../src/engine/compile-service/compile-service.ts";
 import type { CompileTask } from "../../src/engine/compile-service/task.ts";
+import { type FreshGrammar, GrammarCache } from "../../src/engine/grammar-cache.ts";
 import { keyOf, taskOf } from "../../src/engine/grammar-source.ts";
 import { sharedText } from "../../src/engine/shared-text.ts";
 import type { DiecastError } from "../../src/errors.ts";
@@ -246,6 +247,30 @@ describe("schemas that take all the time they get", () => {
       .catch((reason: DiecastError) => reason);
     expect(error).toMatchObject({ code: "GRAMMAR_TOO_LARGE", detail: { unit: "ms" } });
   });
+});
+
+test("what many ask for at once is compiled once, also when the first of them leaves", async () => {
+  const one = start({ maxWorkers: 2 });
+  const cache = new GrammarCache();
+  const task = schemaTask({ type: "object", properties: { a: { type: "string", pattern: "^(?:ab|c){1,40}$" } } });
+  let compilations = 0;
+  const compile = async (abandoned: AbortSignal): Promise<FreshGrammar> => {
+    compilations++;
+    const { program } = await one.compile(task, { signal: abandoned });
+    return { native: { memoryBytes: program.length, setMemoBudget: () => {} }, programBytes: program.length };
+  };
+  const giveUp = new AbortController();
+  const asked = Array.from({ length: 20 }, (_, i) =>
+    cache.get(keyOf(task), compile, i === 0 ? giveUp.signal : undefined),
+  );
+  giveUp.abort(new Error("gone"));
+  const [first, ...others] = await Promise.allSettled(asked);
+  expect(first?.status).toBe("rejected");
+  const natives = others.map((outcome) => outcome.status === "fulfilled" && outcome.value.native);
+  expect(natives[0]).toBeTruthy();
+  expect(new Set(natives).size).toBe(1);
+  expect(compilations).toBe(1);
+  expect(one.stats).toMatchObject({ running: 0, queued: 0, lostWorkers: 0 });
 });
 
 test("a closed service refuses", async () => {
