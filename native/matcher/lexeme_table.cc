@@ -21,7 +21,9 @@ constexpr size_t kMaxModels = 16;
 }  // namespace
 
 LexemeTable::LexemeTable(LexemeAutomaton automaton, Vocabulary& vocabulary)
-    : automaton_(std::move(automaton)), vocabulary_(vocabulary) {}
+    : automaton_(std::move(automaton)),
+      vocabulary_(vocabulary),
+      safe_(automaton_, vocabulary.classes()) {}
 
 const LexemeTable::Entry& LexemeTable::EntryOf(uint32_t state) {
   const std::lock_guard<std::mutex> lock(mutex_);

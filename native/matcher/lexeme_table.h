@@ -59,8 +59,8 @@ class LexemeTable {
   void SetApart(uint32_t state, Entry* entry);
 
   LexemeAutomaton automaton_;
-  SafeCharacters safe_{automaton_};
   Vocabulary& vocabulary_;
+  SafeCharacters safe_;
   std::mutex mutex_;
   std::unordered_map<uint32_t, Entry> entries_;
   std::unordered_map<uint32_t, std::shared_ptr<StateTable>> tables_;

@@ -13,9 +13,8 @@ constexpr size_t kMaxStates = 1024;
 /// Where states differ with every character (the length is limited, say), it is enough to know
 /// about texts as long as nearly all tokens.
 constexpr uint32_t kMaxDepth = 32;
-/// A state among them may take this many away from the others' characters,
-constexpr int kMaxLost = 6;
-/// and none if it takes this many characters to get there: most tokens are shorter.
+/// No characters are given up for states that it takes this many characters to get to: most tokens
+/// are shorter.
 constexpr uint32_t kNoLossDepth = 9;
 
 }  // namespace
@@ -38,9 +37,19 @@ SafeCharacters::Safe SafeCharacters::Find(uint32_t state, bool beyond_ascii) {
   std::vector<uint32_t> closure;
   std::vector<bool> is_reached;
   uint32_t depth = 0;
-  // Adds a state, unless it takes more than a few characters away: after a backslash, say, few may
-  // come.
-  const auto reach = [&](uint32_t next) {
+  // Of the tokens how many contain a character, roughly.
+  const auto weight = [&](const TokenTrie::Ascii& bytes) {
+    uint32_t sum = 0;
+    for (size_t w = 0; w < bytes.size(); ++w) {
+      for (uint64_t bits = bytes[w]; bits != 0; bits &= bits - 1)
+        sum += classes_.num_containing(
+            static_cast<uint8_t>(w * 64 + static_cast<size_t>(std::countr_zero(bits))));
+    }
+    return sum;
+  };
+  // Adds the state that a character leads to, unless that takes more away than doing without the
+  // character, of this weight: after a backslash, say, few may come.
+  const auto reach = [&](uint32_t next, uint32_t gained) {
     next &= ~LexemeAutomaton::kInc;
     if (next < is_reached.size() && is_reached[next]) return true;
     if (closure.size() == kMaxStates) return false;
@@ -51,13 +60,14 @@ SafeCharacters::Safe SafeCharacters::Find(uint32_t state, bool beyond_ascii) {
       const bool may = MayLeadTo(cell, state);
       for (; b < 128 && row[b] == cell; ++b) left[b >> 6] |= uint64_t{may} << (b & 63);
     }
-    const int lost =
-        std::popcount(safe.bytes[0] & ~left[0]) + std::popcount(safe.bytes[1] & ~left[1]);
-    if (lost > 0 && depth + 1 >= kNoLossDepth) {
-      safe.depth = depth + 1;
-      return true;
+    const TokenTrie::Ascii lost{safe.bytes[0] & ~left[0], safe.bytes[1] & ~left[1]};
+    if ((lost[0] | lost[1]) != 0 && !closure.empty()) {
+      if (depth + 1 >= kNoLossDepth) {
+        safe.depth = depth + 1;
+        return true;
+      }
+      if (weight(lost) > gained) return false;
     }
-    if (lost > kMaxLost && !closure.empty()) return false;
     safe.bytes[0] &= left[0];
     safe.bytes[1] &= left[1];
     closure.push_back(next);
@@ -65,7 +75,7 @@ SafeCharacters::Safe SafeCharacters::Find(uint32_t state, bool beyond_ascii) {
     is_reached[next] = true;
     return true;
   };
-  reach(state);
+  reach(state, 0);
   std::vector<uint32_t> checked;  // states whose characters of several bytes were looked at
   size_t depth_end = 1;  // closure's states up to here are reached by `depth` characters or fewer
   for (size_t i = 0; i < closure.size(); ++i) {
@@ -80,7 +90,7 @@ SafeCharacters::Safe SafeCharacters::Find(uint32_t state, bool beyond_ascii) {
       uint64_t& word = safe.bytes[b >> 6];
       const uint64_t bit = 1ull << (b & 63);
       if ((word & bit) == 0 || row[b] == reached) continue;
-      if (reach(row[b])) {
+      if (reach(row[b], classes_.num_containing(static_cast<uint8_t>(b)))) {
         reached = row[b];
       } else {
         word &= ~bit;
@@ -94,8 +104,9 @@ SafeCharacters::Safe SafeCharacters::Find(uint32_t state, bool beyond_ascii) {
     checked.push_back(closure[i]);
     const std::vector<uint32_t> after = AfterCharacters(closure[i]);
     const bool are_safe =
-        !after.empty() && std::all_of(after.begin(), after.end(),
-                                      [&](uint32_t s) { return MayLeadTo(s, state) && reach(s); });
+        !after.empty() && std::all_of(after.begin(), after.end(), [&](uint32_t s) {
+          return MayLeadTo(s, state) && reach(s, classes_.num_beyond_ascii());
+        });
     if (are_safe) continue;
     if (depth >= kNoLossDepth) {
       safe.depth = depth;

@@ -11,6 +11,8 @@
 
 namespace diecast {
 
+class TokenClasses;
+
 /// Answers for one automaton, each found once. Not thread-safe.
 class SafeCharacters {
  public:
@@ -22,8 +24,9 @@ class SafeCharacters {
     uint32_t depth = 0;         ///< for texts of this many characters
   };
 
-  /// `automaton` must outlive this.
-  explicit SafeCharacters(LexemeAutomaton& automaton) : automaton_(automaton) {}
+  /// Both must outlive this.
+  SafeCharacters(LexemeAutomaton& automaton, const TokenClasses& classes)
+      : automaton_(automaton), classes_(classes) {}
 
   /// The safe ASCII characters from a state on, others aside.
   const Safe& AsciiFrom(uint32_t state) { return Known(&ascii_, state, false); }
@@ -47,6 +50,7 @@ class SafeCharacters {
   std::vector<uint32_t> AfterCharacters(uint32_t state);
 
   LexemeAutomaton& automaton_;
+  const TokenClasses& classes_;
   ByState ascii_;
   ByState all_;
 };

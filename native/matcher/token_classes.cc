@@ -56,12 +56,14 @@ TokenClasses::TokenClasses(const Tokenizer& tokenizer, const std::vector<uint32_
     for (const char c : text) {
       const auto byte = static_cast<uint8_t>(c);
       if (byte < 0x80) {
+        num_containing_[byte] += !TestBit(containing_[byte], token);
         SetBit(&containing_[byte], token);
       } else {
         ascii = false;
       }
     }
     if (ascii) SetBit(&ascii_, token);
+    num_beyond_ascii_ += !ascii;
     if (const int count = CountCharacters(text); count >= 0) {
       SetBit(&whole_, token);
       num_characters_[token] = static_cast<uint16_t>(count);

@@ -22,6 +22,9 @@ class TokenClasses {
 
   /// Tokens that contain the ASCII byte.
   const std::vector<uint32_t>& Containing(uint8_t ascii) const { return containing_[ascii]; }
+  uint32_t num_containing(uint8_t ascii) const { return num_containing_[ascii]; }
+  /// How many contain a byte that is not ASCII.
+  uint32_t num_beyond_ascii() const { return num_beyond_ascii_; }
   /// Tokens that start with the ASCII byte.
   const std::vector<uint32_t>& StartingWith(uint8_t ascii) const { return starting_[ascii]; }
   /// Tokens that start with a byte that is not ASCII.
@@ -45,6 +48,8 @@ class TokenClasses {
 
  private:
   std::array<std::vector<uint32_t>, 128> containing_;
+  std::array<uint32_t, 128> num_containing_{};
+  uint32_t num_beyond_ascii_ = 0;
   std::array<std::vector<uint32_t>, 128> starting_;
   std::vector<uint32_t> starting_beyond_ascii_;
   std::vector<uint32_t> whole_;
