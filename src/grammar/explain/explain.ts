@@ -8,6 +8,7 @@ import { fromJs } from "../json/from-js.ts";
 import { parseJson } from "../json/parse.ts";
 import { isJsonValue, type JsonValue } from "../json/value.ts";
 import { type CompiledSchema, type CompiledStats, compileJsonSchema } from "../json-schema/compile.ts";
+import { ENFORCED_KEYWORDS } from "../json-schema/keywords.ts";
 import type { KeywordReport } from "../json-schema/report.ts";
 import { type CompileOptions, resolveOptions } from "../options.ts";
 import { Sampler } from "../sample/sampler.ts";
@@ -91,11 +92,13 @@ function explainCompiled(
 function explainRefused(value: JsonValue, first: Refusal, options: CompileOptions): SchemaExplanation {
   const compile = (reduced: JsonValue) => orRefusal(() => compileJsonSchema(reduced, options));
   const { refusals, rest } = findRefusals(value, first, compile);
-  const refused = refusals.flatMap(({ pointer }): ExplainedKeyword[] =>
-    pointer === undefined || pointer === ""
-      ? []
-      : [{ pointer, keyword: pointer.slice(pointer.lastIndexOf("/") + 1), status: "refused" }],
-  );
+  const refused = refusals.flatMap(({ code, pointer }): ExplainedKeyword[] => {
+    if (pointer === undefined || pointer === "") return [];
+    const keyword = pointer.slice(pointer.lastIndexOf("/") + 1);
+    // A limit is often met by a whole sub-schema, not by one keyword of it.
+    if (code === "GRAMMAR_TOO_LARGE" && !ENFORCED_KEYWORDS.has(keyword)) return [];
+    return [{ pointer, keyword, status: "refused" }];
+  });
   return { verdict: "refused", keywords: [...refused, ...(rest?.keywords ?? [])], refusals, warnings: [] };
 }
 

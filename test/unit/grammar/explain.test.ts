@@ -10,6 +10,18 @@ const PERSON = {
   additionalProperties: false,
 };
 
+test("a limit that a whole sub-schema meets refuses no keyword, and the search goes on behind it", () => {
+  const ways = (letter: string) => [{ required: [`${letter}1`] }, { required: [`${letter}2`] }];
+  const forks = { allOf: Array.from({ length: 14 }, (_, i) => ({ oneOf: ways(`k${i}`) })) };
+  const schema = { properties: { a: forks, b: { type: "strin" } } };
+  const { refusals, keywords } = explainSchema(schema, { limits: { maxSteps: 2000 } });
+  expect(refusals.map(({ code }) => code)).toContain("SCHEMA_INVALID");
+  const large = explainSchema({ properties: { a: forks } }, { limits: { maxSteps: 2000 } });
+  expect(large.refusals).toMatchObject([{ code: "GRAMMAR_TOO_LARGE", pointer: "/properties/a" }]);
+  expect(large.keywords.filter(({ status }) => status === "refused")).toEqual([]);
+  expect(keywords.filter(({ status }) => status === "refused")).toMatchObject([{ pointer: "/properties/b/type" }]);
+});
+
 describe("the explanation of a schema", () => {
   test("tells what became of each keyword, the size, and an example", () => {
     const { verdict, keywords, stats, example, refusals, forcedShare } = explainSchema(PERSON, {
