@@ -130,6 +130,21 @@ Napi::Object ToJsEvent(Napi::Env env, const StepEvents& events) {
   return event;
 }
 
+Napi::Object ToJsHistograms(Napi::Env env, const EngineHistograms& histograms) {
+  Napi::Object all = Napi::Object::New(env);
+  histograms.ForEach([&](const char* name, const Histogram& histogram) {
+    Napi::Object one = Napi::Object::New(env);
+    one.Set("sum", histogram.sum());
+    one.Set("count", static_cast<double>(histogram.count()));
+    Napi::Array counts = Napi::Array::New(env, Histogram::kNumBuckets);
+    for (uint32_t i = 0; i < Histogram::kNumBuckets; i++)
+      counts.Set(i, static_cast<double>(histogram.counts()[i]));
+    one.Set("counts", counts);
+    all.Set(name, one);
+  });
+  return all;
+}
+
 Request ParseRequest(const Napi::CallbackInfo& info) {
   Request request;
   request.id = static_cast<int32_t>(ExpectInteger(info, 0, "id", 0, kMaxInt32));
@@ -253,6 +268,7 @@ LoadOptions ParseLoadOptions(const Napi::CallbackInfo& info) {
   fields.Double("agingMs", &queue.aging_ms);
   fields.Integer("maxOvertakes", 0, kMaxInt32, &queue.max_overtakes);
   fields.Integer("roundTokens", 1, kMaxInt32, &queue.round_tokens);
+  fields.String("traceFile", &options.engine.trace_path);
   bool dequantize = false;
   fields.Bool("dequantize", &dequantize);
   if (dequantize) options.mode = WeightMode::kDequantized;
@@ -414,7 +430,9 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
       set("kvLocked", s.kv_locked);
       set("cachedTokens", s.cached_tokens);
       set("evictedTokens", s.evicted_tokens);
+      set("gapUs", s.gap_us);
       set("backlogWaits", s.backlog_waits);
+      stats.Set("histograms", ToJsHistograms(info.Env(), s.histograms));
       return stats;
     });
   }

@@ -14,8 +14,11 @@ namespace {
 
 using Clock = Sequence::Clock;
 
+double MicrosBetween(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double, std::micro>(to - from).count();
+}
 double MillisBetween(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double, std::milli>(to - from).count();
+  return MicrosBetween(from, to) / 1000;
 }
 
 void CheckOptions(const EngineOptions& options) {
@@ -88,6 +91,7 @@ Engine::Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokeniz
   scheduling.queue = options.queue;
   scheduler_ = std::make_unique<Scheduler>(std::move(scheduling), *pool_, *cache_);
   logits_.resize(static_cast<size_t>(options.max_batch) * static_cast<size_t>(config.vocab_size));
+  if (!options.trace_path.empty()) trace_ = std::make_unique<StepTrace>(options.trace_path);
   stats_.kv_tokens = stats_.kv_free = pool_->num_slots();
   published_ = stats_;
   thread_ = std::thread([this] { Loop(); });
@@ -225,7 +229,9 @@ bool Engine::DrainCommands() {
     flushes = std::exchange(flushing_, false);
     if (stopping_) {
       for (Command& command : commands) {
-        if (command.submit != nullptr) scheduler_->Add(std::move(command.submit));
+        if (command.submit == nullptr) continue;
+        TraceSubmission(*command.submit);
+        scheduler_->Add(std::move(command.submit));
       }
       return false;
     }
@@ -234,6 +240,7 @@ bool Engine::DrainCommands() {
   for (Command& command : commands) {
     if (command.submit != nullptr) {
       Sequence& leader = *command.submit;
+      TraceSubmission(leader);
       AddFollowers(leader, std::move(leader.followers));
       scheduler_->Add(std::move(command.submit));
     } else if (auto sequence = TakeOut(command.id)) {
@@ -244,12 +251,24 @@ bool Engine::DrainCommands() {
 }
 
 void Engine::Step() {
-  auto phase = Clock::now();
-  const auto lap = [&phase](double* total) {
+  const auto begin = Clock::now();
+  if (stepped_at_ != Clock::time_point{}) {
+    const double gap_us = MicrosBetween(stepped_at_, begin);
+    stats_.gap_us += gap_us;
+    stats_.histograms.gap_us.Add(gap_us);
+  }
+  auto phase = begin;
+  // Ends a phase; returns its time in µs.
+  const auto lap = [&](const char* name, double* total, std::initializer_list<TraceArg> args = {}) {
     const auto now = Clock::now();
-    *total += std::chrono::duration<double, std::micro>(now - phase).count();
+    const double us = MicrosBetween(phase, now);
+    *total += us;
+    if (trace_ != nullptr) trace_->Span(name, phase, now, args);
     phase = now;
+    return us;
   };
+  const auto size = [](const auto& list) { return static_cast<int64_t>(list.size()); };
+  const int64_t retractions = scheduler_->num_retractions();
   ended_.clear();
   for (auto& sequence : scheduler_->RemoveOverdue()) {
     // Choices that have not forked yet have the same deadline.
@@ -261,14 +280,26 @@ void Engine::Step() {
     End(std::move(sequence), FinishReason::kDeadline);
   }
   StepPlan plan = scheduler_->Plan([this](Sequence& s) { return BeginSequence(s); }, &ended_);
-  lap(&stats_.plan_us);
-  if (!plan.rows.empty()) {
+  lap("plan", &stats_.plan_us,
+      {{"running", static_cast<int64_t>(scheduler_->num_running())},
+       {"waiting", static_cast<int64_t>(scheduler_->num_waiting())},
+       {"retracted", scheduler_->num_retractions() - retractions}});
+  const bool has_work = !plan.rows.empty();
+  if (has_work) {
     stats_.steps++;
+    const int64_t masks = stats_.masks;
+    const int64_t cold_masks = stats_.cold_masks;
     ComputeMasks(&plan);
-    lap(&stats_.mask_us);
+    stats_.histograms.mask_us.Add(
+        lap("mask", &stats_.mask_us,
+            {{"masks", stats_.masks - masks}, {"cold", stats_.cold_masks - cold_masks}}));
     const bool ran = !plan.rows.empty() && Forward(plan);
-    lap(&stats_.forward_us);
+    const double forward_us = lap("forward", &stats_.forward_us,
+                                  {{"rows", size(plan.rows)}, {"tokens", plan.num_tokens}});
+    stats_.histograms.forward_us.Add(forward_us);
     if (ran) {
+      stats_.histograms.step_rows.Add(static_cast<double>(plan.rows.size()));
+      stats_.histograms.step_tokens.Add(plan.num_tokens);
       std::vector<SampledToken> sampled;
       const auto vocab_size = static_cast<size_t>(model_->config().vocab_size);
       size_t at = 0;
@@ -279,13 +310,17 @@ void Engine::Step() {
         at += count;
       }
       scheduler_->Publish();
-      lap(&stats_.sample_us);
+      lap("sample", &stats_.sample_us, {{"tokens", size(sampled)}});
+      const int64_t forced = stats_.forced_tokens;
       for (SampledToken& token : sampled) CommitRow(std::move(token));
-      lap(&stats_.commit_us);
+      lap("commit", &stats_.commit_us, {{"forced", stats_.forced_tokens - forced}});
     }
   }
   Emit();
-  lap(&stats_.emit_us);
+  lap("emit", &stats_.emit_us);
+  if (trace_ != nullptr) trace_->Span("step", begin, phase, {{"steps", stats_.steps}});
+  const bool has_more = scheduler_->num_running() + scheduler_->num_waiting() > 0;
+  stepped_at_ = has_work && has_more ? phase : Clock::time_point{};
 }
 
 // What a pass gives a sequence: scores of tokens that were there, and the next token.
@@ -317,6 +352,7 @@ void Engine::ProcessRow(const PlannedRow& row, std::span<float> logits,
 
 bool Engine::BeginSequence(Sequence& sequence) {
   stats_.cached_tokens += sequence.num_cached;
+  stats_.histograms.cached_tokens.Add(sequence.num_cached);
   stats_.prompt_tokens += sequence.num_prompt();
   const bool runs = BeginOne(sequence);
   std::erase_if(sequence.followers, [this](const auto& f) { return !BeginOne(*f); });
@@ -333,6 +369,11 @@ bool Engine::BeginSequence(Sequence& sequence) {
 // meets the model, unless its tokens are to be scored.
 bool Engine::BeginOne(Sequence& sequence) {
   sequence.admitted_at = Clock::now();
+  stats_.histograms.queue_us.Add(MicrosBetween(sequence.submitted_at, sequence.admitted_at));
+  if (trace_ != nullptr) {
+    trace_->End("queued", sequence.id(), sequence.admitted_at);
+    trace_->Begin("prefill", sequence.id(), sequence.admitted_at);
+  }
   StepDelta delta;
   std::optional<FinishReason> reason;
   FinishRecord failure;
@@ -524,6 +565,7 @@ Engine::SampledToken Engine::SampleRow(Sequence& sequence, std::span<float> logi
 
 void Engine::CommitRow(SampledToken&& sampled) {
   Sequence& sequence = *sampled.sequence;
+  const bool had_first_token = sequence.has_first_token;
   StepDelta delta;
   std::optional<FinishReason> reason;
   ErrorCode code;
@@ -543,6 +585,10 @@ void Engine::CommitRow(SampledToken&& sampled) {
         if (reason && sequence.FlushText(&delta)) reason = FinishReason::kStop;
       },
       &code, &message);
+  if (trace_ != nullptr && sequence.has_first_token && !had_first_token) {
+    trace_->End("prefill", sequence.id(), sequence.first_token_at);
+    trace_->Begin("decode", sequence.id(), sequence.first_token_at);
+  }
   stats_.sampled_tokens += static_cast<int64_t>(delta.tokens.size()) - delta.num_forced;
   stats_.forced_tokens += delta.num_forced;
   outbox_.Add(sequence.id(), std::move(delta));
@@ -592,6 +638,13 @@ void Engine::Report(const Sequence& s, FinishRecord record) {
   record.queue_ms = MillisBetween(s.submitted_at, admitted);
   record.prefill_ms = MillisBetween(admitted, first_token);
   record.decode_ms = MillisBetween(first_token, now);
+  EngineHistograms& histograms = stats_.histograms;
+  if (s.has_first_token)
+    histograms.first_token_us.Add(MicrosBetween(s.submitted_at, s.first_token_at));
+  histograms.output_tokens.Add(record.completion_tokens);
+  histograms.forced_tokens.Add(record.forced_tokens);
+  histograms.retractions.Add(record.retractions);
+  TraceEnd(s, record);
   switch (record.reason) {
     case FinishReason::kCancelled:
     case FinishReason::kDeadline:
@@ -609,6 +662,29 @@ void Engine::Report(const Sequence& s, FinishRecord record) {
     live_.erase(record.id);
   }
   outbox_.Finish(std::move(record));
+}
+
+// The parts of a request's life: queued, prefill, decode, all inside of `request`.
+void Engine::TraceSubmission(const Sequence& sequence) {
+  if (trace_ == nullptr) return;
+  trace_->Begin("request", sequence.id(), sequence.submitted_at);
+  trace_->Begin("queued", sequence.id(), sequence.submitted_at);
+  for (const auto& follower : sequence.followers) TraceSubmission(*follower);
+}
+
+void Engine::TraceEnd(const Sequence& sequence, const FinishRecord& record) {
+  if (trace_ == nullptr) return;
+  const auto now = Clock::now();
+  const bool was_admitted = sequence.admitted_at != Clock::time_point{};
+  const char* part = sequence.has_first_token ? "decode" : was_admitted ? "prefill" : "queued";
+  trace_->End(part, record.id, now);
+  trace_->End("request", record.id, now,
+              {{"prompt", record.prompt_tokens},
+               {"cached", record.cached_tokens},
+               {"output", record.completion_tokens},
+               {"forced", record.forced_tokens},
+               {"retractions", record.retractions}},
+              FinishReasonName(record.reason));
 }
 
 void Engine::Emit() {

@@ -12,17 +12,20 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "native/engine/engine_stats.h"
 #include "native/engine/logprobs.h"
 #include "native/engine/outbox.h"
 #include "native/engine/radix_cache.h"
 #include "native/engine/request.h"
 #include "native/engine/sampler.h"
 #include "native/engine/scheduler.h"
+#include "native/engine/step_trace.h"
 #include "native/models/model.h"
 #include "native/tokenizer/tokenizer.h"
 
@@ -38,40 +41,9 @@ struct EngineOptions {
   WaitingQueueOptions queue = {};
   /// Text and tokens that the owner has not taken, in bytes, at which the engine waits for it.
   size_t max_backlog = size_t{4} << 20;
+  std::string trace_path = {};  ///< of the file for a StepTrace; empty: none
 
   static constexpr int64_t kDefaultKvBytes = int64_t{512} << 20;
-};
-
-/// Counters since the start; times in µs.
-struct EngineStats {
-  int64_t steps = 0;
-  int64_t forward_passes = 0;
-  int64_t forward_tokens = 0;
-  int64_t prompt_tokens = 0;
-  int64_t sampled_tokens = 0;
-  int64_t forced_tokens = 0;
-  int64_t masks = 0;
-  int64_t cold_masks = 0;
-  double mask_us = 0;
-  double plan_us = 0;
-  double forward_us = 0;
-  double sample_us = 0;
-  double commit_us = 0;
-  double emit_us = 0;
-  int64_t retractions = 0;
-  int64_t submitted = 0;
-  int64_t finished = 0;
-  int64_t failed = 0;
-  int64_t cancelled = 0;
-  int64_t waiting = 0;  ///< now, commands not yet drained included
-  int64_t running = 0;  ///< now
-  int64_t kv_tokens = 0;
-  int64_t kv_free = 0;
-  int64_t kv_cached = 0;       ///< now, in the prefix cache and used by no running request
-  int64_t kv_locked = 0;       ///< now, in the prefix cache and used by running requests
-  int64_t cached_tokens = 0;   ///< of prompts, found in the cache
-  int64_t evicted_tokens = 0;  ///< from the cache
-  int64_t backlog_waits = 0;   ///< steps put off because the owner lagged
 };
 
 /// Thread-safe.
@@ -136,6 +108,8 @@ class Engine {
   void End(std::unique_ptr<Sequence> sequence, FinishReason reason);
   void Fail(std::unique_ptr<Sequence> sequence, ErrorCode code, const std::string& message);
   void Report(const Sequence& sequence, FinishRecord record);
+  void TraceSubmission(const Sequence& sequence);
+  void TraceEnd(const Sequence& sequence, const FinishRecord& record);
   void Emit();
   int32_t ClippedMaxTokens(const Request& request) const;
 
@@ -158,6 +132,8 @@ class Engine {
 
   // The engine thread's only.
   EngineStats stats_;
+  std::unique_ptr<StepTrace> trace_;        // null: none
+  Sequence::Clock::time_point stepped_at_;  // when the last step ended that left work
   std::unique_ptr<RadixCache> cache_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unordered_map<int32_t, Sequence*> leaders_;  // by the ids of their followers

@@ -112,6 +112,7 @@ export function addExtractCommand(program: Command): void {
     .option("--threads <count>", "processor threads (default: the physical cores)")
     .option("--context <tokens>", "longest prompt and value together (default: the model's)")
     .option("--no-jump-forward", "sample even text that the schema forces")
+    .option("--trace <file>", "write when each step and request did what, for Chrome's tracing page or Perfetto")
     .option("--json", "print { value, usage, timings } as one JSON document")
     .addHelpText(
       "after",

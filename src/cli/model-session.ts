@@ -10,6 +10,8 @@ export interface EngineFlags {
   readonly model?: string;
   readonly threads?: string;
   readonly context?: string;
+  /** A file for the engine's trace. */
+  readonly trace?: string;
 }
 
 /** A whole number from the command line. */
@@ -35,6 +37,7 @@ export async function openEngine(
     modelId: modelDisplayName(ref),
     ...(threads === undefined ? {} : { threads }),
     ...(contextLength === undefined ? {} : { contextLength }),
+    ...(flags.trace === undefined ? {} : { traceFile: flags.trace }),
     ...options,
   });
 }

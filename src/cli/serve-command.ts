@@ -17,7 +17,6 @@ interface ServeFlags extends CommonOptions, EngineFlags {
   readonly queue: string;
   readonly aging: string;
   readonly overtakes: string;
-  readonly log?: string;
 }
 
 /** Resolves when the process is asked to end. */
@@ -100,6 +99,7 @@ export function addServeCommand(program: Command): void {
     .option("--aging <ms>", "waiting that raises a request's priority by one", "5000")
     .option("--overtakes <count>", "how often later requests may go before one", "64")
     .option("--no-cache", "read every prompt from its beginning, also one that begins like another")
+    .option("--trace <file>", "write when each step and request did what, for Chrome's tracing page or Perfetto")
     .option("--json", "print model, device and URL as one JSON document")
     .addHelpText(
       "after",

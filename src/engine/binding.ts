@@ -135,6 +135,8 @@ export interface NativeEngineOptions {
   readonly maxOvertakes?: number;
   /** Tokens, divided by its weight, that a fairness key is served before it is another's turn. Default 1024. */
   readonly roundTokens?: number;
+  /** A file for a trace of all steps and requests in Chrome's trace format; absent: none. native/engine/step_trace.h says more. */
+  readonly traceFile?: string;
   /** Multiply dequantized f32 weights: exact and slow, for parity checks. */
   readonly dequantize?: boolean;
 }
@@ -293,8 +295,42 @@ export interface NativeEngineStats {
   readonly cachedTokens: number;
   /** Tokens that the prefix cache gave up to make room. */
   readonly evictedTokens: number;
+  /** Between a step's end and the next one's start, when work was left. */
+  readonly gapUs: number;
   /** Steps put off because this side did not take the events. */
   readonly backlogWaits: number;
+  readonly histograms: NativeHistograms;
+}
+
+/** How often values of each size came. */
+export interface NativeHistogram {
+  /** Item 0: values of at most 1; item i: those in (2^(i-1), 2^i]; the last item: all larger ones. */
+  readonly counts: readonly number[];
+  readonly count: number;
+  readonly sum: number;
+}
+
+export interface NativeHistograms {
+  /** From submission to admission, of requests that were admitted. */
+  readonly queueUs: NativeHistogram;
+  /** From submission to the first sampled token, of requests that ended with any. */
+  readonly firstTokenUs: NativeHistogram;
+  /** Tokens of a prompt that the prefix cache had, of admitted requests; once for all choices of one. */
+  readonly cachedTokens: NativeHistogram;
+  /** Of requests that ended, forced tokens included. */
+  readonly outputTokens: NativeHistogram;
+  /** Of requests that ended. */
+  readonly forcedTokens: NativeHistogram;
+  /** Of requests that ended: how often each gave its place in the KV pool to others. */
+  readonly retractions: NativeHistogram;
+  /** Requests that took part in a pass. */
+  readonly stepRows: NativeHistogram;
+  /** Tokens of a pass. */
+  readonly stepTokens: NativeHistogram;
+  /** All masks of a step. */
+  readonly maskUs: NativeHistogram;
+  readonly forwardUs: NativeHistogram;
+  readonly gapUs: NativeHistogram;
 }
 
 /** The batching engine: one native thread. */

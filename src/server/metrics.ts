@@ -1,20 +1,20 @@
 /**
- * `GET /metrics`: the engine's counters as Prometheus text (exposition format 0.0.4).
+ * `GET /metrics`: the engine's counters and histograms as Prometheus text (exposition format 0.0.4).
  *
  * Counters run since the engine's start; times are in seconds. Names are `diecast_` and what is counted, in the unit's plural.
  */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
 
-import type { EngineStats } from "../engine/engine.ts";
+import type { EngineStats, Histogram } from "../engine/engine.ts";
 import type { Service } from "./service.ts";
 
 interface Metric {
   readonly name: string;
-  readonly type: "counter" | "gauge";
+  readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
-  /** Samples: labels without braces ("" for none) and values. */
-  readonly samples: readonly (readonly [labels: string, value: number])[];
+  /** Samples: labels without braces ("" for none), values, and what a histogram's samples have after their name. */
+  readonly samples: readonly (readonly [labels: string, value: number, suffix?: "_bucket" | "_sum" | "_count"])[];
 }
 
 /** Exported for its test. */
@@ -30,8 +30,20 @@ export function metrics(service: Service) {
 }
 
 function render({ name, type, help, samples }: Metric): string {
-  const lines = samples.map(([labels, value]) => `${name}${labels === "" ? "" : `{${labels}}`} ${value}`);
+  const lines = samples.map(
+    ([labels, value, suffix = ""]) => `${name}${suffix}${labels === "" ? "" : `{${labels}}`} ${value}`,
+  );
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines].join("\n");
+}
+
+/** Buckets hold what is at most their bound. `scale`: the value of 1 in the metric's unit. */
+function histogramSamples({ counts, count, sum }: Histogram, scale: number): Metric["samples"] {
+  let atMost = 0;
+  const buckets = counts.slice(0, -1).map((inBucket, i) => {
+    atMost += inBucket;
+    return [`le="${2 ** i * scale}"`, atMost, "_bucket"] as const;
+  });
+  return [...buckets, ['le="+Inf"', count, "_bucket"], ["", sum * scale, "_sum"], ["", count, "_count"]];
 }
 
 function metricsOf(s: EngineStats): Metric[] {
@@ -44,6 +56,11 @@ function metricsOf(s: EngineStats): Metric[] {
   });
   const counter = (name: string, help: string, samples: Samples) => metric("counter", name, help, samples);
   const gauge = (name: string, help: string, value: number) => metric("gauge", name, help, value);
+  const histogram = (name: string, help: string, values: Histogram) =>
+    metric("histogram", name, help, histogramSamples(values, 1));
+  const seconds = (name: string, help: string, micros: Histogram) =>
+    metric("histogram", `${name}_seconds`, help, histogramSamples(micros, 1e-6));
+  const { histograms: h } = s;
   return [
     counter("steps_total", "steps of the batching loop", s.steps),
     counter("forward_passes_total", "passes of the model", s.forwardPasses),
@@ -66,6 +83,7 @@ function metricsOf(s: EngineStats): Metric[] {
       ['phase="sample"', s.sampleUs / 1e6],
       ['phase="commit"', s.commitUs / 1e6],
       ['phase="emit"', s.emitUs / 1e6],
+      ['phase="gap"', s.gapUs / 1e6],
     ]),
     counter("retractions_total", "running requests that gave their place in the KV pool back", s.retractions),
     counter("requests_submitted_total", "requests that the engine took", s.submitted),
@@ -81,6 +99,17 @@ function metricsOf(s: EngineStats): Metric[] {
     gauge("kv_tokens_cached", "slots that only the prefix cache holds now", s.kvCached),
     counter("prompt_tokens_cached_total", "tokens of prompts found in the prefix cache", s.cachedTokens),
     counter("cache_evicted_tokens_total", "tokens that the prefix cache gave up", s.evictedTokens),
+    seconds("request_queue", "from submission to admission", h.queueUs),
+    seconds("request_first_token", "from submission to the first sampled token", h.firstTokenUs),
+    histogram("request_cached_tokens", "tokens of a prompt found in the prefix cache", h.cachedTokens),
+    histogram("request_output_tokens", "tokens of an output", h.outputTokens),
+    histogram("request_forced_tokens", "tokens of an output that a grammar forced", h.forcedTokens),
+    histogram("request_retractions", "how often a request gave its place in the KV pool back", h.retractions),
+    histogram("step_rows", "requests in a pass of the model", h.stepRows),
+    histogram("step_tokens", "tokens in a pass of the model", h.stepTokens),
+    seconds("step_mask", "making the masks of a step", h.maskUs),
+    seconds("step_forward", "the model's part of a step", h.forwardUs),
+    seconds("step_gap", "between steps, when work was left", h.gapUs),
     gauge("grammars", "compiled grammars kept", s.grammars.entries),
     gauge("grammars_bytes", "memory of the compiled grammars kept", s.grammars.bytes),
     counter("grammar_cache_hits_total", "requests whose grammar was there", s.grammars.hits),

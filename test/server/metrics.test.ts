@@ -11,7 +11,21 @@ class CountingEngine extends FakeEngine {
     const requests = { submitted: 6, finished: 3, failed: 2, cancelled: 1, waiting: 0, running: 0, retractions: 1 };
     const pool = { masks: 4, coldMasks: 2, kvTokens: 100, kvFree: 90, kvCached: 4, cachedTokens: 8, evictedTokens: 0 };
     const grammars = { entries: 1, hits: 2, misses: 1, bytes: 1000 };
-    return { ...counts, ...times, ...requests, ...pool, grammars } as EngineStats;
+    const histogram = { counts: [3, 0, 1, ...Array.from({ length: 24 }, () => 0), 2], count: 6, sum: 1000.5 };
+    const names = ["queueUs", "firstTokenUs", "cachedTokens", "outputTokens", "forcedTokens", "retractions"];
+    names.push("stepRows", "stepTokens", "maskUs", "forwardUs", "gapUs");
+    const histograms = Object.fromEntries(
+      names.map((name) => [name, histogram]),
+    ) as unknown as EngineStats["histograms"];
+    return {
+      histograms,
+      gapUs: 1,
+      ...counts,
+      ...times,
+      ...requests,
+      ...pool,
+      grammars,
+    } as Partial<EngineStats> as EngineStats;
   }
 }
 
@@ -26,10 +40,23 @@ test("metrics are Prometheus text, one type for each name", async () => {
   expect(lines).toContain('diecast_requests_ended_total{outcome="cancelled"} 1');
   expect(lines).toContain("diecast_kv_tokens_free 90");
   const samples = lines.filter((line) => !line.startsWith("#"));
-  for (const sample of samples) expect(sample).toMatch(/^diecast_[a-z_]+(\{[a-z]+="[a-z]+"\})? \d+(\.\d+)?(e-\d+)?$/);
+  for (const sample of samples)
+    expect(sample).toMatch(/^diecast_[a-z_]+(\{[a-z]+="[a-z0-9.e+-]+"\})? \d+(\.\d+)?(e-\d+)?$/i);
+  // A bucket counts all that is at most its bound.
+  const rows = samples.filter((line) => line.startsWith("diecast_step_rows"));
+  expect(rows[0]).toBe('diecast_step_rows_bucket{le="1"} 3');
+  expect(rows[2]).toBe('diecast_step_rows_bucket{le="4"} 4');
+  expect(rows.slice(-4)).toEqual([
+    'diecast_step_rows_bucket{le="67108864"} 4',
+    'diecast_step_rows_bucket{le="+Inf"} 6',
+    "diecast_step_rows_sum 1000.5",
+    "diecast_step_rows_count 6",
+  ]);
+  expect(samples).toContain('diecast_step_mask_seconds_bucket{le="0.000004"} 4');
   const typed = lines.filter((line) => line.startsWith("# TYPE")).map((line) => line.split(" ")[2]);
   expect(new Set(typed).size).toBe(typed.length);
-  expect(new Set(samples.map((sample) => sample.split(/[ {]/)[0]))).toEqual(new Set(typed));
+  const nameOf = (sample: string) => sample.split(/[ {]/)[0]!.replace(/_(?:bucket|sum|count)$/, "");
+  expect(new Set(samples.map(nameOf))).toEqual(new Set(typed));
   await app.close();
 });
 
