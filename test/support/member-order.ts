@@ -7,30 +7,43 @@
 
 import { type JsonValue, parseJson } from "../../src/grammar/index.ts";
 import { stringText } from "../../src/grammar/json/print.ts";
-import type { OracleConfiguration, ProgramOracle } from "./program-oracle.ts";
+
+/** The oracle, or what reads programs like it. */
+export interface ProgramReader<At extends { readonly complete: boolean }> {
+  start(): At;
+  advance(at: At, bytes: Uint8Array): { readonly accepted: number; readonly end: At };
+}
 
 const MAX_STEPS = 60_000;
 
-/** `separators`: the spellings of comma and colon. */
-export function acceptsInSomeOrder(
-  oracle: ProgramOracle,
+/**
+ * `separators`: the spellings of comma and colon. `schema`: the schema's text, in which names that come early are likely to come early in its objects;
+ * the search is short where that is so.
+ */
+export function acceptsInSomeOrder<At extends { readonly complete: boolean }>(
+  oracle: ProgramReader<At>,
   text: string,
   [comma, colon]: readonly [string, string] = [", ", ": "],
+  schema = "",
 ): boolean {
+  const rank = ([key]: readonly [string, JsonValue]): number => {
+    const at = schema.indexOf(`${stringText(key)}:`);
+    return at === -1 ? schema.length : at;
+  };
   const encoder = new TextEncoder();
   let steps = 0;
-  type Next = (configuration: OracleConfiguration) => boolean;
+  type Next = (configuration: At) => boolean;
 
-  const write = (configuration: OracleConfiguration, piece: string, next: Next): boolean => {
+  const write = (configuration: At, piece: string, next: Next): boolean => {
     if (++steps > MAX_STEPS) return false;
     const bytes = encoder.encode(piece);
     const { accepted, end } = oracle.advance(configuration, bytes);
     return accepted === bytes.length && next(end);
   };
-  const value = (configuration: OracleConfiguration, node: JsonValue, next: Next): boolean => {
+  const value = (configuration: At, node: JsonValue, next: Next): boolean => {
     switch (node.kind) {
       case "array": {
-        const item = (at: OracleConfiguration, index: number): boolean => {
+        const item = (at: At, index: number): boolean => {
           const element = node.items[index];
           if (element === undefined) return write(at, "]", next);
           const then: Next = (end) => item(end, index + 1);
@@ -39,7 +52,7 @@ export function acceptsInSomeOrder(
         return write(configuration, "[", (at) => item(at, 0));
       }
       case "object": {
-        const member = (at: OracleConfiguration, left: readonly [string, JsonValue][]): boolean => {
+        const member = (at: At, left: readonly [string, JsonValue][]): boolean => {
           if (left.length === 0) return write(at, "}", next);
           const separator = left.length === node.members.size ? "" : comma;
           const startable = left.filter(([key]) => write(at, `${separator}${stringText(key)}`, () => true));
@@ -49,7 +62,8 @@ export function acceptsInSomeOrder(
             return write(at, `${separator}${stringText(key)}${colon}`, (ready) => value(ready, element, then));
           });
         };
-        return write(configuration, "{", (at) => member(at, [...node.members]));
+        const members = [...node.members].sort((a, b) => rank(a) - rank(b));
+        return write(configuration, "{", (at) => member(at, members));
       }
       case "string":
         return write(configuration, stringText(node.value), next);

@@ -1,0 +1,104 @@
+/** The instances of the MaskBench rows: the verdict of the grammar beside Ajv's. */
+
+import { Ajv as AjvDraft7, type AnySchemaObject } from "ajv";
+import { Ajv2019 } from "ajv/dist/2019.js";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import AjvDraft4 from "ajv-draft-04";
+import addFormats from "ajv-formats";
+import { DiecastError } from "../../src/errors.ts";
+import { type CompileOptions, compileJsonSchema } from "../../src/grammar/index.ts";
+import type { MaskBenchRow } from "./maskbench.ts";
+import { acceptsInSomeOrder } from "./member-order.ts";
+import { NativeReader } from "./native-reader.ts";
+
+/** An instance that the grammar and Ajv do not agree about. */
+export interface Difference {
+  readonly row: string;
+  /** Which of the row's instances. */
+  readonly instance: number;
+  readonly grammar: boolean;
+  readonly ajv: boolean;
+  /** What the row itself says. */
+  readonly recorded: boolean;
+}
+
+export interface Comparison {
+  rows: number;
+  compiled: number;
+  /** Rows whose schema Ajv does not take. */
+  unreadable: number;
+  agreeing: number;
+  readonly differences: Difference[];
+}
+
+/** Python's separators, which the rows are written with. */
+const OPTIONS: CompileOptions = { whitespace: "spaced", numbers: "spec" };
+
+export function compareWithAjv(rows: readonly MaskBenchRow[]): Comparison {
+  const result: Comparison = { rows: rows.length, compiled: 0, unreadable: 0, agreeing: 0, differences: [] };
+  for (const row of rows) {
+    const reader = tryRead(row, OPTIONS);
+    if (reader === undefined) continue;
+    result.compiled++;
+    const validate = ajvOf(row.schema);
+    if (validate === undefined) {
+      result.unreadable++;
+      continue;
+    }
+    row.tests.forEach(({ text, valid: recorded }, instance) => {
+      const ajv = validate(JSON.parse(text));
+      if (ajv === undefined) return;
+      const grammar = reader.accepts(text) || (ajv && acceptsReordered(row, reader, text));
+      if (grammar === ajv) result.agreeing++;
+      else result.differences.push({ row: row.id, instance, grammar, ajv, recorded });
+    });
+  }
+  return result;
+}
+
+/** Whether another order of members is accepted: as a grammar of any order says, or a search, since items that must differ always follow the schema. */
+function acceptsReordered(row: MaskBenchRow, reader: NativeReader, text: string): boolean {
+  try {
+    if (tryRead(row, { ...OPTIONS, propertyOrder: "any" })?.accepts(text)) return true;
+  } catch (error) {
+    if ((error as { code?: string }).code !== "GRAMMAR_TOO_LARGE") throw error; // more ambiguous than the matcher follows
+  }
+  return acceptsInSomeOrder(reader, text, [", ", ": "], row.schema);
+}
+
+/** Undefined when the compiler refuses the schema. */
+function tryRead({ schema }: MaskBenchRow, options: CompileOptions): NativeReader | undefined {
+  try {
+    return new NativeReader(compileJsonSchema(schema, options).program);
+  } catch (error) {
+    if (DiecastError.is(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Ajv of the draft that the schema names, else of the newest; undefined when it can't take the schema. */
+function ajvOf(text: string): ((value: unknown) => boolean | undefined) | undefined {
+  // Ajv's own `$async` would make the verdict a promise.
+  const { $async: _, ...schema } = JSON.parse(text) as AnySchemaObject;
+  const Ajv = ajvClass(String(schema.$schema ?? ""));
+  const ajv = new Ajv({ strict: false, validateSchema: false, logger: false });
+  addFormats.default(ajv as never);
+  try {
+    const validate = ajv.compile(schema);
+    return (value) => {
+      try {
+        return validate(value) as boolean;
+      } catch {
+        return undefined; // its own stack ran out
+      }
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function ajvClass(uri: string): typeof Ajv2020 {
+  if (uri.includes("draft-04")) return AjvDraft4.default as never;
+  if (/draft-0[67]/.test(uri)) return AjvDraft7 as never;
+  return uri.includes("2019-09") ? (Ajv2019 as never) : Ajv2020;
+}
