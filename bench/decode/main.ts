@@ -6,12 +6,11 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { addonPath } from "../../src/engine/binding.ts";
 import { defaultModelRef, resolveModel } from "../../src/engine/model-store/index.ts";
+import { buildNativeProgram } from "../native-program.ts";
 import { measureSteps } from "./steps.ts";
 
 interface Options {
@@ -22,9 +21,6 @@ interface Options {
   readonly quick?: boolean;
   readonly json?: boolean;
 }
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const FOLDER = join(ROOT, "build", "bench");
 
 const options = new Command("bench:decode")
   .description("tokens/s alone, in batches of 2 to 16 and on a prompt of 512, ours and llama.cpp's in turns")
@@ -42,20 +38,6 @@ function fail(message: string): never {
   process.exit(2);
 }
 
-function buildBench(): string {
-  const steps = [
-    ["-S", ROOT, "-B", FOLDER, "-DDIECAST_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"],
-    ["--build", FOLDER, "--parallel", String(availableParallelism()), "--target", "decode_bench"],
-  ];
-  console.error(`building the benchmark in ${FOLDER}`);
-  for (const args of steps) {
-    const { status, error, stdout, stderr } = spawnSync("cmake", args, { encoding: "utf8", maxBuffer: 1 << 26 });
-    if (error !== undefined) fail(`CMake is needed to build the benchmark: ${error.message}`);
-    if (status !== 0) fail(`cmake ${args.join(" ")} failed\n${stdout}${stderr}`);
-  }
-  return join(FOLDER, "decode_bench");
-}
-
 if (options.llama === undefined) {
   console.error("no --llama: ours runs alone, there is nothing to compare with");
 } else {
@@ -69,7 +51,13 @@ const flags = (["threads", "llama", "rounds"] as const).flatMap((name) => {
   return value === undefined ? [] : [`--${name}`, value];
 });
 const switches = (["quick", "json"] as const).flatMap((name) => (options[name] ? [`--${name}`] : []));
-const { status } = spawnSync(buildBench(), ["--gguf", gguf, ...flags, ...switches], { stdio: "inherit" });
+let program = "";
+try {
+  program = buildNativeProgram("decode_bench");
+} catch (error) {
+  fail(error instanceof Error ? error.message : String(error));
+}
+const { status } = spawnSync(program, ["--gguf", gguf, ...flags, ...switches], { stdio: "inherit" });
 if (status !== 0) process.exit(status ?? 1);
 
 if (!existsSync(addonPath())) fail("the engine's steps need the addon: npm run build");

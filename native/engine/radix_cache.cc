@@ -9,6 +9,17 @@
 #include <utility>
 
 namespace diecast {
+namespace {
+
+// Below a node, ends are taken for one-offs when so many of the ends there are known, and fewer
+// than one in kOneOffShare of them was ever found by a later request.
+constexpr int32_t kLeastEnds = 8;
+constexpr int32_t kOneOffShare = 5;
+constexpr int32_t kMostEnds = 256;      // then both counts are halved: what is new weighs more
+constexpr double kOneOffAge = 0.75;     // what they start with, of the age at which others go
+constexpr double kAgeShare = 1.0 / 64;  // of the latest eviction in the mean age
+
+}  // namespace
 
 struct RadixCache::Node {
   static constexpr size_t kNotInHeap = ~size_t{0};
@@ -21,6 +32,10 @@ struct RadixCache::Node {
   bool retired = false;                                         // a root that was flushed
   int32_t num_leases = 0;                                       // at or below
   uint64_t last_used = 0;
+  uint64_t rank = 0;      // the least is evicted first
+  bool found = false;     // by a request after the one that added it; so are all above it then
+  int32_t num_ends = 0;   // children added here
+  int32_t num_found = 0;  // of these, found
   size_t heap_index = kNotInHeap;
 
   int32_t size() const { return static_cast<int32_t>(tokens.size()); }
@@ -69,7 +84,9 @@ std::vector<const RadixCache::Node*> RadixCache::PeekPath(const std::string& spa
 }
 
 void RadixCache::Touch(const std::string& space, std::span<const int32_t> tokens) {
-  if (Node* node = WalkDown(space, tokens).node) Use(node);
+  clock_++;
+  for (Node* node = WalkDown(space, tokens).node; node != nullptr; node = node->parent)
+    SetRank(node, clock_);
 }
 
 RadixCache::Node* RadixCache::Root(const std::string& space) {
@@ -91,6 +108,10 @@ RadixCache::Node* RadixCache::Split(Node* node, int32_t num_tokens) {
   upper->parent = node->parent;
   upper->num_leases = node->num_leases;
   upper->last_used = node->last_used;
+  upper->rank = node->rank;
+  upper->found = node->found;
+  upper->num_ends = 1;
+  upper->num_found = node->found ? 1 : 0;
   const auto lower = upper->children.try_emplace(node->tokens[static_cast<size_t>(num_tokens)]);
   CountNode();  // nothing throws from here on
   std::unique_ptr<Node>& place = node->parent->children[node->tokens[0]];
@@ -122,6 +143,7 @@ RadixCache::Lease RadixCache::Acquire(const std::string& space, std::span<const 
   for (const Node* n = node; n != nullptr; n = n->parent)
     end = std::copy_backward(n->slots.begin(), n->slots.end(), end);
   Lock(node);
+  MarkFound(node);
   Use(node);
   return lease;
 }
@@ -141,11 +163,15 @@ RadixCache::Node* RadixCache::Insert(const std::string& space, std::span<const i
   leaf->slots.assign(slots.begin() + static_cast<std::ptrdiff_t>(at),
                      slots.begin() + static_cast<std::ptrdiff_t>(tokens.size()));
   leaf->parent = node;
-  leaf->last_used = ++clock_;
   CountNode();
   Node* const added = leaf.get();
   node->children.emplace(tokens[at], std::move(leaf));
   num_evictable_ += added->size();
+  if (node->num_ends == kMostEnds) {
+    node->num_ends /= 2;
+    node->num_found /= 2;
+  }
+  node->num_ends++;
   UpdateHeap(node);
   UpdateHeap(added);
   return added;
@@ -208,6 +234,7 @@ bool RadixCache::Reserve(int32_t count) {
   if (missing > num_evictable_) return false;
   while (pool_.num_free() < count) {
     Node* const leaf = heap_.front();
+    mean_age_ += kAgeShare * (static_cast<double>(clock_ - leaf->last_used) - mean_age_);
     EvictTail(leaf, std::min(leaf->size(), count - pool_.num_free()));
   }
   return true;
@@ -302,12 +329,33 @@ void RadixCache::Unlock(Node* node) {
   RemoveRootIfIdle(root);
 }
 
+void RadixCache::MarkFound(Node* node) {
+  for (; node->parent != nullptr && !node->found; node = node->parent) {
+    node->found = true;
+    node->parent->num_found++;
+  }
+}
+
+// What hangs below a node of one-offs is ranked as if it had been used some time ago: it goes
+// before what others share, and is still there for a request that is soon repeated.
 void RadixCache::Use(Node* node) {
   clock_++;
-  for (; node != nullptr; node = node->parent) {
-    node->last_used = clock_;
-    if (node->heap_index != Node::kNotInHeap) HeapMove(node->heap_index);
+  const uint64_t aged = clock_ - std::min(clock_, static_cast<uint64_t>(kOneOffAge * mean_age_));
+  while (node != nullptr) {
+    Node* known = node;  // the first one up that was found before
+    while (known->parent != nullptr && !known->found) known = known->parent;
+    const bool one_offs =
+        known->num_ends >= kLeastEnds && known->num_found < known->num_ends / kOneOffShare;
+    for (; node != known; node = node->parent) SetRank(node, one_offs ? aged : clock_);
+    SetRank(known, clock_);
+    node = known->parent;
   }
+}
+
+void RadixCache::SetRank(Node* node, uint64_t rank) {
+  node->last_used = clock_;
+  node->rank = rank;
+  if (node->heap_index != Node::kNotInHeap) HeapMove(node->heap_index);
 }
 
 // Puts the node into the heap or takes it out, as it is now.
@@ -337,14 +385,14 @@ void RadixCache::HeapMove(size_t index) {
     heap_[a]->heap_index = a;
     heap_[b]->heap_index = b;
   };
-  while (index > 0 && heap_[index]->last_used < heap_[(index - 1) / 2]->last_used) {
+  while (index > 0 && heap_[index]->rank < heap_[(index - 1) / 2]->rank) {
     swap(index, (index - 1) / 2);
     index = (index - 1) / 2;
   }
   for (;;) {
     size_t least = index;
     for (size_t child = 2 * index + 1; child <= 2 * index + 2 && child < heap_.size(); child++) {
-      if (heap_[child]->last_used < heap_[least]->last_used) least = child;
+      if (heap_[child]->rank < heap_[least]->rank) least = child;
     }
     if (least == index) return;
     swap(index, least);
@@ -374,10 +422,11 @@ void RadixCache::Audit() const {
     if (is_leaf) {
       leaves++;
       check(heap_.at(node->heap_index) == node, "a wrong place in the heap");
-      check(
-          node->heap_index == 0 || heap_[(node->heap_index - 1) / 2]->last_used <= node->last_used,
-          "the heap is out of order");
+      check(node->heap_index == 0 || heap_[(node->heap_index - 1) / 2]->rank <= node->rank,
+            "the heap is out of order");
     }
+    check(!node->found || node->parent->parent == nullptr || node->parent->found,
+          "found, and what is above it is not");
     for (const auto& [token, child] : node->children) {
       check(child->parent == node && child->tokens.at(0) == token, "a child in a wrong place");
       self(self, child.get());

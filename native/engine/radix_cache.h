@@ -5,8 +5,10 @@
 // walks down and splits a node where a prompt leaves it. A running request holds a *lease*: its
 // deepest node, and with it all nodes above, are locked against eviction. When it ends, its own
 // slots join the tree. Under pressure, unlocked leaves give up tokens from their ends, those used
-// the longest time ago first. They are kept in a heap with each node's place in it, so nothing is
-// ever searched for.
+// the longest time ago first. What waiting requests want counts as used now. Ends that hang where
+// ends are hardly ever found again (single questions after a prompt that all share) count as used
+// some time ago, so that they go before the prompt does. Leaves are kept in a heap with each node's
+// place in it, so nothing is ever searched for.
 //
 // Every slot of the pool is free, a sequence's own, or in the tree once: Audit() checks the tree's
 // part.
@@ -90,7 +92,9 @@ class RadixCache {
                std::span<const int32_t> slots, int32_t* num_existing);
   void Lock(Node* node);
   void Unlock(Node* node);
+  void MarkFound(Node* node);
   void Use(Node* node);
+  void SetRank(Node* node, uint64_t rank);
   void CountNode();
   void EvictTail(Node* leaf, int32_t count);
   void RemoveLeaf(Node* leaf);
@@ -103,9 +107,10 @@ class RadixCache {
   const bool enabled_;
   std::unordered_map<std::string, std::unique_ptr<Node>> roots_;
   std::vector<std::unique_ptr<Node>> retired_;  // roots that were flushed while requests held them
-  std::vector<Node*> heap_;  // the unlocked leaves, the one used the longest time ago on top
+  std::vector<Node*> heap_;  // the unlocked leaves, the one to be evicted first on top
   size_t num_nodes_ = 0;
   uint64_t clock_ = 0;
+  double mean_age_ = 0;  // of what was evicted lately, since its last use
   int32_t num_evictable_ = 0;
   int32_t num_locked_ = 0;
   int64_t num_evicted_ = 0;

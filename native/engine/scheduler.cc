@@ -42,6 +42,7 @@ Scheduler::Scheduler(SchedulerOptions options, KvPool& pool, RadixCache& cache)
       new_token_ratio_(kInitialRatio) {}
 
 void Scheduler::Add(std::unique_ptr<Sequence> sequence) {
+  cache_.Touch(sequence->request.cache_space, Matchable(*sequence));
   waiting_.Enter(sequence->request.fair_key);
   num_with_deadline_ += sequence->request.deadline_ms > 0 ? 1 : 0;
   waiting_.Push(std::move(sequence));
@@ -114,6 +115,7 @@ bool Scheduler::MakeRoom(Sequence& sequence, int32_t count, StepPlan* plan) {
 void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
                       std::vector<std::unique_ptr<Sequence>>* ended) {
   if (waiting_.size() == 0 || running_.size() >= static_cast<size_t>(options_.max_batch)) return;
+  ProtectWaiting();
   int64_t needed = 0;
   for (const auto& s : running_) needed += SlotsNeededSoon(*s);
   // With several keys, every admission changes whose turn it is.
@@ -157,6 +159,15 @@ void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
       }
     }
   }
+}
+
+// What waiting sequences will find goes last if the step has to evict, the next ones' after all
+// others'.
+void Scheduler::ProtectWaiting() {
+  if (pool_.num_free() >= options_.step_tokens) return;
+  const std::vector<Sequence*>& order = waiting_.Order(options_.now(), cache_);
+  for (size_t i = std::min(order.size(), options_.queue.max_lookups); i-- > 0;)
+    cache_.Touch(order[i]->request.cache_space, Matchable(*order[i]));
 }
 
 // Whether a running sequence is just reading a prefix of this one that the cache does not have yet.

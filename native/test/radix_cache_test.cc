@@ -81,6 +81,34 @@ void TheLeastRecentlyUsedGoesFirstAndFromItsEnd() {
   CHECK(cache.Peek("", std::vector<int32_t>{10, 11, 12}) == 3 && cache.num_evicted() == 4);
 }
 
+/// Questions after a prompt that all share, each asked once: they go before the prompt of others,
+/// which was used earlier. Without them the prompt goes first.
+void OneOffsGoBeforeWhatIsShared() {
+  for (const bool ends_are_asked_again : {false, true}) {
+    FakeKvPool pool(100);
+    RadixCache cache(pool);
+    const auto ask = [&](std::vector<int32_t> tokens) {
+      Holder holder = Begin("", std::move(tokens), cache);
+      CHECK(Compute(holder, static_cast<int32_t>(holder.tokens.size()), pool, cache));
+      End(holder, cache);
+    };
+    const std::vector<int32_t> shared = {7, 7, 7, 7};
+    for (int32_t i = 0; i < 12; i++) ask({1, 2, 3, 100 + i});
+    // So that there is an age of what is evicted.
+    for (int32_t i = 0; i < 40; i++) ask({20, 30 + i, 31, 32, 33, 34, 35, 36});
+    ask(shared);
+    ask(shared);
+    for (int32_t i = 0; i < 12; i++) {
+      ask({1, 2, 3, 200 + i});
+      if (ends_are_asked_again) ask({1, 2, 3, 200 + i, 5});
+    }
+    // All that may stay is what was used last, were it not for one-offs.
+    CHECK(cache.Reserve(pool.num_slots() - 20));
+    cache.Audit();
+    CHECK(cache.Peek("", shared) == (ends_are_asked_again ? 0 : 4));
+  }
+}
+
 void DisabledItKeepsNothing() {
   FakeKvPool pool(8);
   RadixCache cache(pool, false);
@@ -176,6 +204,7 @@ void RandomOperationsKeepEverySlot(uint32_t seed) {
 int main() {
   PrefixesAreFoundAndSplit();
   TheLeastRecentlyUsedGoesFirstAndFromItsEnd();
+  OneOffsGoBeforeWhatIsShared();
   DisabledItKeepsNothing();
   FlushedPrefixesMatchNobodyAndGoWithTheirLastHolder();
   for (uint32_t seed = 1; seed <= 8; seed++) RandomOperationsKeepEverySlot(seed);

@@ -152,6 +152,35 @@ void AFullPoolRetractsTheCheapestAndTheOldestGoesOn() {
   CHECK(driver.num_unused() == 200);
 }
 
+/// Two prompts lie in the cache; room is needed for one that goes first. The prompt that somebody
+/// waits for stays, though it was used earlier.
+void WhatWaitingRequestsWantIsEvictedLast() {
+  Driver driver({.max_batch = 1, .step_tokens = 100}, 100);
+  const auto add = [&](int32_t id, char text, size_t prompt, int32_t priority = 0) {
+    Request request;
+    request.id = id;
+    request.prompt.assign(prompt, text);
+    request.priority = priority;
+    driver.scheduler.Add(std::make_unique<Sequence>(std::move(request), kTokenizer, 1));
+  };
+  const auto finish = [&](size_t count) {
+    for (int steps = 0; driver.finished.size() < count; steps++) {
+      driver.Step();
+      CHECK(steps < 100);
+    }
+  };
+  add(1, 'w', 40);
+  finish(1);
+  add(2, 'o', 40);
+  finish(2);
+  add(3, 'w', 40);
+  add(4, 'n', 50, 1);
+  finish(3);
+  CHECK(driver.finished.back() == 4);
+  CHECK(driver.cache.Peek("", std::vector<int32_t>(40, 'w')) == 40);
+  CHECK(driver.cache.Peek("", std::vector<int32_t>(40, 'o')) == 10);
+}
+
 void RemovalFreesSlotsWhereverTheSequenceIs() {
   Driver driver({.max_batch = 1, .step_tokens = 8}, 50);
   driver.scheduler.Add(MakeSequence(1, 20, 5));
@@ -205,6 +234,7 @@ int main() {
   AdmissionIsInOrderAndBounded();
   ALonelySequenceMayUseTheWholePool();
   AFullPoolRetractsTheCheapestAndTheOldestGoesOn();
+  WhatWaitingRequestsWantIsEvictedLast();
   RemovalFreesSlotsWhereverTheSequenceIs();
   RandomLoadsAllEnd();
 }
