@@ -287,6 +287,12 @@ describe("a limit", () => {
       "/properties/a",
     ],
     [
+      "of a value's depth",
+      schema({ enum: [1, JSON.parse(`${"[".repeat(300)}${"]".repeat(300)}`)] }),
+      { limit: 256, unit: "levels" },
+      "/properties/a/enum",
+    ],
+    [
       "of a pattern's length",
       schema({ pattern: "[a]".repeat(70_000) }),
       { limit: 100_000, unit: "characters" },

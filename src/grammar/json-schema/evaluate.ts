@@ -4,14 +4,13 @@
  * It exists for values that the schema itself contains (`enum`, `const`, property names): they are filtered by every other keyword at compile time.
  * Patterns and formats run on the same automata as generated text does, so the two can never disagree.
  *
- * Recursive over the value's depth, which the compiler bounds (MAX_VALUE_DEPTH).
+ * Recursive over the value's depth, which read-node.ts bounds (MAX_VALUE_DEPTH).
  * Errors: SCHEMA_UNSUPPORTED for keywords that cannot be evaluated; GRAMMAR_TOO_LARGE for values nested too deep.
  */
 
-import { DiecastError } from "../../errors.ts";
 import type { Budget } from "../budget.ts";
 import { compareDecimals, decimalOf, isIntegral, isMultipleOf } from "../json/decimal.ts";
-import { depthOf, valueKey } from "../json/print.ts";
+import { valueKey } from "../json/print.ts";
 import type { JsonArray, JsonObject, JsonValue } from "../json/value.ts";
 import type { Literal, SchemaDocument } from "./document.ts";
 import { unsupported } from "./goals.ts";
@@ -19,9 +18,6 @@ import { type Constraint, type SchemaNode, typeOf } from "./schema-node.ts";
 import type { StringLanguages } from "./string-language.ts";
 import type { PatternLayer } from "./typed.ts";
 import { type UnevaluatedCase, type UnevaluatedConstraint, unevaluatedCases } from "./unevaluated.ts";
-
-/** Nesting of values in `enum` and `const`. */
-export const MAX_VALUE_DEPTH = 256;
 
 export class Evaluator {
   readonly #document: SchemaDocument;
@@ -59,18 +55,6 @@ export class Evaluator {
   #key(value: JsonValue): string {
     const known = this.#keys.get(value);
     if (known !== undefined) return known;
-    const depth = depthOf(value);
-    if (depth > MAX_VALUE_DEPTH) {
-      throw new DiecastError(
-        "GRAMMAR_TOO_LARGE",
-        `a value in the schema is nested ${depth} levels deep; the limit is ${MAX_VALUE_DEPTH}`,
-        {
-          given: depth,
-          limit: MAX_VALUE_DEPTH,
-          unit: "levels",
-        },
-      );
-    }
     const key = valueKey(value);
     this.#keys.set(value, key);
     return key;

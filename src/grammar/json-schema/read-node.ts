@@ -11,10 +11,14 @@
 import { DiecastError } from "../../errors.ts";
 import { decimalOf, integerLexeme, isIntegral } from "../json/decimal.ts";
 import { pointerToken } from "../json/pointer.ts";
+import { depthOf } from "../json/print.ts";
 import type { JsonObject, JsonValue } from "../json/value.ts";
 import { isFormatName, REFUSED_FORMATS } from "../lexeme/format.ts";
 import type { DialectRules } from "./dialect.ts";
 import { ALL_TYPES, type Constraint, type Demand, pointerOf, type SchemaNode, TYPE } from "./schema-node.ts";
+
+/** Nesting of values in `enum` and `const`. */
+const MAX_VALUE_DEPTH = 256;
 
 /** How the reader asks the document for the node of a sub-schema. */
 export type ChildReader = (value: JsonValue, path: string) => SchemaNode;
@@ -84,10 +88,10 @@ class NodeReader {
         this.#boolean(keyword, value);
         break;
       case "enum":
-        this.#add(keyword, ALL_TYPES, { kind: "values", values: this.#array(keyword, value) });
+        this.#add(keyword, ALL_TYPES, { kind: "values", values: this.#values(keyword, this.#array(keyword, value)) });
         break;
       case "const":
-        this.#add(keyword, ALL_TYPES, { kind: "values", values: [value] });
+        this.#add(keyword, ALL_TYPES, { kind: "values", values: this.#values(keyword, [value]) });
         break;
       case "allOf":
       case "anyOf":
@@ -367,6 +371,18 @@ class NodeReader {
   #boolean(keyword: string, value: JsonValue): boolean {
     if (value.kind !== "boolean") throw this.#invalid(keyword, `must be a boolean, not ${describe(value)}`);
     return value.value;
+  }
+
+  /** Bounds the depth of values, over which later stages recurse. */
+  #values(keyword: string, values: readonly JsonValue[]): readonly JsonValue[] {
+    for (const value of values) {
+      const given = depthOf(value);
+      if (given <= MAX_VALUE_DEPTH) continue;
+      const pointer = pointerOf(this.#node, keyword);
+      const message = `${keyword} has a value nested ${given} levels deep; the limit is ${MAX_VALUE_DEPTH} (at ${pointer})`;
+      throw new DiecastError("GRAMMAR_TOO_LARGE", message, { pointer, given, limit: MAX_VALUE_DEPTH, unit: "levels" });
+    }
+    return values;
   }
 
   #number(keyword: string, value: JsonValue): string {

@@ -110,6 +110,7 @@ function scalarText(value: Exclude<JsonValue, JsonArray | JsonObject>): string {
 
 /** Nesting depth of arrays and objects, computed without recursion; 0 for a scalar. */
 export function depthOf(value: JsonValue): number {
+  if (value.kind !== "array" && value.kind !== "object") return 0;
   let level: JsonValue[] = [value];
   for (let depth = 0; ; depth++) {
     const next: JsonValue[] = [];
