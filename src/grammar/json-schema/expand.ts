@@ -69,7 +69,7 @@ export class Expander {
   /** The alternatives of a conjunction, over all types. None: nothing satisfies it (the converse need not hold). */
   expand(literals: readonly Literal[]): readonly Alternative[] {
     const { types, values } = this.#shortcuts(literals);
-    if (values !== undefined) return this.#valueAlternatives(values, this.#beside(literals), types);
+    if (values !== undefined) return this.#valueAlternatives(values, this.#besideValues(literals, values), types);
     const alternatives = this.#valueAlternatives([NULL_VALUE, ...BOOLEAN_VALUES], literals, types);
     for (const type of FORKING_TYPES) {
       if ((types & TYPE[type]) === 0) continue;
@@ -81,7 +81,8 @@ export class Expander {
   /** Whether `expand` would give any alternative; stops at the first, and says true when that takes too long to find out. */
   hasAlternatives(literals: readonly Literal[]): boolean {
     const { types, values } = this.#shortcuts(literals);
-    if (values !== undefined) return this.#valueAlternatives(values, this.#beside(literals), types).length > 0;
+    if (values !== undefined)
+      return this.#valueAlternatives(values, this.#besideValues(literals, values), types).length > 0;
     if (this.#valueAlternatives([NULL_VALUE, ...BOOLEAN_VALUES], literals, types).length > 0) return true;
     return FORKING_TYPES.some((type) => (types & TYPE[type]) !== 0 && this.#hasTypeAlternatives(literals, type));
   }
@@ -101,11 +102,11 @@ export class Expander {
     return { types, values };
   }
 
-  /** What the values of an `enum` among `literals` are checked against, their types aside: nothing if there is no more than the `enum`. */
-  #beside(literals: readonly Literal[]): readonly Literal[] {
-    return literals.length === 1 && this.#context.document.nodeOf(literals[0]!).constraints.length === 1
-      ? []
-      : literals;
+  /** What the values of an `enum` among `literals` are checked against, their types aside: nothing if there is no more than a list of scalars. */
+  #besideValues(literals: readonly Literal[], values: readonly JsonValue[]): readonly Literal[] {
+    const isAlone = literals.length === 1 && this.#context.document.nodeOf(literals[0]!).constraints.length === 1;
+    // How deep arrays and objects may be nested is for the evaluator to say.
+    return isAlone && values.every(({ kind }) => kind !== "array" && kind !== "object") ? [] : literals;
   }
 
   /** The alternatives of a conjunction for one of the types that have infinitely many values. */
