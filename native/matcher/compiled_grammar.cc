@@ -358,9 +358,37 @@ std::shared_ptr<const MaskEntry> CompiledGrammar::BuildMask(ConfigStore& store, 
     entry->base = OwnBitmap(bitmaps.list, extra, entry.get());
     extra.clear();
   }
+  if (program_.has_token_limits()) LeaveOutCut(store, config, entry.get(), &extra);
   entry->extra.assign(extra.begin(), extra.end());
   entry->memory_bytes += entry->extra.size() * sizeof(int32_t);
   return entry;
+}
+
+void CompiledGrammar::LeaveOutCut(ConfigStore& store, uint32_t config, MaskEntry* entry,
+                                  std::vector<int32_t>* extra) {
+  // A rule that is entered inside of a token may end with the same token.
+  bool may_end = program_.least_token_limit() == 1;
+  for (const ConfigStore::Item& m : closed_) may_end |= store.IsLastToken(m);
+  if (!may_end) return;
+  const auto is_alive = [&](int32_t id) {
+    return store.StepToken(config, id, vocabulary_->tokenizer().TokenBytes(id)) !=
+           ConfigStore::kDead;
+  };
+  std::shared_ptr<TokenBitmap> own;
+  for (const uint32_t token : vocabulary_->classes().cut_characters()) {
+    const auto id = static_cast<int32_t>(token);
+    if (!entry->base || !entry->base->Has(token) || is_alive(id)) continue;
+    if (!own) {
+      own = std::make_shared<TokenBitmap>(*entry->base);
+      entry->memory_bytes += own->words.size() * 4 + sizeof(TokenBitmap);
+    }
+    own->Remove(token);
+  }
+  if (own) entry->base = std::move(own);
+  std::erase_if(*extra, [&](int32_t id) {
+    const auto& cut = vocabulary_->classes().cut_characters();
+    return std::binary_search(cut.begin(), cut.end(), static_cast<uint32_t>(id)) && !is_alive(id);
+  });
 }
 
 std::shared_ptr<const TokenBitmap> CompiledGrammar::OwnBitmap(const Vocabulary::Bitmaps& bitmaps,

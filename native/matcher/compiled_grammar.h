@@ -59,6 +59,9 @@ class CompiledGrammar {
   void AddLiteral(ConfigStore& store, const ConfigStore::Item& item, uint32_t position);
   /// Adds the tokens that an item's token edges name.
   void AddTokenEdges(const ConfigStore::Item& item, Bitmaps* bitmaps);
+  /// Takes out what ends inside of a character where a limit of tokens makes it the last one.
+  void LeaveOutCut(ConfigStore& store, uint32_t config, MaskEntry* entry,
+                   std::vector<int32_t>* extra);
   /// A bitmap of an entry's own.
   std::shared_ptr<const TokenBitmap> OwnBitmap(const Vocabulary::Bitmaps& bitmaps,
                                                std::span<const int32_t> ids, MaskEntry* entry);

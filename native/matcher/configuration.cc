@@ -196,9 +196,30 @@ uint32_t ConfigStore::StepToken(uint32_t config, int32_t id, std::string_view by
       }
     }
   }
+  if (program_.has_token_limits()) CountToken(&set);
   const uint32_t next = Intern(&set);
   token_steps_.Put(key, next);
   return next;
+}
+
+bool ConfigStore::IsLastToken(const Item& item) const {
+  if (item.state == kCompleteState) return false;
+  const Program::Rule& rule = program_.RuleOf(item.state);
+  return rule.token_limited() && item.reg + 1 >= rule.counter_max;
+}
+
+void ConfigStore::CountToken(ItemSet* set) {
+  const ItemSet before = std::move(*set);
+  set->clear();
+  for (Item m : before) {
+    Item after;
+    if (!IsLastToken(m)) {
+      if (m.state != kCompleteState && program_.RuleOf(m.state).token_limited()) ++m.reg;
+      set->push_back(m);
+    } else if (MayReturn(m) && Leave(m, &after)) {
+      Arrive(after, set);
+    }
+  }
 }
 
 bool ConfigStore::HasByteMoves(uint32_t config) {
@@ -276,7 +297,9 @@ ConfigStore::Room ConfigStore::RoomOf(uint32_t state, uint32_t reg) const {
 }
 
 uint64_t ConfigStore::RoomKey(uint32_t state, uint32_t reg) const {
-  if (program_.RuleOf(state).registers()) return reg;  // records are not abstracted
+  const Program::Rule& rule = program_.RuleOf(state);
+  if (rule.registers()) return reg;  // records are not abstracted
+  if (rule.token_limited()) return reg + 1 >= rule.counter_max;
   const Room room = RoomOf(state, reg);
   return uint64_t{room.to_max} << 32 | room.to_min;
 }

@@ -119,6 +119,10 @@ class ConfigStore {
   };
   Room RoomOf(uint32_t state, uint32_t reg) const;
 
+  /// Whether one token more that ends inside of the item's rule ends the rule, so that the token
+  /// has to end where that is possible.
+  bool IsLastToken(const Item& item) const;
+
   size_t memory_bytes() const;
   uint32_t num_configs() const { return static_cast<uint32_t>(configs_.size()); }
 
@@ -215,6 +219,8 @@ class ConfigStore {
   bool CanAvoidSeen(const Item& item);
   /// Whether something remains once UNIQUE calls without an unseen text are left out.
   bool Viable(const Item& item);
+  /// Counts a token for the rules that limit them, and leaves those where it was the last.
+  void CountToken(ItemSet* set);
   uint64_t RoomKey(uint32_t state, uint32_t reg) const;
 
   const Program& program_;

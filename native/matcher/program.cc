@@ -110,6 +110,14 @@ Program::Program(std::span<const uint8_t> bytes, const ByteSet& producible) {
       if (!rule.counted() || rule.lexeme()) Fail("registers in a rule that does not count");
       if (rule.required() > rule.num_slots()) Fail("more required slots than slots");
     }
+    if (rule.token_limited()) {
+      has_counters_ = true;
+      if (rule.counted() || !rule.lexeme() || rule.counter_max == 0 ||
+          rule.counter_max == kInfinityWord) {
+        Fail("a limit of tokens that is none");
+      }
+      least_token_limit_ = std::min(least_token_limit_, rule.counter_max);
+    }
     if (rule.counted()) {
       has_counters_ = true;
       if (rule.counter_min > rule.counter_max) Fail("a counter's minimum exceeds its maximum");

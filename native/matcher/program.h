@@ -34,6 +34,7 @@ class Program {
     bool shared() const { return flags & layout::kRuleFlagShared; }
     bool registers() const { return flags & layout::kRuleFlagRegisters; }
     bool open() const { return flags & layout::kRuleFlagOpen; }
+    bool token_limited() const { return flags & layout::kRuleFlagTokenLimited; }
     bool uncaptured() const { return flags & layout::kRuleFlagUncaptured; }
     uint32_t required() const { return slots & 0xffff; }
     uint32_t num_slots() const { return slots >> 16; }
@@ -166,6 +167,10 @@ class Program {
   }
 
   bool has_counters() const { return has_counters_; }
+  /// The least number of tokens that may end inside of a rule that limits them; kInfinityWord when
+  /// none does.
+  uint32_t least_token_limit() const { return least_token_limit_; }
+  bool has_token_limits() const { return least_token_limit_ != layout::kInfinityWord; }
   bool has_registers() const { return has_registers_; }
   bool has_token_edges() const { return !token_edges_.empty(); }
   size_t memory_bytes() const;
@@ -193,6 +198,7 @@ class Program {
   uint32_t root_rule_ = 0;
   uint32_t num_states_ = 0;
   bool has_counters_ = false;
+  uint32_t least_token_limit_ = layout::kInfinityWord;
   bool has_registers_ = false;
   std::vector<Rule> rules_;
   std::vector<State> states_;

@@ -52,6 +52,7 @@ enum RuleFlag : uint32_t {
   kRuleFlagRegisters = 8,
   kRuleFlagOpen = 16,
   kRuleFlagUncaptured = 32,
+  kRuleFlagTokenLimited = 64,
 };
 
 inline constexpr uint32_t kStateWords = 4;

@@ -67,6 +67,8 @@ TokenClasses::TokenClasses(const Tokenizer& tokenizer, const std::vector<uint32_
     if (const int count = CountCharacters(text); count >= 0) {
       SetBit(&whole_, token);
       num_characters_[token] = static_cast<uint16_t>(count);
+    } else {
+      cut_characters_.push_back(token);
     }
   }
   at_most_.emplace_back(num_words);

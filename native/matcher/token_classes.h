@@ -35,6 +35,8 @@ class TokenClasses {
   const std::vector<uint32_t>& ascii() const { return ascii_; }
   /// All tokens that have a text.
   const std::vector<uint32_t>& with_text() const { return with_text_; }
+  /// Tokens that are not whole characters, ascending.
+  const std::vector<uint32_t>& cut_characters() const { return cut_characters_; }
   /// Bytes of a token.
   uint32_t num_bytes(uint32_t token) const { return num_bytes_[token]; }
   /// Code points of a token of whole characters.
@@ -55,6 +57,7 @@ class TokenClasses {
   std::vector<uint32_t> whole_;
   std::vector<uint32_t> ascii_;
   std::vector<uint32_t> with_text_;
+  std::vector<uint32_t> cut_characters_;
   std::vector<uint16_t> num_bytes_;
   std::vector<uint16_t> num_characters_;
   std::vector<std::vector<uint32_t>> at_most_;

@@ -35,6 +35,7 @@ export interface LexemeOptions {
   readonly counter?: Counter | undefined;
   readonly shared?: boolean;
   readonly uncaptured?: boolean;
+  readonly tokenLimit?: number | undefined;
 }
 
 export class Lexeme {
@@ -46,17 +47,24 @@ export class Lexeme {
   readonly shared: boolean;
   /** Whether its bytes are no part of the texts that UNIQUE calls compare. */
   readonly uncaptured: boolean;
+  /** Tokens that may end inside of it, at least 1; not together with a counter. Where a character ends the lexeme must accept. */
+  readonly tokenLimit: number | undefined;
 
   constructor(name: string, table: LexemeTable, options: LexemeOptions = {}) {
     assertInvariant(
       (options.counter === undefined) === (table.distances === undefined),
       `lexeme ${name}: a counter belongs to a counted table`,
     );
+    assertInvariant(
+      options.tokenLimit === undefined || options.counter === undefined,
+      `lexeme ${name}: one register counts either tokens or something else`,
+    );
     this.name = name;
     this.table = table;
     this.counter = options.counter;
     this.shared = options.shared ?? false;
     this.uncaptured = options.uncaptured ?? false;
+    this.tokenLimit = options.tokenLimit;
   }
 
   /** Whether no text matches. */

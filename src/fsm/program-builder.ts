@@ -55,6 +55,7 @@ interface KnownLexeme {
   readonly counter: Counter | undefined;
   readonly shared: boolean;
   readonly uncaptured: boolean;
+  readonly tokenLimit: number | undefined;
   readonly id: RuleId;
 }
 
@@ -91,19 +92,21 @@ export class ProgramBuilder {
       known = [];
       this.lexemes.set(lexeme.table, known);
     }
-    for (const { counter, shared, uncaptured, id } of known) {
+    for (const { counter, shared, uncaptured, tokenLimit, id } of known) {
       if (
         counter?.min === lexeme.counter?.min &&
         counter?.max === lexeme.counter?.max &&
         (shared || !lexeme.shared) &&
-        uncaptured === lexeme.uncaptured
+        uncaptured === lexeme.uncaptured &&
+        tokenLimit === lexeme.tokenLimit
       ) {
         return id;
       }
     }
     const id = this.declare(lexeme.name);
     this.slots[id]!.definition = lexeme;
-    known.push({ counter: lexeme.counter, shared: lexeme.shared, uncaptured: lexeme.uncaptured, id });
+    const { counter, shared, uncaptured, tokenLimit } = lexeme;
+    known.push({ counter, shared, uncaptured, tokenLimit, id });
     return id;
   }
 
@@ -139,8 +142,9 @@ export class ProgramBuilder {
         const flags =
           RULE_FLAG.lexeme |
           (definition.shared ? RULE_FLAG.shared : 0) |
-          (definition.uncaptured ? RULE_FLAG.uncaptured : 0);
-        pushRule(ruleWords, placement, flags, definition.counter, distancesAt, 0);
+          (definition.uncaptured ? RULE_FLAG.uncaptured : 0) |
+          (definition.tokenLimit === undefined ? 0 : RULE_FLAG.tokenLimited);
+        pushRule(ruleWords, placement, flags, definition.counter, distancesAt, 0, definition.tokenLimit);
       } else {
         scratchGraph.load(definition, isCallable);
         const distances =
@@ -166,6 +170,7 @@ function pushRule(
   counter: Counter | undefined,
   at: number,
   slots: number,
+  tokenLimit?: number,
 ) {
   const counted = counter === undefined ? 0 : RULE_FLAG.counted;
   words.push(
@@ -174,7 +179,7 @@ function pushRule(
     placement.numStates,
     flags | counted,
     counter?.min ?? 0,
-    counter === undefined ? INFINITY_WORD : Math.min(counter.max, INFINITY_WORD),
+    Math.min(counter?.max ?? tokenLimit ?? INFINITY_WORD, INFINITY_WORD),
     counted === 0 ? 0 : at,
     slots,
   );

@@ -34,6 +34,9 @@
  *   c + max(min(q), m) <= counterMax,  min(q) <= s,  c + min(max(q), s) >= counterMin,  and m = 0 when max(q) = 0.
  * A UNIQUE call moreover dies when no other text than those seen can complete it.
  *
+ * Limits of tokens. Of a TOKEN_LIMITED rule, a lexeme without a counter whose `counterMax` is the limit, a register counts the tokens that end inside of
+ * it. With the last of them it is left, so that token has to end where the rule accepts. Bytes that do not come in tokens are not limited.
+ *
  * Token edges consume one whole token by its id, whatever its bytes are, and only at a boundary between tokens; byte edges consume the bytes of tokens that
  * have a text. A special token has no text, so token edges alone can match it. States that have token edges carry a flag, so that programs without them
  * pay nothing.
@@ -100,6 +103,8 @@ export const RULE_FLAG = {
   open: 16,
   /** Its bytes are no part of the text of a UNIQUE call: whitespace between values. */
   uncaptured: 32,
+  /** A lexeme inside of which at most `counterMax` tokens may end. */
+  tokenLimited: 64,
 } as const;
 
 export const STATE_WORDS = 4;

@@ -74,6 +74,8 @@ export interface DecodedRule {
   readonly counter: { readonly min: number; readonly max: number } | undefined;
   readonly registers: Registers | undefined;
   readonly uncaptured: boolean;
+  /** Tokens that may end inside of the rule. */
+  readonly tokenLimit: number | undefined;
 }
 
 export interface DecodedProgram {
@@ -139,6 +141,7 @@ export function decodeProgram(program: Uint8Array): DecodedProgram {
       counter: counted ? { min: word(at + RULE.counterMin), max: unbounded(word(at + RULE.counterMax)) } : undefined,
       registers: registersOf(flags, word(at + RULE.slots)),
       uncaptured: (flags & RULE_FLAG.uncaptured) !== 0,
+      tokenLimit: (flags & RULE_FLAG.tokenLimited) !== 0 ? word(at + RULE.counterMax) : undefined,
     };
     const end = rule.firstState + rule.numStates;
     check(rule.numStates > 0 && end <= numStates, "a rule's states run past the end");
@@ -265,11 +268,19 @@ export function dumpProgram(program: Uint8Array): string {
       rule.uncaptured ? "uncaptured" : "",
     ].filter((flag) => flag !== "");
     const counter = rule.counter && `count ${rule.counter.min}..${showLimit(rule.counter.max)}`;
+    const tokens = rule.tokenLimit !== undefined && `tokens ..${rule.tokenLimit}`;
     const slots =
       rule.registers &&
       `slots ${rule.registers.slots} required ${rule.registers.required}${rule.registers.open ? " open" : ""}`;
     lines.push(
-      [`r${r}`, ...flags, ...(counter ? [counter] : []), ...(slots ? [slots] : []), `start ${rule.start}`].join(" "),
+      [
+        `r${r}`,
+        ...flags,
+        ...(counter ? [counter] : []),
+        ...(tokens ? [tokens] : []),
+        ...(slots ? [slots] : []),
+        `start ${rule.start}`,
+      ].join(" "),
     );
     for (let s = rule.firstState; s < rule.firstState + rule.numStates; s++) {
       const state = states[s]!; // Invariant: checked by decodeProgram.

@@ -4,9 +4,12 @@
  * Vocabularies are made to measure, and every mask is compared with its definition: what a copy of the matcher accepts.
  */
 
+import { isUtf8 } from "node:buffer";
 import { expect, test } from "vitest";
 import { loadBinding, type NativeMatcher, type NativeTokenizer } from "../../src/engine/binding.ts";
 import { type CompileOptions, compileJsonSchema, compileRegex, GrammarCompiler } from "../../src/grammar/index.ts";
+import { RandomSource } from "../support/random-source.ts";
+import { SEED } from "../support/seed.ts";
 import { Matching, syntheticTokenizer } from "../support/synthetic-tokenizer.ts";
 
 function matching(tokenizer: NativeTokenizer, schema: unknown, options: CompileOptions = {}): Matching {
@@ -121,6 +124,52 @@ test("tokens with the same bytes are all in the mask, and several ids end a text
   // Padding ids beyond the tokenizer's own are 0.
   const padded = new Matching(tokenizer, compileJsonSchema({ type: "string" }).program, 320);
   expect(maskOf(padded, padded.matcher('"')).every((id) => id < 263)).toBe(true);
+});
+
+test("a limit of tokens counts those that end inside of the text, and the last of them ends it", () => {
+  const pieces = ["<a>", "</a>", "xx", "x<", "/a>", [0xa9, 0x78], "é</a>", "<a>x", "<a>xx</", "a>"];
+  const all = [...pieces.keys()].map((i) => 256 + i).concat([0x78, 0x3c, 0xc3, 0xa9]);
+  const tokenizer = syntheticTokenizer({ pieces });
+  const random = new RandomSource(SEED);
+  for (const max_tokens of [0, 1, 2, 3]) {
+    const format = { type: "tag", begin: "<a>", content: { type: "any_text", max_tokens }, end: "</a>" };
+    const { program } = new GrammarCompiler().structuralTag({ type: "structural_tag", format });
+    const grammar = new Matching(tokenizer, program);
+    /** Whether the tokens are a whole sentence, by the definition. */
+    const isSentence = (ids: readonly number[]): boolean => {
+      const bytes = ids.map((id) => Buffer.from(tokenizer.tokenBytes(id)));
+      const text = Buffer.concat(bytes);
+      const end = text.indexOf("</a>");
+      if (!text.subarray(0, 3).equals(Buffer.from("<a>")) || end < 3 || end + 4 !== text.length) return false;
+      if (!isUtf8(text.subarray(3, end))) return false;
+      let at = 0;
+      const ends = bytes.map((token) => (at += token.length)).filter((place) => place > 3 && place <= end);
+      const last = max_tokens === 0 ? 3 : ends[max_tokens - 1];
+      return last === undefined || last === end;
+    };
+    let sentences = 0;
+    for (let i = 0; i < 4000; i++) {
+      const ids = [256 + random.pick([0, 0, 0, 7, 8])];
+      for (let n = random.below(5); n > 0; n--) ids.push(random.pick(all));
+      ids.push(256 + random.pick([1, 1, 1, 4, 6, 9]));
+      const matcher = grammar.matcher();
+      const accepted = ids.every((id) => matcher.acceptToken(id)) && matcher.isComplete;
+      expect([SEED, max_tokens, ids, accepted]).toEqual([SEED, max_tokens, ids, isSentence(ids)]);
+      sentences += Number(accepted);
+    }
+    expect(sentences).toBeGreaterThan(20);
+    for (let i = 0; i < 40; i++) {
+      const walk = grammar.matcher();
+      for (let n = 0; n < 12 && !walk.isTerminated; n++) {
+        const allowed = maskOf(grammar, walk);
+        expect(allowed.length).toBeGreaterThan(0);
+        const longer = allowed.filter((id) => id >= 256 && id < 256 + pieces.length);
+        walk.acceptToken(random.pick(longer.length > 0 ? longer : allowed));
+      }
+    }
+  }
+  const both = { type: "any_text", max_tokens: 1, max_chars: 1 };
+  expect(() => new GrammarCompiler().structuralTag({ type: "structural_tag", format: both })).toThrow(/not by both/);
 });
 
 test("masks and grammars belong to one tokenizer, which is known by its fingerprint", () => {

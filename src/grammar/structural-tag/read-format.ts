@@ -7,6 +7,9 @@
 
 import { DiecastError } from "../../errors.ts";
 import { type CharSet, intersectSets, subtractSet, unionOf } from "../../fsm/char-set.ts";
+import type { Dfa } from "../../fsm/dfa.ts";
+import { isEmptyLanguage } from "../../fsm/dfa-algebra.ts";
+import { Lexeme } from "../../fsm/lexeme.ts";
 import type { ProgramBuilder } from "../../fsm/program-builder.ts";
 import type { Budget } from "../budget.ts";
 import { freeText } from "../ebnf/free-text.ts";
@@ -22,6 +25,8 @@ import type { EbnfLimits } from "../ebnf/limits.ts";
 import { tokenDispatchNode } from "../ebnf/macros.ts";
 import { parseEbnf } from "../ebnf/parse.ts";
 import { regexNode } from "../ebnf/regex-node.ts";
+import { withoutEmpty } from "../ebnf/regular.ts";
+import { textLexeme } from "../ebnf/text-lexeme.ts";
 import type { TokenNames } from "../ebnf/token-names.ts";
 import type { JsonValue } from "../json/value.ts";
 import { schemaLowering } from "../json-schema/compile.ts";
@@ -217,14 +222,26 @@ export class FormatTree {
 
   private anyText(reader: FormatReader, ends: Ends): GrammarNode {
     reader.allow("excludes", "max_tokens", "max_chars");
-    refuseTokenBudget(reader);
     const excludes = [...reader.texts("excludes"), ...ends.texts];
-    const node: GrammarNode = { kind: "automaton", dfa: freeText([], excludes).free };
+    const dfa = freeText([], excludes).free;
+    const node: GrammarNode = { kind: "automaton", dfa };
     const maxChars = reader.count("max_chars", 0);
+    const maxTokens = reader.count("max_tokens", 0);
+    if (maxTokens !== undefined && maxChars !== undefined)
+      throw unsupportedTag(reader.at("max_tokens"), "free text is limited by max_chars or by max_tokens, not by both");
+    if (maxTokens !== undefined) return this.limitedToTokens(dfa, maxTokens);
     if (maxChars === undefined) return node;
     const { rules } = this.context;
     rules.push({ name: "any_text", place: reader.pointer, body: node, options: { maxChars } });
     return { kind: "ref", rule: rules.length - 1 };
+  }
+
+  /** `free` accepts wherever a character ends. */
+  private limitedToTokens(free: Dfa, tokenLimit: number): GrammarNode {
+    const texts = withoutEmpty(free);
+    if (tokenLimit === 0 || isEmptyLanguage(texts)) return sequenceOf([]);
+    const lexeme = new Lexeme("text of few tokens", textLexeme(texts).table, { tokenLimit });
+    return choiceOf([{ kind: "program", rule: this.context.builder.addLexeme(lexeme) }, sequenceOf([])]);
   }
 
   private tag(reader: FormatReader): Tag {
@@ -275,10 +292,9 @@ export class FormatTree {
    * have to be told apart in another way.
    */
   private textUpToEnd(content: FormatReader, ends: readonly string[]): GrammarNode | undefined {
-    if (content.text("type") !== "any_text" || ends.includes("") || content.optional("max_chars") !== undefined)
-      return undefined;
+    if (content.text("type") !== "any_text" || ends.includes("")) return undefined;
+    if (content.optional("max_chars") !== undefined || content.optional("max_tokens") !== undefined) return undefined;
     content.allow("excludes", "max_tokens", "max_chars");
-    refuseTokenBudget(content);
     const excludes = content.texts("excludes").filter((text) => !ends.includes(text));
     // An excluded text that reaches into an end does not lie in the free text; only the plain composition sees that.
     if (excludes.some((text) => ends.some((end) => overlap(text, end)))) return undefined;
@@ -436,15 +452,6 @@ export class FormatTree {
       throw invalidTag(pointer, message);
     });
   }
-}
-
-/** The grammar knows no token boundaries in text. */
-function refuseTokenBudget(reader: FormatReader): void {
-  if (reader.count("max_tokens", 0) === undefined) return;
-  throw unsupportedTag(
-    reader.at("max_tokens"),
-    "max_tokens of free text cannot be enforced: how many tokens a text takes is not up to the grammar; use max_chars, or any_tokens with max_tokens",
-  );
 }
 
 /** Whether one text lies in the other, or an end of the first begins the second. */
