@@ -530,18 +530,16 @@ void Engine::ScoreKnown(Sequence& sequence, std::span<const float> logits, int32
 
 void Engine::Fork(Sequence& leader, std::span<const float> logits,
                   std::vector<SampledToken>* sampled) {
-  auto followers = std::move(leader.followers);
-  leader.followers.clear();
+  std::vector<Sequence*> followers;
+  for (const auto& follower : leader.followers) followers.push_back(follower.get());
+  scheduler_->Fork(leader, std::exchange(leader.followers, {}));
   std::vector<float> row;
-  // The last one goes first, as each is put before those that wait.
-  for (auto at = followers.rbegin(); at != followers.rend(); ++at) {
-    Sequence& follower = **at;
-    leaders_.erase(follower.id());
-    follower.mask = leader.mask;
-    follower.masks += leader.matcher ? 1 : 0;
+  for (Sequence* follower : followers) {
+    leaders_.erase(follower->id());
+    follower->mask = leader.mask;
+    follower->masks += leader.matcher ? 1 : 0;
     row.assign(logits.begin(), logits.end());
-    scheduler_->Add(std::move(*at));
-    sampled->push_back(SampleRow(follower, row));
+    sampled->push_back(SampleRow(*follower, row));
   }
 }
 

@@ -142,7 +142,8 @@ void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
       needed += own;
       auto sequence = waiting_.Admit(next);
       waiting_.Charge(*sequence, sequence->num_pending());
-      if (sequence->retractions == 0) sequence->num_cached = sequence->lease.num_tokens;
+      if (sequence->retractions == 0)
+        sequence->num_cached = std::min(sequence->lease.num_tokens, sequence->num_prompt());
       // A retracted sequence or one that others forked has begun already.
       if (!sequence->begun && !on_admit(*sequence)) {
         Release(*sequence, true);
@@ -223,11 +224,20 @@ void Scheduler::RaiseNewTokenRatio() {
 
 void Scheduler::Publish() {
   for (const auto& s : running_) {
-    if (s->lease.num_tokens >= s->num_prompt()) continue;
-    const int32_t count = std::min(s->num_computed, s->num_prompt());
-    cache_.Publish(s->request.cache_space, std::span(s->tokens).first(static_cast<size_t>(count)),
-                   &s->slots, &s->lease);
+    if (s->lease.num_tokens < s->num_prompt())
+      Publish(*s, std::min(s->num_computed, s->num_prompt()));
   }
+}
+
+void Scheduler::Publish(Sequence& sequence, int32_t count) {
+  cache_.Publish(sequence.request.cache_space,
+                 std::span(sequence.tokens).first(static_cast<size_t>(count)), &sequence.slots,
+                 &sequence.lease);
+}
+
+void Scheduler::Fork(Sequence& leader, std::vector<std::unique_ptr<Sequence>> followers) {
+  Publish(leader, leader.num_computed);
+  for (auto& follower : followers) Add(std::move(follower));
 }
 
 void Scheduler::Release(Sequence& sequence, bool keeps) {

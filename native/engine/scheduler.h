@@ -40,13 +40,14 @@ class Scheduler {
  public:
   Scheduler(SchedulerOptions options, KvPool& pool, RadixCache& cache);
 
-  /// One that has begun (a choice that others forked) waits before all others of its priority.
   void Add(std::unique_ptr<Sequence> sequence);
   /// Plans the next step. `on_admit` sees each sequence that starts to run for the first time,
   /// before it is planned; when it returns false the sequence is over, and `Plan` leaves it in
   /// `ended` instead of running it.
   StepPlan Plan(const std::function<bool(Sequence&)>& on_admit,
                 std::vector<std::unique_ptr<Sequence>>* ended);
+  /// Adds sequences that begin with all that `leader` has computed, and gives them that.
+  void Fork(Sequence& leader, std::vector<std::unique_ptr<Sequence>> followers);
   /// Offers the prompts that a step has read to the cache, so that others needn't read them.
   void Publish();
   /// Takes a sequence out, wherever it is; what it has computed goes to the cache if `keeps`, else
@@ -69,6 +70,7 @@ class Scheduler {
   void Admit(const std::function<bool(Sequence&)>& on_admit,
              std::vector<std::unique_ptr<Sequence>>* ended);
   void ProtectWaiting();
+  void Publish(Sequence& sequence, int32_t count);
   bool AwaitsPrefix(const Sequence& sequence) const;
   int64_t SlotsNeededSoon(const Sequence& sequence) const;
   void Retract(size_t index, StepPlan* plan);

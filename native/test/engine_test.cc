@@ -582,6 +582,42 @@ void ChoicesAreRequestsWithDerivedSeeds() {
         one.engine().stats().prompt_tokens == static_cast<int64_t>(request.prompt.size()));
 }
 
+/// Choices share what was computed before they part, the text forced at the
+/// start included: no token of it is computed twice or has two slots.
+void ChoicesShareTheKvBeforeTheyPart() {
+  EngineOptions options{.max_batch = 8, .kv_tokens = 300, .step_tokens = 64};
+  Client client(options, DiscourageEos);
+  Request request = Ask(1, "a prompt that all of the choices share");
+  request.grammar = PersonGrammar();
+  request.sampling = {.temperature = 1, .seed = 3};
+  request.num_choices = 8;
+  client.engine().Submit(request);
+  client.Wait(8);
+  const EngineStats stats = client.engine().stats();
+  // Each choice computes its tokens but the forced start, the last digit and the forced brace.
+  const auto start = static_cast<int64_t>(kTokenizer->Encode("{\"name\": \"", false).size());
+  const auto shared = static_cast<int64_t>(request.prompt.size()) + start;
+  int64_t expected = shared;
+  for (int32_t i = 0; i < 8; i++) {
+    const FinishRecord &finish = client[1 + i].finish;
+    expected += finish.completion_tokens - start - 2;
+    CHECK(finish.cached_tokens == (i == 0 ? 0 : static_cast<int32_t>(request.prompt.size())));
+  }
+  CHECK(stats.forward_tokens == expected);
+  std::set<std::vector<int32_t>> different;
+  for (int32_t i = 0; i < 8; i++) {
+    Request alone = request;
+    alone.id = 100 + i;
+    alone.num_choices = 1;
+    alone.sampling.seed = ChoiceSeed(3, i);
+    CHECK(client.RunOne(alone).tokens == client[1 + i].tokens);
+    different.insert(client[1 + i].tokens);
+  }
+  CHECK(different.size() > 1);
+  const EngineStats after = client.engine().stats();
+  CHECK(after.kv_free + after.kv_cached == options.kv_tokens && after.kv_locked == 0);
+}
+
 /// A cancelled choice takes no other with it, whichever it is and however far
 /// they are.
 void CancellingAChoiceLeavesTheOthers() {
@@ -631,6 +667,7 @@ void StopTokensEndTheTextAndMinTokensHoldsThemBack() {
 int main() {
   ScoresOfAllTokens();
   ChoicesAreRequestsWithDerivedSeeds();
+  ChoicesShareTheKvBeforeTheyPart();
   CancellingAChoiceLeavesTheOthers();
   StopTokensEndTheTextAndMinTokensHoldsThemBack();
   OutputDoesNotDependOnTheBatchOrOnRetraction();
