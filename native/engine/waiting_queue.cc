@@ -78,23 +78,30 @@ void WaitingQueue::RankByPolicy(std::vector<Ranked>& ranked, const RadixCache& c
     }
     return;
   }
-  // Every request has a path. Branches are compared by how many requests go through them, so
-  // sorting by the paths' weights walks the tree depth first.
+  // Every request has a path. Branches are compared by how many requests go through them, then by
+  // which of these came first, so sorting by the paths walks the tree depth first.
+  struct Branch {
+    int32_t num_requests = 0;
+    size_t first = 0;
+  };
   std::vector<std::vector<const RadixCache::Node*>> paths;
-  std::unordered_map<const RadixCache::Node*, int32_t> weights;
+  std::unordered_map<const RadixCache::Node*, Branch> branches;
   for (size_t i = 0; i < count; i++) {
     const Sequence& s = *ranked[i].sequence;
     paths.push_back(cache.PeekPath(s.request.cache_space, s.tokens));
-    for (const auto* node : paths.back()) weights[node]++;
+    for (const auto* node : paths.back()) {
+      Branch& branch = branches[node];
+      if (branch.num_requests++ == 0) branch.first = i;
+    }
   }
   std::vector<size_t> by_path(count);
   for (size_t i = 0; i < count; i++) by_path[i] = i;
   std::stable_sort(by_path.begin(), by_path.end(), [&](size_t a, size_t b) {
     for (size_t d = 0; d < std::min(paths[a].size(), paths[b].size()); d++) {
-      const auto *left = paths[a][d], *right = paths[b][d];
-      if (left == right) continue;
-      if (weights[left] != weights[right]) return weights[left] > weights[right];
-      return std::less<>()(left, right);
+      if (paths[a][d] == paths[b][d]) continue;
+      const Branch &left = branches[paths[a][d]], &right = branches[paths[b][d]];
+      if (left.num_requests != right.num_requests) return left.num_requests > right.num_requests;
+      return left.first < right.first;
     }
     return paths[a].size() > paths[b].size();
   });

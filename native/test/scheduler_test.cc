@@ -1,94 +1,15 @@
 // Tests the scheduler without an engine: the token budget, chunks, admission, retraction, and that
 // no slot is lost.
-#include "native/engine/scheduler.h"
-
 #include <map>
 #include <random>
 
-#include "native/test/check.h"
-#include "native/test/engine_fakes.h"
+#include "native/test/scheduler_driver.h"
 
 namespace {
 
 using namespace diecast;
-using test::FakeKvPool;
-
-const auto kTokenizer = std::make_shared<const test::FakeTokenizer>();
-
-std::unique_ptr<Sequence> MakeSequence(int32_t id, size_t prompt, int32_t max_tokens) {
-  Request request;
-  request.id = id;
-  request.prompt.assign(prompt, 'p');
-  return std::make_unique<Sequence>(std::move(request), kTokenizer, max_tokens);
-}
-
-/// Does to the planned sequences what the engine does: computes, appends a token, ends those that
-/// are done.
-struct Driver {
-  explicit Driver(SchedulerOptions options, int32_t slots, bool caches = true)
-      : pool(slots), cache(pool, caches), scheduler(WithClock(options), pool, cache) {}
-
-  SchedulerOptions WithClock(SchedulerOptions options) {
-    options.now = [this] { return now; };
-    return options;
-  }
-  void CheckSlots(const StepPlan& plan) const {
-    cache.Audit();
-    int32_t own = 0;
-    for (const PlannedRow& row : plan.rows) own += row.num_tokens;
-    CHECK(pool.num_free() + cache.num_evictable() + cache.num_locked() + own <= pool.num_slots());
-    if (scheduler.num_running() == 0) {
-      CHECK(cache.num_locked() == 0);
-      CHECK(pool.num_free() + cache.num_evictable() == pool.num_slots());
-    }
-  }
-
-  StepPlan Step() {
-    std::vector<std::unique_ptr<Sequence>> ended;
-    StepPlan plan = scheduler.Plan(
-        [this](Sequence& s) {
-          admitted.push_back(s.id());
-          return true;
-        },
-        &ended);
-    CHECK(ended.empty());
-    int32_t tokens = 0, samples = 0;
-    for (const PlannedRow& row : plan.rows) {
-      Sequence& s = *row.sequence;
-      CHECK(row.num_tokens >= 1 && row.num_tokens <= s.num_pending());
-      CHECK(static_cast<int32_t>(s.slots.size()) == s.num_computed + row.num_tokens);
-      CHECK(row.samples == (row.num_tokens == s.num_pending()));
-      tokens += row.num_tokens;
-      samples += row.samples ? 1 : 0;
-    }
-    CHECK(tokens == plan.num_tokens && samples == plan.num_samples);
-    CheckSlots(plan);
-    StepPlan seen = plan;
-    for (const PlannedRow& row : plan.rows) {
-      Sequence& s = *row.sequence;
-      s.num_computed += row.num_tokens;
-    }
-    scheduler.Publish();
-    for (const PlannedRow& row : plan.rows) {
-      Sequence& s = *row.sequence;
-      if (!row.samples) continue;
-      StepDelta delta;
-      if (s.Commit('x', &delta)) {
-        finished.push_back(s.id());
-        scheduler.Remove(s.id());
-      }
-    }
-    CheckSlots({});
-    return seen;
-  }
-  int32_t num_unused() const { return pool.num_free() + cache.num_evictable(); }
-
-  Sequence::Clock::time_point now = Sequence::Clock::now();
-  FakeKvPool pool;
-  RadixCache cache;
-  Scheduler scheduler;
-  std::vector<int32_t> admitted, finished;
-};
+using test::Driver;
+using test::MakeSequence;
 
 void PromptsAreReadInChunksOfTheBudget() {
   Driver driver({.max_batch = 4, .step_tokens = 10}, 100);
@@ -161,21 +82,15 @@ void WhatWaitingRequestsWantIsEvictedLast() {
     request.id = id;
     request.prompt.assign(prompt, text);
     request.priority = priority;
-    driver.scheduler.Add(std::make_unique<Sequence>(std::move(request), kTokenizer, 1));
-  };
-  const auto finish = [&](size_t count) {
-    for (int steps = 0; driver.finished.size() < count; steps++) {
-      driver.Step();
-      CHECK(steps < 100);
-    }
+    driver.Add(std::move(request), 1);
   };
   add(1, 'w', 40);
-  finish(1);
+  driver.Finish(1);
   add(2, 'o', 40);
-  finish(2);
+  driver.Finish(2);
   add(3, 'w', 40);
   add(4, 'n', 50, 1);
-  finish(3);
+  driver.Finish(3);
   CHECK(driver.finished.back() == 4);
   CHECK(driver.cache.Peek("", std::vector<int32_t>(40, 'w')) == 40);
   CHECK(driver.cache.Peek("", std::vector<int32_t>(40, 'o')) == 10);
