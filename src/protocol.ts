@@ -124,6 +124,8 @@ export interface ChatCompletionRequest extends SamplingParams {
   readonly min_tokens?: number | null;
   readonly ignore_eos?: boolean | null;
   readonly stop?: string | readonly string[] | null;
+  /** Patterns in the spelling of `pattern`, without anchors, word boundaries and look-arounds. */
+  readonly stop_regex?: string | readonly string[] | null;
   readonly stop_token_ids?: readonly number[] | null;
   readonly n?: number | null;
   readonly logit_bias?: Readonly<Record<string, number>> | null;
@@ -189,7 +191,7 @@ export interface ChatCompletion {
     readonly message: { readonly role: "assistant"; readonly content: string; readonly refusal: null };
     readonly logprobs: ChoiceLogprobs | null;
     readonly finish_reason: WireFinishReason;
-    /** The stop string or the id of the stop token that ended the text, if one did. */
+    /** The stop string, the stop regex or the id of the stop token that ended the text, if one did. */
     readonly stop_reason?: string | number;
   }[];
   readonly prompt_logprobs?: PromptLogprobs;

@@ -95,6 +95,7 @@ Napi::Object ToJsFinish(Napi::Env env, const FinishRecord& record) {
     finish.Set("message", record.message);
   }
   if (!record.matched_stop.empty()) finish.Set("matchedStop", record.matched_stop);
+  if (record.matched_pattern >= 0) finish.Set("matchedPattern", record.matched_pattern);
   if (record.matched_token >= 0) finish.Set("matchedToken", record.matched_token);
   finish.Set("promptTokens", record.prompt_tokens);
   finish.Set("cachedTokens", record.cached_tokens);
@@ -193,6 +194,12 @@ Request ParseRequest(const Napi::CallbackInfo& info) {
       if (!stop.IsString()) BadArgument("stop", "an array of strings");
       request.stop.push_back(stop.As<Napi::String>().Utf8Value());
     }
+  }
+  if (fields.Has("stopPatterns")) {
+    if (!fields.Get("stopPatterns").IsArray()) BadArgument("stopPatterns", "an array of grammars");
+    const auto patterns = fields.Get("stopPatterns").As<Napi::Array>();
+    for (uint32_t i = 0; i < patterns.Length(); i++)
+      request.stop_patterns.push_back(UnwrapGrammar(patterns.Get(i)));
   }
   if (fields.Has("stopTokenIds")) {
     const Napi::Value ids = fields.Get("stopTokenIds");

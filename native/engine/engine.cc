@@ -624,6 +624,7 @@ void Engine::Report(const Sequence& s, FinishRecord record) {
   record.id = s.id();
   leaders_.erase(record.id);
   record.matched_stop = s.text.matched_stop();
+  record.matched_pattern = s.text.matched_pattern();
   record.matched_token = s.matched_token;
   record.masks = s.masks;
   record.cold_masks = s.cold_masks;

@@ -5,8 +5,12 @@
 
 namespace diecast {
 
-OutputText::OutputText(std::shared_ptr<const Tokenizer> tokenizer, std::vector<std::string> stops)
-    : decoder_(std::move(tokenizer)), stops_(std::move(stops)) {}
+OutputText::OutputText(std::shared_ptr<const Tokenizer> tokenizer, std::vector<std::string> stops,
+                       const std::vector<std::shared_ptr<CompiledGrammar>>& stop_patterns)
+    : decoder_(std::move(tokenizer)), stops_(std::move(stops)) {
+  searches_.reserve(stop_patterns.size());
+  for (const auto& pattern : stop_patterns) searches_.emplace_back(pattern);
+}
 
 bool OutputText::Push(int32_t id, bool forced, std::vector<TextRun>* runs) {
   last_forced_ = forced;
@@ -14,7 +18,7 @@ bool OutputText::Push(int32_t id, bool forced, std::vector<TextRun>* runs) {
 }
 
 bool OutputText::Flush(std::vector<TextRun>* runs) {
-  if (!matched_.empty()) return true;
+  if (!matched_.empty() || matched_pattern_ >= 0) return true;
   if (Append(decoder_.Flush(), last_forced_, runs)) return true;
   Release(held_.size(), runs);
   return false;
@@ -36,6 +40,13 @@ bool OutputText::Append(std::string_view text, bool forced, std::vector<TextRun>
       matched_ = stop;
     }
   }
+  for (size_t i = 0; i < searches_.size(); i++) {
+    const std::optional<size_t> begin = searches_[i].Push(text);
+    if (!begin || HeldAt(*begin) >= first) continue;
+    first = HeldAt(*begin);
+    matched_.clear();
+    matched_pattern_ = static_cast<int32_t>(i);
+  }
   if (first != std::string::npos) {
     Release(first, runs);
     held_.clear();
@@ -46,7 +57,7 @@ bool OutputText::Append(std::string_view text, bool forced, std::vector<TextRun>
   return false;
 }
 
-// Where the longest suffix of held_ that begins a stop string starts. Stop strings are UTF-8, so
+// Where the longest suffix of held_ that begins a stop string or a match starts. Both are UTF-8, so
 // that is a character's start.
 size_t OutputText::HoldFrom() const {
   size_t from = held_.size();
@@ -57,6 +68,13 @@ size_t OutputText::HoldFrom() const {
     }
     from = std::min(from, held_.size() - length);
   }
+  for (const StopSearch& search : searches_) from = std::min(from, HeldAt(search.earliest_start()));
+  if (held_.size() - from <= kMaxHeldBytes) return from;
+  from = held_.size() - kMaxHeldBytes;
+  const auto continues = [&](size_t at) {
+    return (static_cast<uint8_t>(held_[at]) & 0xc0) == 0x80;
+  };
+  while (from < held_.size() && continues(from)) from++;
   return from;
 }
 
@@ -75,6 +93,7 @@ void OutputText::Release(size_t bytes, std::vector<TextRun>* runs) {
     run.bytes -= take;
     if (run.bytes == 0) used++;
   }
+  num_released_ += bytes;
   held_.erase(0, bytes);
   held_runs_.erase(held_runs_.begin(), held_runs_.begin() + static_cast<std::ptrdiff_t>(used));
 }

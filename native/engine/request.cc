@@ -21,6 +21,7 @@ void CheckId(const char* name, int32_t id, int32_t vocab_size) {
 }
 
 constexpr size_t kMaxStops = 64;
+constexpr size_t kMaxStopPatterns = 16;
 constexpr size_t kMaxStopBytes = 4096;
 constexpr size_t kMaxKeyBytes = 256;
 
@@ -60,6 +61,8 @@ void ValidateRequest(const Request& request, int32_t vocab_size) {
   if (request.priority < -100 || request.priority > 100) Invalid("priority", "in [-100, 100]");
   if (!(request.deadline_ms >= 0 && request.deadline_ms <= 1e9))
     Invalid("deadlineMs", "in [0, 1000000000]");
+  if (request.stop_patterns.size() > kMaxStopPatterns)
+    Invalid("stopPatterns", "at most 16 grammars");
   if (request.stop.size() > kMaxStops) Invalid("stop", "at most 64 strings");
   for (const std::string& stop : request.stop) {
     if (stop.empty() || stop.size() > kMaxStopBytes) Invalid("stop", "strings of 1 to 4096 bytes");

@@ -40,6 +40,8 @@ struct Request {
   int32_t max_tokens = -1;  ///< -1: what the context leaves; larger values are clipped to that
   int32_t min_tokens = 0;
   std::vector<std::string> stop;
+  /// Grammars whose sentences end the text like stop strings; none may hold the empty text.
+  std::vector<std::shared_ptr<CompiledGrammar>> stop_patterns = {};
   std::vector<int32_t> stop_token_ids = {};  ///< end the text like EOS, also with ignore_eos
   bool ignore_eos = false;  ///< without effect under a grammar, whose end ends the text
   bool jump_forward = true;
@@ -82,6 +84,7 @@ struct FinishRecord {
   ErrorCode code = ErrorCode::kNativeFailure;  ///< with kError
   std::string message;                         ///< with kError
   std::string matched_stop;                    ///< the stop string that ended the text, or empty
+  int32_t matched_pattern = -1;                ///< the index of the stop pattern that did, or -1
   int32_t matched_token = -1;                  ///< the stop token that did, or -1
   int32_t prompt_tokens = 0;
   int32_t cached_tokens = 0;

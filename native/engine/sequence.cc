@@ -11,7 +11,7 @@ Sequence::Sequence(Request asked, std::shared_ptr<const Tokenizer> tokenizer,
     : request(std::move(asked)),
       max_tokens(clipped_max_tokens),
       tokens(request.prompt),
-      text(tokenizer, request.stop),
+      text(tokenizer, request.stop, request.stop_patterns),
       tokenizer_(std::move(tokenizer)) {
   if (request.grammar != nullptr) matcher.emplace(request.grammar);
   if (request.sampling.has_penalties()) {

@@ -160,6 +160,8 @@ export interface NativeRequestOptions {
   readonly logitBiasIds?: Int32Array;
   readonly logitBiasValues?: Float32Array;
   readonly stop?: readonly string[];
+  /** Grammars whose sentences end the text like stop strings; none may hold the empty text. At most 16. */
+  readonly stopPatterns?: readonly NativeGrammar[];
   /** End the text like EOS, also with `ignoreEos`; not part of the output. */
   readonly stopTokenIds?: Int32Array;
   /** Scores of output tokens, forced ones included. */
@@ -194,6 +196,8 @@ export interface NativeFinish {
   readonly message?: string;
   /** The stop string that ended the text, if one did. */
   readonly matchedStop?: string;
+  /** The index of the stop pattern that ended the text, if one did. */
+  readonly matchedPattern?: number;
   /** The stop token that ended the text, if one did. */
   readonly matchedToken?: number;
   readonly promptTokens: number;

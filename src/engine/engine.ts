@@ -42,6 +42,7 @@ export type {
   GenerationResult,
   GenerationTimings,
   GenerationUsage,
+  StopRegex,
   TextSegment,
 } from "./generation.ts";
 export { Generation } from "./generation.ts";
@@ -275,7 +276,7 @@ export class Engine implements EngineHandle {
 
 /** The native form of the request's parameters. Ranges are checked on the native side, with the names used here. */
 function nativeOptions(request: GenerateRequest): NativeRequestOptions {
-  const { prompt: _prompt, grammar: _grammar, signal: _signal, logitBias, stopTokenIds, ...rest } = request;
+  const { prompt: _prompt, grammar: _grammar, signal: _signal, logitBias, stopRegex, stopTokenIds, ...rest } = request;
   const biases = Object.entries(logitBias ?? {});
   return {
     ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)),
@@ -288,6 +289,7 @@ function nativeOptions(request: GenerateRequest): NativeRequestOptions {
           ),
           logitBiasValues: Float32Array.from(biases, ([, bias]) => bias),
         }),
+    ...(stopRegex === undefined ? {} : { stopPatterns: stopRegex.map(({ grammar }) => grammar.native) }),
     ...(stopTokenIds === undefined ? {} : { stopTokenIds: tokenIds("stopTokenIds", stopTokenIds) }),
   };
 }

@@ -38,6 +38,8 @@ export interface GenerateRequest {
   readonly logitBias?: Readonly<Record<number, number>> | undefined;
   /** Texts that end the generation; not part of its text. */
   readonly stop?: readonly string[] | undefined;
+  /** Patterns that end the generation where a match ends first; the match is not part of its text. At most 16. */
+  readonly stopRegex?: readonly StopRegex[] | undefined;
   /** Tokens that end the generation; not part of its text. At most 256. */
   readonly stopTokenIds?: readonly number[] | undefined;
   /** Go on after EOS until `maxTokens`. Without effect under a grammar. */
@@ -63,6 +65,13 @@ export interface GenerateRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A pattern that ends a generation, compiled. */
+export interface StopRegex {
+  readonly pattern: string;
+  /** From `Engine.compile` of `{ type: "stop_regex", pattern }`. */
+  readonly grammar: Grammar;
+}
+
 export interface TextSegment {
   readonly text: string;
   /** The grammar left no choice, and the text was appended without sampling. */
@@ -81,7 +90,7 @@ export interface GenerationDelta {
 }
 
 /**
- * "stop": the grammar was complete, EOS, a stop string or a stop token. "length": out of tokens, perhaps inside a value. "deadline": out of time, perhaps
+ * "stop": the grammar was complete, EOS, a stop string, stop regex or stop token. "length": out of tokens, perhaps inside a value. "deadline": out of time, perhaps
  * before the first token.
  */
 export type FinishReason = "stop" | "length" | "cancelled" | "deadline";
@@ -117,7 +126,7 @@ export interface GenerationResult {
   /** Of the prompt's tokens from the second on, when asked for; of several choices the first one has them. */
   readonly promptScores?: TokenScores;
   readonly finishReason: FinishReason;
-  /** The stop string that ended the text, if one did. */
+  /** The stop string or the pattern of the stop regex that ended the text, if one did. */
   readonly matchedStop?: string;
   /** The stop token that ended the text, if one did; it is not among `tokens`. */
   readonly matchedToken?: number;

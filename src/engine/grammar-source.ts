@@ -14,6 +14,8 @@ export type GrammarSource =
   /** Any JSON object. */
   | { readonly type: "json_object"; readonly options?: CompileOptions }
   | { readonly type: "regex"; readonly pattern: string; readonly options?: CompileOptions }
+  /** The matches of a pattern that ends an output: for `GenerateRequest.stopRegex` only. */
+  | { readonly type: "stop_regex"; readonly pattern: string; readonly options?: CompileOptions }
   /** EBNF or GBNF text. Names of tokens mean the engine's tokenizer. */
   | { readonly type: "ebnf"; readonly grammar: string; readonly options?: WithoutTokens<EbnfOptions> }
   /** One of these texts. */
@@ -39,7 +41,8 @@ export function taskOf(source: GrammarSource, tokens: TokenTable): CompileTask {
         options: source.options ?? {},
       };
     case "regex":
-      return { kind: "regex", text: source.pattern, options: source.options ?? {} };
+    case "stop_regex":
+      return { kind: source.type, text: source.pattern, options: source.options ?? {} };
     case "ebnf":
       return { kind: "ebnf", text: source.grammar, options: source.options ?? {}, tokens };
     case "choice":
@@ -54,6 +57,7 @@ export function keyOf(task: CompileTask): string {
   switch (task.kind) {
     case "json_schema":
     case "regex":
+    case "stop_regex":
       return `${task.kind} ${optionsKey(withDigests(task.options))} ${textDigest(task.text)}`;
     case "choice":
       return `choice ${JSON.stringify(task.options)} ${textDigest(JSON.stringify(task.texts))}`;

@@ -3,7 +3,7 @@
  */
 
 import { DELTA, DELTA_WORDS, type NativeFinish, type NativeStepEvent, nativeError } from "./binding.ts";
-import { type GenerateRequest, Generation, type TextSegment } from "./generation.ts";
+import { type GenerateRequest, Generation, type StopRegex, type TextSegment } from "./generation.ts";
 import type { Grammar } from "./grammar-cache.ts";
 import { TokenScores } from "./token-scores.ts";
 
@@ -11,6 +11,7 @@ import { TokenScores } from "./token-scores.ts";
 interface Live {
   readonly generation: Generation;
   readonly grammar: Grammar | undefined;
+  readonly stopRegex: readonly StopRegex[] | undefined;
   readonly texts: string[];
   readonly tokens: Int32Array[];
   /** Of prompt tokens but the first; undefined when not asked for. */
@@ -50,7 +51,7 @@ export class LiveGenerations {
     request: GenerateRequest,
     cancel: (id: number) => void,
   ) {
-    const { signal, grammar } = request;
+    const { signal, grammar, stopRegex } = request;
     let numOpen = numChoices;
     const onAbort = (): void => {
       for (const generation of generations) generation.cancel();
@@ -65,6 +66,7 @@ export class LiveGenerations {
       this.#live.set(id, {
         generation,
         grammar,
+        stopRegex,
         texts: [],
         tokens: [],
         promptScores: hasPromptScores ? [] : undefined,
@@ -134,14 +136,15 @@ export class LiveGenerations {
       live.generation.fail(nativeError(finish.code, finish.message ?? "the request failed"));
       return;
     }
-    const { grammar, scores, promptScores } = live;
+    const { grammar, scores, promptScores, stopRegex } = live;
+    const matchedStop = finish.matchedStop ?? stopRegex?.[finish.matchedPattern ?? -1]?.pattern;
     live.generation.finish({
       text: live.texts.join(""),
       tokens: concat(live.tokens),
       ...(scores === undefined ? {} : { scores: TokenScores.concat(scores) }),
       ...(promptScores === undefined ? {} : { promptScores: TokenScores.concat(promptScores) }),
       finishReason: finish.reason,
-      ...(finish.matchedStop === undefined ? {} : { matchedStop: finish.matchedStop }),
+      ...(matchedStop === undefined ? {} : { matchedStop }),
       ...(finish.matchedToken === undefined ? {} : { matchedToken: finish.matchedToken }),
       usage: {
         promptTokens: finish.promptTokens,

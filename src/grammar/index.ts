@@ -14,6 +14,7 @@ import { isJsonValue } from "./json/value.ts";
 import { type CompiledSchema, compileJsonSchema } from "./json-schema/compile.ts";
 import { type CompileOptions, optionsKey } from "./options.ts";
 import { type CompiledRegex, compileRegex } from "./regex-grammar.ts";
+import { compileStopRegex } from "./stop-regex.ts";
 import { compileStructuralTag, type StructuralTagOptions } from "./structural-tag/compile.ts";
 
 export { GrammarCache } from "./cache.ts";
@@ -35,6 +36,7 @@ export {
   compileEbnf,
   compileJsonSchema,
   compileRegex,
+  compileStopRegex,
   compileStructuralTag,
   type EbnfOptions,
   type StructuralTagOptions,

@@ -15,9 +15,11 @@ import {
   readLogitBias,
   readMaxTokens,
   readSampling,
+  readStopPatterns,
   readStops,
   readStopTokens,
   type Sampling,
+  type StopPattern,
 } from "./sampling.ts";
 import type { ServerLimits } from "./server-options.ts";
 import { refuseUnsupported } from "./unsupported-fields.ts";
@@ -28,6 +30,7 @@ export interface ChatRequest {
   readonly format: OutputFormat | undefined;
   readonly grammarOptions: GrammarOptions;
   readonly sampling: Sampling;
+  readonly stopPatterns: readonly StopPattern[];
   readonly logprobs: LogprobsRequest;
   readonly numChoices: number;
   readonly stream: boolean;
@@ -68,6 +71,7 @@ export function readChatRequest(
       logitBias: readLogitBias(body, vocabSize),
       fairKey: readFairKey(body, authorization),
     },
+    stopPatterns: readStopPatterns(body, limits.maxStops),
     logprobs: readLogprobs(body),
     numChoices: body.integer("n", { min: 1, max: limits.maxChoices }) ?? 1,
     stream,

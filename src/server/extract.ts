@@ -108,6 +108,7 @@ function readPlan(body: FieldReader, extractTokens: number, authorization: strin
       maxTokens: sampling.maxTokens ?? extractTokens,
       fairKey: readFairKey(body, authorization),
     },
+    stopPatterns: [],
     logprobs: readLogprobs(body),
     numChoices: 1,
   };

@@ -6,6 +6,7 @@ import { DiecastError } from "../errors.ts";
 import { documentUri } from "../grammar/json-schema/resources.ts";
 import { SchemaFault } from "./error-reply.ts";
 import type { GrammarOptions, HandedInSchema } from "./grammar-options.ts";
+import type { StopPattern } from "./sampling.ts";
 import type { ResolvedAppOptions } from "./server-options.ts";
 
 /** What the output must be. `pointer`: JSON Pointer of the schema or pattern in the body. */
@@ -28,18 +29,39 @@ export class GrammarGate {
    * @throws The signal's reason as soon as it aborts.
    */
   async compile(format: OutputFormat, options: GrammarOptions, signal: AbortSignal): Promise<Grammar> {
+    return this.#compile(this.#source(format, options), signal, (error) => faultOf(error, format, options.schemas));
+  }
+
+  /**
+   * @throws {DiecastError} SchemaFault for what is wrong with the pattern.
+   * @throws The signal's reason as soon as it aborts.
+   */
+  async compileStop({ pattern, pointer }: StopPattern, signal: AbortSignal): Promise<Grammar> {
+    const source = { type: "stop_regex", pattern, options: { limits: this.#limits } } as const;
+    return this.#compile(source, signal, (error) => new SchemaFault(error, pointer, error.detail.pointer ?? ""));
+  }
+
+  async #compile(
+    source: GrammarSource,
+    signal: AbortSignal,
+    faultOf: (error: DiecastError) => SchemaFault,
+  ): Promise<Grammar> {
     try {
-      return await this.#engine.compile(this.#source(format, options), { signal });
+      return await this.#engine.compile(source, { signal });
     } catch (error) {
       signal.throwIfAborted();
       if (!DiecastError.is(error) || error.status >= 500) throw error;
-      throw faultOf(error, format, options.schemas);
+      throw faultOf(error);
     }
+  }
+
+  get #limits() {
+    return { maxMs: this.#options.limits.maxCompileMs };
   }
 
   #source(format: OutputFormat, { policies, schemas }: GrammarOptions): GrammarSource {
     const { whitespace, closedObjects } = this.#options;
-    const limits = { maxMs: this.#options.limits.maxCompileMs };
+    const limits = this.#limits;
     if (format.type === "regex") return { type: "regex", pattern: format.pattern, options: { limits } };
     const openObjects = closedObjects ? "closed" : "spec";
     const texts = schemas.map(({ uri, text }) => [uri, text]);

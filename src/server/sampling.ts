@@ -8,7 +8,7 @@ import type { GenerateRequest } from "../engine/engine.ts";
 import { DiecastError } from "../errors.ts";
 import { type FieldReader, fieldName } from "./field-reader.ts";
 
-export type Sampling = Omit<GenerateRequest, "prompt" | "grammar" | "signal">;
+export type Sampling = Omit<GenerateRequest, "prompt" | "grammar" | "stopRegex" | "signal">;
 
 const SEEDS = 2 ** 53;
 const MAX_INT32 = 2 ** 31 - 1;
@@ -76,19 +76,33 @@ export function readLogitBias(body: FieldReader, vocabSize: number): Record<numb
   return Object.keys(biases).length === 0 ? undefined : biases;
 }
 
-/** One string or several. */
 export function readStops(body: FieldReader, maxStops: number): string[] | undefined {
-  const value = body.value("stop");
-  if (value === undefined) return undefined;
+  const stops = readTexts(body, "stop", maxStops).map(({ text }) => text);
+  return stops.length === 0 ? undefined : stops;
+}
+
+/** A pattern that ends the answer. `pointer`: its JSON Pointer in the body. */
+export interface StopPattern {
+  readonly pattern: string;
+  readonly pointer: string;
+}
+
+export function readStopPatterns(body: FieldReader, maxStops: number): StopPattern[] {
+  return readTexts(body, "stop_regex", maxStops).map(({ text, pointer }) => ({ pattern: text, pointer }));
+}
+
+/** One string or several, none empty. */
+function readTexts(body: FieldReader, name: string, maxTexts: number): { text: string; pointer: string }[] {
+  const value = body.value(name);
+  if (value === undefined) return [];
   const items = value.kind === "array" ? value.items : [value];
-  const pointer = body.pointerOf("stop");
-  checkNumItems("stop", items.length, maxStops, pointer);
-  const stops = items.map((item, i) => {
-    if (item.kind === "string" && item.value !== "") return item.value;
+  const pointer = body.pointerOf(name);
+  checkNumItems(name, items.length, maxTexts, pointer);
+  return items.map((item, i) => {
     const at = value.kind === "array" ? `${pointer}/${i}` : pointer;
+    if (item.kind === "string" && item.value !== "") return { text: item.value, pointer: at };
     throw new DiecastError("REQUEST_INVALID", `${fieldName(at)} must be a string that is not empty`, { pointer: at });
   });
-  return stops.length === 0 ? undefined : stops;
 }
 
 export function readStopTokens(body: FieldReader, maxStopTokens: number, vocabSize: number): number[] | undefined {

@@ -2,14 +2,14 @@
  * What the routes share: the engine, the options, who is in progress, and how a checked request becomes running generations.
  */
 
-import type { ChatMessage, EngineHandle, Generation, GenerationResult, Grammar } from "../engine/engine.ts";
+import type { ChatMessage, EngineHandle, Generation, GenerationResult, Grammar, StopRegex } from "../engine/engine.ts";
 import { DiecastError } from "../errors.ts";
 import type { Timings, Usage, WireFinishReason } from "../protocol.ts";
 import { Admission } from "./admission.ts";
 import { GrammarGate, type OutputFormat } from "./grammar-gate.ts";
 import type { GrammarOptions } from "./grammar-options.ts";
 import { checkNumLogprobs, type LogprobsRequest, logprobsSampling } from "./logprobs.ts";
-import type { Sampling } from "./sampling.ts";
+import type { Sampling, StopPattern } from "./sampling.ts";
 import type { ResolvedAppOptions } from "./server-options.ts";
 
 /** A checked request, whichever route it came by. */
@@ -20,6 +20,7 @@ export interface GenerationPlan {
   readonly format: OutputFormat | undefined;
   readonly grammarOptions: GrammarOptions;
   readonly sampling: Sampling;
+  readonly stopPatterns: readonly StopPattern[];
   readonly logprobs: LogprobsRequest;
   readonly numChoices: number;
 }
@@ -63,17 +64,27 @@ export class Service {
     const room = this.engine.contextLength - prompt.length;
     const numOutput = numChoices * Math.min(sampling.maxTokens ?? room, room);
     checkNumLogprobs(logprobs, { numPrompt: prompt.length, numOutput }, this.options.limits.maxLogprobs);
-    const grammar = await this.#grammar(plan, signal);
+    const [grammar, stopRegex] = await Promise.all([this.#grammar(plan, signal), this.#stopRegex(plan, signal)]);
     signal.throwIfAborted();
     // The engine's clock starts when it gets the request.
     const deadlineMs = sampling.deadlineMs && sampling.deadlineMs - (performance.now() - startedAt);
     if (deadlineMs !== undefined && deadlineMs <= 0) throw deadlineError(0);
-    const request = { ...sampling, ...logprobsSampling(logprobs), prompt, grammar, deadlineMs, signal };
+    const request = { ...sampling, ...logprobsSampling(logprobs), prompt, grammar, stopRegex, deadlineMs, signal };
     return this.engine.generateChoices(request, numChoices);
   }
 
   #grammar({ format, grammarOptions }: GenerationPlan, signal: AbortSignal): Promise<Grammar> | undefined {
     return format === undefined ? undefined : this.#gate.compile(format, grammarOptions, signal);
+  }
+
+  #stopRegex({ stopPatterns }: GenerationPlan, signal: AbortSignal): Promise<StopRegex[]> | undefined {
+    if (stopPatterns.length === 0) return undefined;
+    return Promise.all(
+      stopPatterns.map(async (stop) => ({
+        pattern: stop.pattern,
+        grammar: await this.#gate.compileStop(stop, signal),
+      })),
+    );
   }
 
   #encode({ messages, promptPointer: pointer }: GenerationPlan): Int32Array {

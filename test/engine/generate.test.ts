@@ -129,6 +129,35 @@ describe.skipIf(modelPath === undefined)("the engine with the real model", { tim
     expect(result.text).toMatch(/^\{"name":"[^"]*",$/);
   });
 
+  test("a stop regex ends the text before its match, streamed or not, across tokens and in forced text", async () => {
+    const stopRegex = async (...patterns: string[]) =>
+      Promise.all(
+        patterns.map(async (pattern) => ({ pattern, grammar: await engine.compile({ type: "stop_regex", pattern }) })),
+      );
+    const forced = await run({ grammar: person, stopRegex: await stopRegex("[x-z]{9}", '"\\w+":\\d') });
+    expect(forced).toMatchObject({ finishReason: "stop", matchedStop: '"\\w+":\\d' });
+    expect(forced.text).toMatch(/^\{"name":"[^"]*",$/);
+    expect(forced.usage.forcedTokens).toBeGreaterThan(0);
+    const prompt = "Once upon a time, in a small village,";
+    const whole = (await run({ prompt, maxTokens: 60 })).text;
+    for (const pattern of ["[a-m]{2} [n-z]", "\\w{6}", "e[^]{3}t", ",[^.]*\\."]) {
+      const expected = firstMatch(pattern, whole);
+      const generation = engine.generate({
+        prompt,
+        temperature: 0,
+        maxTokens: 60,
+        stopRegex: await stopRegex(pattern),
+      });
+      let streamed = "";
+      for await (const { text } of generation) streamed += text;
+      const { text, matchedStop } = await generation.result;
+      expect([text, matchedStop], pattern).toEqual(
+        expected === undefined ? [whole, undefined] : [whole.slice(0, expected), pattern],
+      );
+      expect(streamed).toBe(text);
+    }
+  });
+
   test("a value with one form needs no model", async () => {
     const grammar = await engine.compile({
       type: "json_schema",
@@ -241,3 +270,12 @@ describe.skipIf(modelPath === undefined)("the engine with the real model", { tim
     running.cancel();
   });
 });
+
+/** Where the match begins that ends first. */
+function firstMatch(pattern: string, text: string): number | undefined {
+  const whole = new RegExp(`^(?:${pattern})$`, "u");
+  for (let end = 1; end <= text.length; end++) {
+    for (let begin = 0; begin < end; begin++) if (whole.test(text.slice(begin, end))) return begin;
+  }
+  return undefined;
+}

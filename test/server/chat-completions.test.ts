@@ -135,6 +135,18 @@ describe("a whole completion", () => {
     });
   });
 
+  test("compiles each stop regex and hands it on with its pattern", async () => {
+    const { app, engine } = setUp({ onGenerate: (run) => run.push("a").finish("stop", "b+") });
+    const response = await chat(app, { stop_regex: ["b+", "c"] });
+    expect(response.json<ChatCompletion>().choices[0]).toMatchObject({ finish_reason: "stop", stop_reason: "b+" });
+    const patterns = ["b+", "c"].map((pattern) => expect.objectContaining({ type: "stop_regex", pattern }));
+    expect(engine.compiled).toEqual(patterns);
+    expect(engine.runs[0]?.request.stopRegex).toEqual([
+      { pattern: "b+", grammar: expect.anything() },
+      { pattern: "c", grammar: expect.anything() },
+    ]);
+  });
+
   test("reads developer messages, text parts and names", async () => {
     const { app, engine } = setUp();
     await chat(app, {

@@ -2,6 +2,7 @@
 
 import { afterAll, expect, test } from "vitest";
 import { compileJsonSchema } from "../../src/grammar/json-schema/compile.ts";
+import { compileStopRegex } from "../../src/grammar/stop-regex.ts";
 import { buildApp } from "../../src/server/index.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
 
@@ -9,6 +10,7 @@ const app = buildApp(
   new FakeEngine({
     onCompile: (source) => {
       if (source.type === "json_schema") compileJsonSchema(source.schema, source.options);
+      if (source.type === "stop_regex") compileStopRegex(source.pattern, source.options);
     },
   }),
 );
@@ -66,3 +68,15 @@ test.each(["^(a+)+$", "(x+x+)+y", "^(a|a)*$", "^([a-zA-Z]+)*\\d$"])(
     expect(response.statusCode).toBe(200);
   },
 );
+
+test.each([
+  ["^a", 422, "REGEX_UNSUPPORTED", "/stop_regex"],
+  [["b", "(a"], 400, "REGEX_INVALID", "/stop_regex/1"],
+  ["", 400, "REQUEST_INVALID", "/stop_regex"],
+  [Array.from({ length: 17 }, () => "a"), 400, "REQUEST_INVALID", "/stop_regex"],
+])("the stop regex %j is refused", async (stop_regex, status, code, pointer) => {
+  const payload = { messages: [{ role: "user", content: "x" }], stop_regex };
+  const response = await app.inject({ method: "POST", url: "/v1/chat/completions", payload });
+  expect(response.json()).toMatchObject({ error: { code, pointer } });
+  expect(response.statusCode).toBe(status);
+});

@@ -14,6 +14,7 @@ import {
   compileEbnf,
   compileJsonSchema,
   compileRegex,
+  compileStopRegex,
   compileStructuralTag,
   type EbnfOptions,
   type StructuralTagOptions,
@@ -35,7 +36,7 @@ export type WithoutTokens<Options> = Omit<Options, keyof TokenOptions>;
 /** Texts are JSON where the kind is: parsing takes time too. Those of a schema, also among its options' `schemas`, may be shared. */
 export type CompileTask =
   | { readonly kind: "json_schema"; readonly text: string | SharedText; readonly options: CompileOptions }
-  | { readonly kind: "regex"; readonly text: string; readonly options: CompileOptions }
+  | { readonly kind: "regex" | "stop_regex"; readonly text: string; readonly options: CompileOptions }
   | {
       readonly kind: "ebnf";
       readonly text: string;
@@ -80,6 +81,7 @@ export function withMaxMs(task: CompileTask, maxMs: number): CompileTask {
   switch (task.kind) {
     case "json_schema":
     case "regex":
+    case "stop_regex":
       return { ...task, options: { ...task.options, limits: { ...task.options.limits, maxMs } } };
     case "ebnf":
       return { ...task, options: { ...task.options, limits: { ...task.options.limits, maxMs } } };
@@ -115,6 +117,8 @@ function compile(task: CompileTask, asked: Set<string>) {
       return compileJsonSchema(unshared(task.text), withUnshared(task.options));
     case "regex":
       return compileRegex(task.text, task.options);
+    case "stop_regex":
+      return compileStopRegex(task.text, task.options);
     case "ebnf":
       return compileEbnf(task.text, { ...task.options, ...tokenOptions(task.tokens, asked) });
     case "structural_tag":
