@@ -1,0 +1,119 @@
+/**
+ * Many requests of every fate against a real engine whose queue and pool are too small for them. In the end none may be lost (not settled), stuck
+ * (settled too late), wrong (another end than its fate's) or have left anything behind (KV slots, requests, memory).
+ *
+ *   npm run bench:soak -- [--requests 10000] [--gguf FILE] [--at-once 24] [--trace FILE]
+ *
+ * Exits with 1 unless all of these are 0.
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { Engine } from "../../src/engine/engine.ts";
+import { defaultModelRef, resolveModel } from "../../src/engine/model-store/index.ts";
+import { FATES, fateOf, outcomesOf } from "./requests.ts";
+
+const STUCK_MS = 120_000;
+/** Before a request that the full queue refused comes again. */
+const RETRY_MS = 25;
+/** Caches fill before this share of the run; from then on memory must stay within the slack. */
+const WARM_SHARE = 0.2;
+const RSS_SLACK = 0.15;
+
+const { values } = parseArgs({
+  options: {
+    requests: { type: "string", default: "10000" },
+    gguf: { type: "string" },
+    "at-once": { type: "string", default: "24" },
+    trace: { type: "string" },
+  },
+});
+const total = Number(values.requests);
+const atOnce = Number(values["at-once"]);
+if (!(Number.isInteger(total) && total > 0 && Number.isInteger(atOnce) && atOnce > 0)) {
+  throw new RangeError("--requests and --at-once must be whole numbers above 0");
+}
+
+const rssMb = (): number => process.memoryUsage.rss() / 2 ** 20;
+const modelPath = values.gguf ?? (await resolveModel(defaultModelRef()));
+const engine = await Engine.load({
+  modelPath,
+  maxBatch: 6,
+  contextLength: 256,
+  kvTokens: 192,
+  stepTokens: 64,
+  maxQueue: 28,
+  ...(values.trace === undefined ? {} : { traceFile: values.trace }),
+});
+
+const endings = new Map<string, number>();
+const faults: string[] = [];
+let settled = 0;
+let overloads = 0;
+let stuck = 0;
+let warmRss = 0;
+let peakRss = 0;
+
+async function client(next: () => number | undefined): Promise<void> {
+  for (let i = next(); i !== undefined; i = next()) {
+    const number = i;
+    const watch = setTimeout(() => {
+      stuck++;
+      faults.push(`request ${number} (${fateOf(number).name}) has run for ${STUCK_MS} ms`);
+    }, STUCK_MS);
+    try {
+      let outcomes = await outcomesOf(engine, i);
+      while (outcomes[0] === "ENGINE_OVERLOADED") {
+        overloads++;
+        await sleep(RETRY_MS);
+        outcomes = await outcomesOf(engine, i);
+      }
+      for (const how of outcomes) {
+        endings.set(how, (endings.get(how) ?? 0) + 1);
+        if (!fateOf(i).outcomes.includes(how)) faults.push(`request ${i} (${fateOf(i).name}) ended with ${how}`);
+      }
+      settled++;
+    } catch (error) {
+      faults.push(`request ${i} (${fateOf(i).name}): ${error}`);
+    } finally {
+      clearTimeout(watch);
+    }
+    if (settled < total * WARM_SHARE) warmRss = Math.max(warmRss, rssMb());
+    else peakRss = Math.max(peakRss, rssMb());
+    if (settled % Math.ceil(total / 10) === 0) console.log(`${settled} of ${total}, ${rssMb().toFixed(0)} MB`);
+  }
+}
+
+const startedAt = performance.now();
+let numbers = 0;
+const next = (): number | undefined => (numbers < total ? numbers++ : undefined);
+await Promise.all(Array.from({ length: atOnce }, () => client(next)));
+const seconds = (performance.now() - startedAt) / 1000;
+
+engine.flushCache();
+for (let i = 0; i < 100 && engine.stats().kvFree < engine.stats().kvTokens; i++) await sleep(10);
+const stats = engine.stats();
+const leaks = {
+  "KV slots": stats.kvTokens - stats.kvFree,
+  "locked slots": stats.kvLocked,
+  requests: stats.running + stats.waiting + stats.submitted - stats.finished - stats.failed - stats.cancelled,
+  "MB above the warm peak's slack": Math.max(0, Math.round(peakRss - warmRss * (1 + RSS_SLACK))),
+};
+await engine.close();
+
+console.log(`${total} requests of ${FATES.length} fates, ${atOnce} at once, in ${seconds.toFixed(0)} s`);
+console.log(
+  [...endings]
+    .sort()
+    .map(([how, count]) => `${how} ${count}`)
+    .join(", "),
+);
+console.log(
+  `${stats.steps} steps, ${stats.sampledTokens} tokens sampled, ${stats.forcedTokens} forced, ${stats.retractions} retractions, ${overloads} refused for a while`,
+);
+console.log(`memory: at most ${warmRss.toFixed(0)} MB while warming up, ${peakRss.toFixed(0)} MB after`);
+console.log(`lost ${total - settled}, stuck ${stuck}, faults ${faults.length}`);
+for (const [what, count] of Object.entries(leaks)) console.log(`leaked ${what}: ${count}`);
+for (const fault of faults.slice(0, 20)) console.error(fault);
+if (settled !== total || stuck > 0 || faults.length > 0 || Object.values(leaks).some((count) => count !== 0))
+  process.exitCode = 1;
