@@ -61,7 +61,7 @@ class Server {
  public:
   Server(const Trace& trace, int32_t slots)
       : trace_(trace),
-        pool_(KvType::kF16, 1, slots, 1),
+        pool_(KvType::kF16, 1, slots, 1, 1),
         cache_(pool_),
         scheduler_(Options(), pool_, cache_),
         live_(trace.requests.size()) {

@@ -152,13 +152,25 @@ void Attention(const AttentionArgs& args) {
     for (int d = 0; d < dim; d += L) V::Store(out[i] + d, V::Zero());
   }
   const int num_keys = args.first_position + args.num_tokens;
-  const Element* const keys = static_cast<const Element*>(args.keys);
-  const Element* const value_base = static_cast<const Element*>(args.values);
+  constexpr bool kScaled = sizeof(Element) == 1;
+  const char* const keys = static_cast<const char*>(args.keys);
+  const char* const value_base = static_cast<const char*>(args.values);
+  const auto scale_of = [&](const Element* head) {
+    float scale;
+    __builtin_memcpy(&scale, reinterpret_cast<const char*>(head) + args.scale_offset,
+                     sizeof(scale));
+    return scale;
+  };
   for (int begin = 0; begin < num_keys; begin += kKeyBlock) {
     const int count = num_keys - begin < kKeyBlock ? num_keys - begin : kKeyBlock;
     const Element* row[kKeyBlock];
     for (int i = 0; i < kKeyBlock; ++i) {  // beyond the end: any valid row, cut off by the softmax
-      row[i] = keys + args.slots[begin + (i < count ? i : 0)] * args.slot_stride;
+      row[i] = reinterpret_cast<const Element*>(keys + args.slots[begin + (i < count ? i : 0)] *
+                                                           args.slot_stride);
+    }
+    [[maybe_unused]] alignas(64) float key_scales[kKeyBlock];
+    if constexpr (kScaled) {
+      for (int i = 0; i < kKeyBlock; ++i) key_scales[i] = scale_of(row[i]);
     }
     for (int i = 0; i < kKeyBlock; i += L) {
       for (int d = 0; d < dim; d += L) {
@@ -166,13 +178,20 @@ void Attention(const AttentionArgs& args) {
       }
     }
     for (int i = 0; i < count; ++i) {
-      const Element* source = value_base + args.slots[begin + i] * args.slot_stride;
-      for (int d = 0; d < dim; d += L) V::Store(values + i * dim + d, V::Load(source + d));
+      const Element* source =
+          reinterpret_cast<const Element*>(value_base + args.slots[begin + i] * args.slot_stride);
+      if constexpr (kScaled) {
+        const typename V::Reg scale = V::Set(scale_of(source));
+        for (int d = 0; d < dim; d += L)
+          V::Store(values + i * dim + d, V::Mul(V::Load(source + d), scale));
+      } else {
+        for (int d = 0; d < dim; d += L) V::Store(values + i * dim + d, V::Load(source + d));
+      }
     }
     for (int i = begin + kKeyBlock; i < begin + 2 * kKeyBlock && i < num_keys;
          ++i) {  // the next block
       const ptrdiff_t at = args.slots[i] * args.slot_stride;
-      for (int d = 0; d < dim; d += 64 / static_cast<int>(sizeof(Element))) {
+      for (int d = 0; d < dim * static_cast<int>(sizeof(Element)); d += 64) {
         __builtin_prefetch(keys + at + d);
         __builtin_prefetch(value_base + at + d);
       }
@@ -186,6 +205,11 @@ void Attention(const AttentionArgs& args) {
     }
     ScoreRest<V, Q - 1>(num_queries - i, query + i, transposed, dim, scores + i * kKeyBlock);
     for (i = first; i < num_queries; ++i) {
+      if constexpr (kScaled) {
+        float* const own = scores + i * kKeyBlock;
+        for (int key = 0; key < kKeyBlock; key += L)
+          V::Store(own + key, V::Mul(V::Load(own + key), V::Load(key_scales + key)));
+      }
       const int visible = args.first_position + i / args.group + 1 - begin;
       const int valid = visible < count ? visible : count;
       FoldSoftmax<V>(scores + i * kKeyBlock, valid, maximum + i, sum + i, out[i], dim);

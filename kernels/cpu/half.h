@@ -9,6 +9,10 @@
 namespace diecast {
 namespace {
 
+/// Elements of arrays in these types, so that they are told from integers.
+enum class Half : uint16_t {};
+enum class Brain : uint16_t {};
+
 [[maybe_unused]] inline float BitsToFloat(uint32_t bits) {
   float value;
   std::memcpy(&value, &bits, 4);
@@ -47,6 +51,12 @@ namespace {
 
 [[maybe_unused]] inline float BrainToFloat(uint16_t brain) {
   return BitsToFloat(static_cast<uint32_t>(brain) << 16);
+}
+
+/// Rounds to nearest even. For finite values and infinities.
+[[maybe_unused]] inline uint16_t FloatToBrain(float value) {
+  const uint32_t bits = FloatToBits(value);
+  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
 }  // namespace

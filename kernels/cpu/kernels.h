@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/cpu/kv_type.h"
 #include "kernels/cpu/packed_matrix.h"
 #include "native/backend/cpu/cpu_features.h"
 
@@ -49,11 +50,13 @@ inline constexpr int kMaxQueriesPerTile = 64;  ///< query tokens x heads of one 
 
 /// Attention of one key/value head: `num_tokens` consecutive query tokens with `group` heads each
 /// over keys 0..position. Shape: query and out [num_tokens][group * head_dim] with their strides;
-/// queries are already scaled. Keys and values of slot s begin at base + s * slot_stride.
+/// queries are already scaled. Keys and values of slot s begin at base + s * slot_stride, and with
+/// int8 their scale is scale_offset further on.
 struct AttentionArgs {
   const void* keys = nullptr;
   const void* values = nullptr;
-  ptrdiff_t slot_stride = 0;       ///< elements
+  ptrdiff_t slot_stride = 0;       ///< bytes
+  ptrdiff_t scale_offset = 0;      ///< bytes
   const int32_t* slots = nullptr;  ///< slots of positions 0..first_position + num_tokens - 1
   int first_position = 0;          ///< of the first query token
   int num_tokens = 0;
@@ -87,7 +90,6 @@ struct CpuKernels {
   /// out = silu(gate) * up
   void (*silu_mul)(const float* gate, const float* up, int n, float* out);
   void (*add)(const float* x, int n, float* out);
-  void (*to_half)(const float* x, int n, uint16_t* out);
   /// out[b] = the greatest of block b of x, whose last block may be shorter. NaN never wins.
   void (*block_max)(const float* x, int n, float* out);
   /// out[i] = x[i] where bit i % 32 of word i / 32 is set, -infinity elsewhere.
@@ -95,8 +97,12 @@ struct CpuKernels {
   /// x = e^((x - best) * scale) for x <= best, 0 below e^-87 and for NaN; then the sum and the
   /// greatest of each block. n is a multiple of 32.
   void (*exp_weights)(float* x, int n, float best, float scale, float* block_sum, float* block_max);
-  void (*attention_f32)(const AttentionArgs& args);
-  void (*attention_f16)(const AttentionArgs& args);
+  /// By KvType: writes a row of keys or values (see kv_type.h). The heads of x are first rotated in
+  /// place as by `rope` with a scale of 1; a rope_dim of 0 leaves them as they are.
+  void (*store_kv[kNumKvTypes])(float* x, int num_heads, int head_dim, int rope_dim,
+                                const float* cos_sin, void* row);
+  /// By KvType.
+  void (*attention[kNumKvTypes])(const AttentionArgs& args);
 };
 
 /// The table of a level. The caller must know that the processor has it (CpuHas).

@@ -6,6 +6,7 @@
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/kv_store.h"
 #include "kernels/cpu/vec_avx2.h"
 
 namespace diecast {
@@ -259,12 +260,11 @@ const CpuKernels& Avx2Kernels() {
       Rope<V>,
       SiluMul<V>,
       Add<V>,
-      ToHalf<V>,
       BlockMax<V>,
       KeepSet<V>,
       ExpWeights<V>,
-      Attention<V, float>,
-      Attention<V, uint16_t>,
+      {StoreKv<V, float>, StoreKv<V, Half>, StoreKv<V, Brain>, StoreKv<V, int8_t>},
+      {Attention<V, float>, Attention<V, Half>, Attention<V, Brain>, Attention<V, int8_t>},
   };
   return kernels;
 }

@@ -11,6 +11,7 @@
 #endif
 
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/kv_store.h"
 #include "kernels/cpu/vec_avx512.h"
 
 namespace diecast {
@@ -307,12 +308,11 @@ const CpuKernels& Avx512Kernels() {
       Rope<V>,
       SiluMul<V>,
       Add<V>,
-      ToHalf<V>,
       BlockMax<V>,
       KeepSet<V>,
       ExpWeights<V>,
-      Attention<V, float>,
-      Attention<V, uint16_t>,
+      {StoreKv<V, float>, StoreKv<V, Half>, StoreKv<V, Brain>, StoreKv<V, int8_t>},
+      {Attention<V, float>, Attention<V, Half>, Attention<V, Brain>, Attention<V, int8_t>},
   };
   return kernels;
 }

@@ -3,6 +3,7 @@
 
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/kernels.h"
+#include "kernels/cpu/kv_store.h"
 #include "kernels/cpu/vec_portable.h"
 
 namespace diecast {
@@ -171,12 +172,11 @@ const CpuKernels& PortableKernels() {
       Rope<V>,
       SiluMul<V>,
       Add<V>,
-      ToHalf<V>,
       BlockMax<V>,
       KeepSet<V>,
       ExpWeights<V>,
-      Attention<V, float>,
-      Attention<V, uint16_t>,
+      {StoreKv<V, float>, StoreKv<V, Half>, StoreKv<V, Brain>, StoreKv<V, int8_t>},
+      {Attention<V, float>, Attention<V, Half>, Attention<V, Brain>, Attention<V, int8_t>},
   };
   return kernels;
 }

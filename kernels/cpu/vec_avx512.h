@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/cpu/half.h"
+
 namespace diecast {
 namespace {
 
@@ -18,13 +20,30 @@ struct VecAvx512 {
   static Reg Zero() { return _mm512_setzero_ps(); }
   static Reg Set(float x) { return _mm512_set1_ps(x); }
   static Reg Load(const float* p) { return _mm512_loadu_ps(p); }
-  static Reg Load(const uint16_t* p) {
+  static Reg Load(const Half* p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
+  static Reg Load(const Brain* p) {
+    const __m512i wide =
+        _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+  }
+  static Reg Load(const int8_t* p) {
+    return _mm512_cvtepi32_ps(
+        _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
   static void Store(float* p, Reg r) { _mm512_storeu_ps(p, r); }
-  static void StoreHalf(uint16_t* p, Reg r) {
+  static void StoreHalf(Half* p, Reg r) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
                         _mm512_cvtps_ph(r, _MM_FROUND_TO_NEAREST_INT));
+  }
+  static void StoreBrain(Brain* p, Reg r) {
+    const __m512i bits = _mm512_castps_si512(r);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded =
+        _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
   }
   static void StoreInt8(int8_t* p, Reg r) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(r)));

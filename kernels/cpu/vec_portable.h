@@ -25,13 +25,27 @@ struct VecPortable {
     std::memcpy(&r, p, sizeof(r));
     return r;
   }
-  static Reg Load(const uint16_t* p) {
-    return Reg{FiniteHalfToFloat(p[0]), FiniteHalfToFloat(p[1]), FiniteHalfToFloat(p[2]),
-               FiniteHalfToFloat(p[3])};
+  static Reg Load(const Half* p) {
+    Reg r;
+    for (int i = 0; i < 4; ++i) r[i] = FiniteHalfToFloat(static_cast<uint16_t>(p[i]));
+    return r;
+  }
+  static Reg Load(const Brain* p) {
+    Reg r;
+    for (int i = 0; i < 4; ++i) r[i] = BrainToFloat(static_cast<uint16_t>(p[i]));
+    return r;
+  }
+  static Reg Load(const int8_t* p) {
+    Reg r;
+    for (int i = 0; i < 4; ++i) r[i] = static_cast<float>(p[i]);
+    return r;
   }
   static void Store(float* p, Reg r) { std::memcpy(p, &r, sizeof(r)); }
-  static void StoreHalf(uint16_t* p, Reg r) {
-    for (int i = 0; i < 4; ++i) p[i] = FloatToHalf(r[i]);
+  static void StoreHalf(Half* p, Reg r) {
+    for (int i = 0; i < 4; ++i) p[i] = static_cast<Half>(FloatToHalf(r[i]));
+  }
+  static void StoreBrain(Brain* p, Reg r) {
+    for (int i = 0; i < 4; ++i) p[i] = static_cast<Brain>(FloatToBrain(r[i]));
   }
   static void StoreInt8(int8_t* p, Reg r) {
     for (int i = 0; i < 4; ++i) p[i] = static_cast<int8_t>(__builtin_lrintf(r[i]));

@@ -47,17 +47,21 @@ void RmsNorm(const float* x, const float* weight, float eps, int n, float* out) 
   for (; i < n; ++i) out[i] = x[i] * scale * weight[i];
 }
 
+inline void RotateHead(float* x, int rope_dim, const float* cos_sin, float scale) {
+  for (int i = 0; i < rope_dim; i += 2) {
+    const float c = cos_sin[i] * scale;
+    const float s = cos_sin[i + 1] * scale;
+    const float a = x[i];
+    const float b = x[i + 1];
+    x[i] = a * c - b * s;
+    x[i + 1] = a * s + b * c;
+  }
+}
+
 template <typename V>
 void Rope(float* x, int num_heads, int head_dim, int rope_dim, const float* cos_sin, float scale) {
   for (int h = 0; h < num_heads; ++h, x += head_dim) {
-    for (int i = 0; i < rope_dim; i += 2) {
-      const float c = cos_sin[i] * scale;
-      const float s = cos_sin[i + 1] * scale;
-      const float a = x[i];
-      const float b = x[i + 1];
-      x[i] = a * c - b * s;
-      x[i + 1] = a * s + b * c;
-    }
+    RotateHead(x, rope_dim, cos_sin, scale);
     for (int i = rope_dim; i < head_dim; ++i) x[i] *= scale;
   }
 }
@@ -85,14 +89,6 @@ void Add(const float* x, int n, float* out) {
   int i = 0;
   for (; i + L <= n; i += L) V::Store(out + i, V::Add(V::Load(out + i), V::Load(x + i)));
   for (; i < n; ++i) out[i] += x[i];
-}
-
-template <typename V>
-void ToHalf(const float* x, int n, uint16_t* out) {
-  constexpr int L = V::kLanes;
-  int i = 0;
-  for (; i + L <= n; i += L) V::StoreHalf(out + i, V::Load(x + i));
-  for (; i < n; ++i) out[i] = FloatToHalf(x[i]);
 }
 
 template <typename V>

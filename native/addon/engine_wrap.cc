@@ -251,7 +251,7 @@ struct EngineState {
 struct LoadOptions {
   std::string path;
   int threads = 0;
-  WeightMode mode = WeightMode::kQuantized;
+  ModelOptions model;
   EngineOptions engine;
 };
 
@@ -264,6 +264,14 @@ LoadOptions ParseLoadOptions(const Napi::CallbackInfo& info) {
   fields.Integer("maxBatch", 1, 1024, &options.engine.max_batch);
   fields.Integer("contextLength", 2, kMaxInt32, &options.engine.context_length);
   fields.Integer("kvTokens", 2, kMaxInt32, &options.engine.kv_tokens);
+  fields.Integer("kvBytes", 1, kMaxSeed, &options.engine.kv_bytes);
+  if (fields.Has("kvType")) {
+    std::string name;
+    KvType type = KvType::kF16;
+    fields.String("kvType", &name);
+    if (!ParseKvType(name, &type)) BadArgument("kvType", "\"f32\", \"f16\", \"bf16\" or \"int8\"");
+    options.model.kv_type = type;
+  }
   fields.Integer("stepTokens", 1, 1 << 20, &options.engine.step_tokens);
   fields.Integer("maxQueue", 1, kMaxInt32, &options.engine.max_queue);
   fields.Bool("prefixCache", &options.engine.prefix_cache);
@@ -278,7 +286,7 @@ LoadOptions ParseLoadOptions(const Napi::CallbackInfo& info) {
   fields.String("traceFile", &options.engine.trace_path);
   bool dequantize = false;
   fields.Bool("dequantize", &dequantize);
-  if (dequantize) options.mode = WeightMode::kDequantized;
+  if (dequantize) options.model.mode = WeightMode::kDequantized;
   return options;
 }
 
@@ -286,7 +294,7 @@ std::shared_ptr<EngineState> LoadState(const LoadOptions& options,
                                        std::shared_ptr<const Tokenizer> tokenizer) {
   auto state = std::make_shared<EngineState>();
   auto threads = std::make_shared<ThreadPool>(options.threads);
-  auto model = LoadModel(GgufFile::Open(options.path), *threads, options.mode);
+  auto model = LoadModel(GgufFile::Open(options.path), *threads, options.model);
   const ModelConfig& config = model->config();
   state->model_name = config.name;
   state->architecture = config.architecture;

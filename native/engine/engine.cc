@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <limits>
 #include <new>
 #include <string>
 #include <utility>
 
+#include "native/available_memory.h"
 #include "native/matcher/compiled_grammar.h"
 
 namespace diecast {
@@ -28,6 +30,8 @@ void CheckOptions(const EngineOptions& options) {
   check(options.max_batch >= 1 && options.max_batch <= 1024, "maxBatch must be in [1, 1024]");
   check(options.context_length >= 0, "contextLength must be at least 1");
   check(options.kv_tokens == 0 || options.kv_tokens >= 2, "kvTokens must be at least 2");
+  check(options.kv_bytes >= 0, "kvBytes must be at least 0");
+  check(options.kv_tokens == 0 || options.kv_bytes == 0, "kvTokens and kvBytes exclude each other");
   check(options.step_tokens >= options.max_batch, "stepTokens must be at least maxBatch");
   check(options.max_queue >= 1, "maxQueue must be at least 1");
   check(options.queue.aging_ms >= 1, "agingMs must be at least 1");
@@ -35,14 +39,24 @@ void CheckOptions(const EngineOptions& options) {
   check(options.queue.round_tokens >= 1, "roundTokens must be at least 1");
 }
 
-int32_t DefaultKvTokens(const ModelConfig& config, const EngineOptions& options,
-                        int32_t context_length) {
-  const int64_t bytes_per_token = int64_t{2} * config.num_layers * config.num_kv_heads *
-                                  config.head_dim * static_cast<int64_t>(sizeof(float));
-  const int64_t affordable = EngineOptions::kDefaultKvBytes / std::max<int64_t>(1, bytes_per_token);
+constexpr int64_t kMemoryShare = 8;  // of the available memory one part is for the KV pool
+
+int32_t KvTokens(const CausalModel& model, const EngineOptions& options, int32_t context_length) {
+  if (options.kv_tokens != 0) return options.kv_tokens;
+  const int64_t bytes_per_token = model.kv_bytes_per_token();
+  if (options.kv_bytes != 0) {
+    const int64_t tokens = options.kv_bytes / bytes_per_token;
+    if (tokens < 2) {
+      throw Error(ErrorCode::kInvalidArgument, "kvBytes must be at least " +
+                                                   std::to_string(2 * bytes_per_token) +
+                                                   ", the bytes of two tokens");
+    }
+    return static_cast<int32_t>(std::min<int64_t>(tokens, std::numeric_limits<int32_t>::max()));
+  }
   const int64_t wanted = int64_t{options.max_batch} * context_length;
-  return static_cast<int32_t>(
-      std::clamp<int64_t>(affordable, context_length, std::max<int64_t>(wanted, context_length)));
+  const int64_t affordable = AvailableMemory() / kMemoryShare / bytes_per_token;
+  return static_cast<int32_t>(std::clamp<int64_t>(
+      affordable, context_length, std::min<int64_t>(wanted, std::numeric_limits<int32_t>::max())));
 }
 
 // Runs `body`; what it throws becomes a code and a message. False when it threw.
@@ -81,9 +95,7 @@ Engine::Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokeniz
   context_length_ = options.context_length == 0
                         ? config.context_length
                         : std::min(options.context_length, config.context_length);
-  pool_ = model_->CreateKvPool(options.kv_tokens != 0
-                                   ? options.kv_tokens
-                                   : DefaultKvTokens(config, options, context_length_));
+  pool_ = model_->CreateKvPool(KvTokens(*model_, options, context_length_));
   cache_ = std::make_unique<RadixCache>(*pool_, options.prefix_cache);
   SchedulerOptions scheduling;
   scheduling.max_batch = options.max_batch;

@@ -34,7 +34,10 @@ namespace diecast {
 struct EngineOptions {
   int32_t max_batch = 16;
   int32_t context_length = 0;  ///< 0: the model's; clipped to it
-  int32_t kv_tokens = 0;       ///< 0: what max_batch contexts need, at most kDefaultKvBytes
+  int32_t kv_tokens = 0;       ///< 0: what fits kv_bytes
+  /// 0: what max_batch contexts need, at most an eighth of the available memory, at least a
+  /// context.
+  int64_t kv_bytes = 0;
   int32_t step_tokens = 256;
   int32_t max_queue = 4096;  ///< requests waiting or running
   bool prefix_cache = true;
@@ -42,8 +45,6 @@ struct EngineOptions {
   /// Text and tokens that the owner has not taken, in bytes, at which the engine waits for it.
   size_t max_backlog = size_t{4} << 20;
   std::string trace_path = {};  ///< of the file for a StepTrace; empty: none
-
-  static constexpr int64_t kDefaultKvBytes = int64_t{512} << 20;
 };
 
 /// Thread-safe.

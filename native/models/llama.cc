@@ -96,12 +96,16 @@ struct ThreadScratch {
 
 class LlamaModel final : public CausalModel {
  public:
-  LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool, WeightMode mode);
+  LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool, const ModelOptions& options);
 
   const ModelConfig& config() const override { return config_; }
   std::unique_ptr<KvPool> CreateKvPool(int32_t num_slots) const override {
     return std::make_unique<CpuKvPool>(kv_type_, config_.num_layers, num_slots,
-                                       config_.num_kv_heads * config_.head_dim);
+                                       config_.num_kv_heads, config_.head_dim);
+  }
+  int64_t kv_bytes_per_token() const override {
+    return 2 * int64_t{config_.num_layers} *
+           static_cast<int64_t>(KvRowBytes(kv_type_, config_.num_kv_heads, config_.head_dim));
   }
   void Forward(std::span<const StepRow> rows, KvPool& pool, std::span<float> logits) override;
 
@@ -148,15 +152,17 @@ class LlamaModel final : public CausalModel {
   std::vector<ThreadScratch> scratch_;
 };
 
-LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool, WeightMode mode)
+LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
+                       const ModelOptions& options)
     : file_(std::move(file)),
       pool_(pool),
       config_(ReadLlamaConfig(*file_)),
       kernels_(KernelsOf(ChooseCpuLevel())),
       // Halves would be converted one by one in portable code, and parity wants what was computed.
-      kv_type_(mode == WeightMode::kDequantized || kernels_.level == CpuLevel::kPortable
-                   ? KvType::kF32
-                   : KvType::kF16),
+      kv_type_(options.kv_type.value_or(options.mode == WeightMode::kDequantized ||
+                                                kernels_.level == CpuLevel::kPortable
+                                            ? KvType::kF32
+                                            : KvType::kF16)),
       quantized_(false),
       rope_frequencies_(ReadRopeFrequencies(*file_, config_)),
       pass_(config_.vocab_size),
@@ -168,7 +174,7 @@ LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool, W
     throw Error(ErrorCode::kModelUnsupported, "more than " + std::to_string(kMaxQueriesPerTile) +
                                                   " query heads share a key/value head");
   }
-  const WeightReader reader(*file_, pool, mode);
+  const WeightReader reader(*file_, pool, options.mode);
   embedding_ = &reader.MatrixView("token_embd.weight", config_.vocab_size, hidden);
   for (int i = 0; i < config_.num_layers; ++i) {
     const std::string prefix = "blk." + std::to_string(i) + ".";
@@ -209,7 +215,7 @@ void LlamaModel::CheckStep(std::span<const StepRow> rows, const CpuKvPool& kv,
     throw Error(ErrorCode::kInvalidArgument, "step row " + std::to_string(row) + ": " + what);
   };
   if (kv.type() != kv_type_ || kv.num_layers() != config_.num_layers ||
-      kv.row_elements() != config_.num_kv_heads * config_.head_dim) {
+      kv.num_heads() != config_.num_kv_heads || kv.head_dim() != config_.head_dim) {
     throw Error(ErrorCode::kInvalidArgument, "the KV pool was made for another model");
   }
   size_t wanted = 0;
@@ -368,24 +374,18 @@ void LlamaModel::RotateAndStore(int layer, int index, const CpuKvPool& kv) {
   const int dim = config_.head_dim;
   float* query = qkv_.row(index);
   float* key = query + config_.num_heads * dim;
-  const int kv_size = config_.num_kv_heads * dim;
   const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
   kernels_.rope(query, config_.num_heads, dim, config_.rope_dim, rotation_.row(index), scale);
-  kernels_.rope(key, config_.num_kv_heads, dim, config_.rope_dim, rotation_.row(index), 1.0f);
   const Segment& segment =
       pass_.segments[static_cast<size_t>(pass_.token_segment[static_cast<size_t>(index)])];
   const int position =
       segment.row->context_length + segment.first_token + index - segment.first_index;
-  const size_t offset = static_cast<size_t>(segment.row->kv_slots[static_cast<size_t>(position)]) *
-                        static_cast<size_t>(kv_size);
-  if (kv.type() == KvType::kF16) {
-    kernels_.to_half(key, kv_size, reinterpret_cast<uint16_t*>(kv.keys(layer)) + offset);
-    kernels_.to_half(key + kv_size, kv_size,
-                     reinterpret_cast<uint16_t*>(kv.values(layer)) + offset);
-  } else {
-    std::copy_n(key, kv_size, reinterpret_cast<float*>(kv.keys(layer)) + offset);
-    std::copy_n(key + kv_size, kv_size, reinterpret_cast<float*>(kv.values(layer)) + offset);
-  }
+  const ptrdiff_t offset = segment.row->kv_slots[static_cast<size_t>(position)] * kv.row_bytes();
+  const auto store = kernels_.store_kv[static_cast<int>(kv.type())];
+  store(key, config_.num_kv_heads, dim, config_.rope_dim, rotation_.row(index),
+        kv.keys(layer) + offset);
+  store(key + config_.num_kv_heads * dim, config_.num_kv_heads, dim, 0, nullptr,
+        kv.values(layer) + offset);
 }
 
 void LlamaModel::Attend(int layer, int unit, int thread, const CpuKvPool& kv) {
@@ -394,13 +394,14 @@ void LlamaModel::Attend(int layer, int unit, int thread, const CpuKvPool& kv) {
   const Segment& segment = pass_.segments[static_cast<size_t>(tile.segment)];
   const int dim = config_.head_dim;
   const int group = config_.num_heads / config_.num_kv_heads;
-  const size_t element_bytes = kv.type() == KvType::kF16 ? 2 : 4;
-  const size_t head_offset = static_cast<size_t>(kv_head * dim) * element_bytes;
+  const auto head_bytes = static_cast<ptrdiff_t>(KvElementBytes(kv.type())) * dim;
   const int index = segment.first_index + tile.first_token;
   AttentionArgs args;
-  args.keys = kv.keys(layer) + head_offset;
-  args.values = kv.values(layer) + head_offset;
-  args.slot_stride = kv.row_elements();
+  args.keys = kv.keys(layer) + kv_head * head_bytes;
+  args.values = kv.values(layer) + kv_head * head_bytes;
+  args.slot_stride = kv.row_bytes();
+  args.scale_offset = (config_.num_kv_heads - kv_head) * head_bytes +
+                      kv_head * static_cast<ptrdiff_t>(sizeof(float));
   args.slots = segment.row->kv_slots.data();
   args.first_position = segment.row->context_length + segment.first_token + tile.first_token;
   args.num_tokens = tile.num_tokens;
@@ -411,7 +412,7 @@ void LlamaModel::Attend(int layer, int unit, int thread, const CpuKvPool& kv) {
   args.out = attended_.row(index) + kv_head * group * dim;
   args.out_stride = config_.num_heads * dim;
   args.scratch = scratch_[static_cast<size_t>(thread)].attention.row(0);
-  (kv.type() == KvType::kF16 ? kernels_.attention_f16 : kernels_.attention_f32)(args);
+  kernels_.attention[static_cast<int>(kv.type())](args);
 }
 
 void LlamaModel::GateAndUp(const Layer& layer, int panel_begin, int panel_end, int thread) {
@@ -542,8 +543,8 @@ void LlamaModel::Work(int thread, StepTeam& team, const CpuKvPool& kv) {
 }  // namespace
 
 std::unique_ptr<CausalModel> LoadLlama(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
-                                       WeightMode mode) {
-  return std::make_unique<LlamaModel>(std::move(file), pool, mode);
+                                       const ModelOptions& options) {
+  return std::make_unique<LlamaModel>(std::move(file), pool, options);
 }
 
 }  // namespace diecast

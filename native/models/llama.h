@@ -9,6 +9,6 @@
 namespace diecast {
 
 std::unique_ptr<CausalModel> LoadLlama(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
-                                       WeightMode mode);
+                                       const ModelOptions& options);
 
 }  // namespace diecast

@@ -8,9 +8,9 @@
 namespace diecast {
 
 std::unique_ptr<CausalModel> LoadModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
-                                       WeightMode mode) {
+                                       const ModelOptions& options) {
   const std::string architecture(file->GetString("general.architecture").value_or(""));
-  if (architecture == "llama") return LoadLlama(std::move(file), pool, mode);
+  if (architecture == "llama") return LoadLlama(std::move(file), pool, options);
   throw Error(ErrorCode::kModelUnsupported,
               "general.architecture '" + architecture + "' is not supported; supported: llama");
 }

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/kv_type.h"
+
 namespace diecast {
 
 class GgufFile;
@@ -65,6 +67,8 @@ class CausalModel {
   virtual ~CausalModel() = default;
   virtual const ModelConfig& config() const = 0;
   virtual std::unique_ptr<KvPool> CreateKvPool(int32_t num_slots) const = 0;
+  /// What a slot takes, keys and values of all layers.
+  virtual int64_t kv_bytes_per_token() const = 0;
   /// Runs one step. `logits` is [sum of num_logits, vocab_size] f32, row-major, in row order.
   /// Thread: one call at a time; uses the pool given at load.
   virtual void Forward(std::span<const StepRow> rows, KvPool& pool, std::span<float> logits) = 0;
@@ -74,8 +78,14 @@ class CausalModel {
 /// (exact, slow; for parity).
 enum class WeightMode : uint8_t { kQuantized, kDequantized };
 
+struct ModelOptions {
+  WeightMode mode = WeightMode::kQuantized;
+  /// Unset: f16 where the processor converts it in vectors and weights are as stored, else f32.
+  std::optional<KvType> kv_type = std::nullopt;
+};
+
 /// Throws Error{kModelInvalid | kModelUnsupported}. Owner: the model keeps `file` alive.
 std::unique_ptr<CausalModel> LoadModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
-                                       WeightMode mode = WeightMode::kQuantized);
+                                       const ModelOptions& options = {});
 
 }  // namespace diecast

@@ -135,6 +135,7 @@ class FakeModel final : public CausalModel {
   std::unique_ptr<KvPool> CreateKvPool(int32_t num_slots) const override {
     return std::make_unique<FakeKvPool>(num_slots);
   }
+  int64_t kv_bytes_per_token() const override { return sizeof(int32_t); }
   void Forward(std::span<const StepRow> rows, KvPool& kv, std::span<float> logits) override {
     auto& pool = static_cast<FakeKvPool&>(kv);
     std::vector<Row> step;

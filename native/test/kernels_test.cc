@@ -224,9 +224,6 @@ void TestElementwise(const CpuKernels& kernels) {
     out = x;
     kernels.add(y.data(), n, out.data());
     for (size_t i = 0; i < out.size(); ++i) CHECK(out[i] == x[i] + y[i]);
-    std::vector<uint16_t> halves(static_cast<size_t>(n));
-    kernels.to_half(x.data(), n, halves.data());
-    for (size_t i = 0; i < halves.size(); ++i) CHECK(halves[i] == FloatToHalf(x[i]));
   }
   for (int rope_dim : {16, 32}) {
     const int heads = 3, dim = 32;
@@ -292,22 +289,97 @@ void TestLogitOps(const CpuKernels& kernels) {
   }
 }
 
+/// What a stored row stands for. Shape: [num_heads, head_dim].
+std::vector<float> ReadKvRow(KvType type, const uint8_t* row, int num_heads, int head_dim) {
+  std::vector<float> values;
+  for (int i = 0; i < num_heads * head_dim; ++i) {
+    uint16_t bits = 0;
+    float value = 0;
+    switch (type) {
+      case KvType::kF32:
+        std::memcpy(&value, row + 4 * i, 4);
+        break;
+      case KvType::kF16:
+      case KvType::kBf16:
+        std::memcpy(&bits, row + 2 * i, 2);
+        value = type == KvType::kF16 ? FiniteHalfToFloat(bits) : BrainToFloat(bits);
+        break;
+      case KvType::kInt8: {
+        float scale;
+        std::memcpy(&scale, row + num_heads * head_dim + 4 * (i / head_dim), 4);
+        value = scale * static_cast<float>(static_cast<int8_t>(row[i]));
+        break;
+      }
+    }
+    values.push_back(value);
+  }
+  return values;
+}
+
+void TestStoreKv(const CpuKernels& kernels, KvType type) {
+  for (int head_dim : {16, 64, 80}) {
+    for (int rope_dim : {0, 16, head_dim}) {
+      constexpr int kHeads = 3;
+      std::vector<float> x = RandomFloats(static_cast<size_t>(kHeads * head_dim), 4.0f);
+      std::fill_n(x.begin() + head_dim, head_dim, 0.0f);  // a head of zeros
+      std::vector<float> cos_sin;
+      for (int i = 0; i < rope_dim / 2; ++i) {
+        cos_sin.push_back(std::cos(static_cast<float>(i)));
+        cos_sin.push_back(std::sin(static_cast<float>(i)));
+      }
+      std::vector<float> rotated = x;
+      kernels.rope(rotated.data(), kHeads, head_dim, rope_dim, cos_sin.data(), 1.0f);
+      const size_t row_bytes = KvRowBytes(type, kHeads, head_dim);
+      std::vector<uint8_t> row(row_bytes + 1, 0xa5);
+      kernels.store_kv[static_cast<int>(type)](x.data(), kHeads, head_dim, rope_dim, cos_sin.data(),
+                                               row.data());
+      CHECK(row[row_bytes] == 0xa5);
+      const std::vector<float> stored = ReadKvRow(type, row.data(), kHeads, head_dim);
+      for (size_t i = 0; i < stored.size(); ++i) {
+        const auto head = rotated.begin() + static_cast<ptrdiff_t>(i) / head_dim * head_dim;
+        float largest = 0;
+        for (auto at = head; at != head + head_dim; ++at)
+          largest = std::max(largest, std::fabs(*at));
+        const float value = rotated[i];
+        switch (type) {
+          case KvType::kF32:
+            CHECK(stored[i] == value);
+            break;
+          case KvType::kF16:
+            CHECK(stored[i] == FiniteHalfToFloat(FloatToHalf(value)));
+            break;
+          case KvType::kBf16:
+            CHECK(stored[i] == BrainToFloat(FloatToBrain(value)));
+            break;
+          case KvType::kInt8:
+            CHECK(std::fabs(stored[i] - value) <= largest / 254.0f * 1.0001f);
+            break;
+        }
+      }
+    }
+  }
+}
+
 void TestAttention(const CpuKernels& kernels, int head_dim, int group, int first_position,
-                   int num_tokens, bool half) {
+                   int num_tokens, KvType type) {
   const int kv_heads = 2;
   const int num_keys = first_position + num_tokens;
   const int num_slots = num_keys + 9;
   const ptrdiff_t stride = kv_heads * head_dim;
-  std::vector<float> keys = RandomFloats(static_cast<size_t>(num_slots * stride));
-  std::vector<float> values = RandomFloats(static_cast<size_t>(num_slots * stride));
-  std::vector<uint16_t> half_keys(keys.size()), half_values(values.size());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    half_keys[i] = FloatToHalf(keys[i]);
-    half_values[i] = FloatToHalf(values[i]);
-    if (half) {
-      keys[i] = FiniteHalfToFloat(half_keys[i]);
-      values[i] = FiniteHalfToFloat(half_values[i]);
-    }
+  const size_t row_bytes = KvRowBytes(type, kv_heads, head_dim);
+  std::vector<uint8_t> key_rows(static_cast<size_t>(num_slots) * row_bytes);
+  std::vector<uint8_t> value_rows(key_rows.size());
+  std::vector<float> keys, values;  // what the rows stand for
+  for (size_t slot = 0; slot < static_cast<size_t>(num_slots); ++slot) {
+    const auto fill = [&](std::vector<uint8_t>& rows, std::vector<float>* meant) {
+      std::vector<float> row = RandomFloats(static_cast<size_t>(stride));
+      uint8_t* const at = rows.data() + slot * row_bytes;
+      kernels.store_kv[static_cast<int>(type)](row.data(), kv_heads, head_dim, 0, nullptr, at);
+      const std::vector<float> read = ReadKvRow(type, at, kv_heads, head_dim);
+      meant->insert(meant->end(), read.begin(), read.end());
+    };
+    fill(key_rows, &keys);
+    fill(value_rows, &values);
   }
   std::vector<int32_t> slots(static_cast<size_t>(num_slots));
   for (size_t i = 0; i < slots.size(); ++i) slots[i] = static_cast<int32_t>(i);
@@ -318,10 +390,11 @@ void TestAttention(const CpuKernels& kernels, int head_dim, int group, int first
   const AlignedBytes scratch(AttentionScratchFloats(head_dim) * sizeof(float));
   AttentionArgs args;
   const ptrdiff_t offset = head_dim;  // the second key/value head
-  args.keys = half ? static_cast<const void*>(half_keys.data() + offset) : keys.data() + offset;
-  args.values =
-      half ? static_cast<const void*>(half_values.data() + offset) : values.data() + offset;
-  args.slot_stride = stride;
+  const ptrdiff_t head_bytes = head_dim * static_cast<ptrdiff_t>(KvElementBytes(type));
+  args.keys = key_rows.data() + head_bytes;
+  args.values = value_rows.data() + head_bytes;
+  args.slot_stride = static_cast<ptrdiff_t>(row_bytes);
+  args.scale_offset = (kv_heads - 1) * head_bytes + static_cast<ptrdiff_t>(sizeof(float));
   args.slots = slots.data();
   args.first_position = first_position;
   args.num_tokens = num_tokens;
@@ -332,7 +405,7 @@ void TestAttention(const CpuKernels& kernels, int head_dim, int group, int first
   args.out = out.data();
   args.out_stride = group * head_dim;
   args.scratch = reinterpret_cast<float*>(scratch.data());
-  const auto attention = half ? kernels.attention_f16 : kernels.attention_f32;
+  const auto attention = kernels.attention[static_cast<int>(type)];
   attention(args);
   std::vector<float> own_keys, own_values;
   for (int i = 0; i < num_keys; ++i) {
@@ -360,6 +433,14 @@ void TestAttention(const CpuKernels& kernels, int head_dim, int group, int first
     CHECK(std::memcmp(one.data(), out.data() + t * group * head_dim, one.size() * sizeof(float)) ==
           0);
   }
+}
+
+void TestBrainConversions() {
+  for (uint32_t bits = 0; bits < 0x7f80; ++bits)
+    CHECK(FloatToBrain(BrainToFloat(static_cast<uint16_t>(bits))) == bits);
+  CHECK(FloatToBrain(1.0f + std::ldexp(1.0f, -8)) == 0x3f80);  // a tie goes to even
+  CHECK(FloatToBrain(1.0f + 3 * std::ldexp(1.0f, -8)) == 0x3f82);
+  CHECK(FloatToBrain(-1.0f - std::ldexp(1.1f, -8)) == 0xbf81);
 }
 
 void TestHalfConversions() {
@@ -395,14 +476,16 @@ void TestLevel(CpuLevel level) {
   }
   TestElementwise(kernels);
   TestLogitOps(kernels);
-  for (bool half : {false, true}) {
-    TestAttention(kernels, 64, 3, 0, 1, half);
-    TestAttention(kernels, 64, 3, 31, 1, half);
-    TestAttention(kernels, 64, 3, 0, 21, half);
-    TestAttention(kernels, 64, 3, 100, 17, half);
-    TestAttention(kernels, 16, 1, 5, 40, half);
-    TestAttention(kernels, 80, 5, 63, 3, half);
-    TestAttention(kernels, 128, 8, 29, 8, half);
+  for (int i = 0; i < kNumKvTypes; ++i) {
+    const auto type = static_cast<KvType>(i);
+    TestStoreKv(kernels, type);
+    TestAttention(kernels, 64, 3, 0, 1, type);
+    TestAttention(kernels, 64, 3, 31, 1, type);
+    TestAttention(kernels, 64, 3, 0, 21, type);
+    TestAttention(kernels, 64, 3, 100, 17, type);
+    TestAttention(kernels, 16, 1, 5, 40, type);
+    TestAttention(kernels, 80, 5, 63, 3, type);
+    TestAttention(kernels, 128, 8, 29, 8, type);
   }
 }
 
@@ -412,6 +495,7 @@ void TestLevel(CpuLevel level) {
 int main() {
   using namespace diecast;
   TestHalfConversions();
+  TestBrainConversions();
   std::printf("kernels_test on %s:", CpuName().c_str());
   for (CpuLevel level : AvailableCpuLevels()) {
     TestLevel(level);

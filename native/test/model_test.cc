@@ -1,7 +1,7 @@
 // A tiny random Llama model: what a row gets does not depend on its neighbours, on how its prompt
 // was cut, on which slots hold its keys or on the number of threads, bit for bit, at every level
 // this processor has; nor on which tokens' logits are wanted; damaged models and bad steps are
-// refused.
+// refused; keys and values of every type give the same to within their rounding.
 #include "native/models/model.h"
 
 #include <algorithm>
@@ -16,106 +16,15 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cpu/half.h"
 #include "native/backend/cpu/cpu_features.h"
 #include "native/backend/cpu/thread_pool.h"
 #include "native/test/check.h"
-#include "native/test/gguf_builder.h"
+#include "native/test/tiny_model.h"
 
 namespace diecast {
 namespace {
 
-constexpr int kHidden = 64, kHeads = 4, kKvHeads = 2, kHeadDim = 16, kFfn = 96, kVocab = 101,
-              kLayers = 3;
-
 std::mt19937 rng(99);
-
-std::vector<uint8_t> Weights(TensorType type, size_t count, float spread) {
-  std::normal_distribution<float> normal(0.0f, spread);
-  std::vector<uint8_t> bytes;
-  if (type == TensorType::kF32) {
-    bytes.resize(count * 4);
-    for (size_t i = 0; i < count; ++i) {
-      const float value = normal(rng);
-      std::memcpy(bytes.data() + 4 * i, &value, 4);
-    }
-    return bytes;
-  }
-  const TypeTraits traits = TraitsOf(type);
-  bytes.resize(count / traits.block_elements * traits.block_bytes);
-  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(rng());
-  for (size_t at = 0; at < bytes.size(); at += traits.block_bytes) {
-    const float step = spread * (type == TensorType::kQ8_0 ? 0.013f : 0.2f);
-    const uint16_t scale = FloatToHalf(step);
-    std::memcpy(bytes.data() + at, &scale, 2);
-    if (type == TensorType::kQ4_1) {
-      const uint16_t min = FloatToHalf(-7.5f * step);
-      std::memcpy(bytes.data() + at + 2, &min, 2);
-    }
-  }
-  return bytes;
-}
-
-std::vector<uint8_t> Ones(size_t count) {
-  std::vector<uint8_t> bytes(count * 4);
-  const float one = 1.0f;
-  for (size_t i = 0; i < count; ++i) std::memcpy(bytes.data() + 4 * i, &one, 4);
-  return bytes;
-}
-
-struct Variant {
-  TensorType type = TensorType::kQ4_1;
-  bool tied = true;
-  bool biases = false;
-  std::string drop;     ///< a tensor to leave out
-  std::string reshape;  ///< a tensor to store transposed
-  std::function<void(GgufBuilder&)> metadata = [](GgufBuilder&) {};
-};
-
-std::vector<uint8_t> TinyModel(const Variant& variant) {
-  rng.seed(99);
-  GgufBuilder builder;
-  builder.String("general.architecture", "llama");
-  builder.Uint("llama.block_count", kLayers);
-  builder.Uint("llama.context_length", 700);
-  builder.Uint("llama.embedding_length", kHidden);
-  builder.Uint("llama.feed_forward_length", kFfn);
-  builder.Uint("llama.attention.head_count", kHeads);
-  builder.Uint("llama.attention.head_count_kv", kKvHeads);
-  builder.Float("llama.attention.layer_norm_rms_epsilon", 1e-5f);
-  variant.metadata(builder);
-  auto add = [&](const std::string& name, TensorType type, std::vector<uint64_t> dims,
-                 std::vector<uint8_t> data) {
-    if (name == variant.drop) return;
-    if (name == variant.reshape) std::swap(dims.front(), dims.back());
-    builder.Tensor(name, type, std::move(dims), std::move(data));
-  };
-  auto matrix = [&](const std::string& name, TensorType type, uint64_t rows, uint64_t cols) {
-    add(name + ".weight", type, {cols, rows}, Weights(type, rows * cols, 0.3f));
-    if (variant.biases)
-      add(name + ".bias", TensorType::kF32, {rows}, Weights(TensorType::kF32, rows, 0.2f));
-  };
-  add("token_embd.weight", TensorType::kQ8_0, {kHidden, kVocab},
-      Weights(TensorType::kQ8_0, kHidden * kVocab, 1.0f));
-  for (int i = 0; i < kLayers; ++i) {
-    const std::string prefix = "blk." + std::to_string(i) + ".";
-    add(prefix + "attn_norm.weight", TensorType::kF32, {kHidden}, Ones(kHidden));
-    add(prefix + "ffn_norm.weight", TensorType::kF32, {kHidden}, Ones(kHidden));
-    matrix(prefix + "attn_q", variant.type, kHeads * kHeadDim, kHidden);
-    matrix(prefix + "attn_k", variant.type, kKvHeads * kHeadDim, kHidden);
-    // Files mix types within a layer.
-    matrix(prefix + "attn_v", TensorType::kQ8_0, kKvHeads * kHeadDim, kHidden);
-    matrix(prefix + "attn_output", variant.type, kHidden, kHeads * kHeadDim);
-    matrix(prefix + "ffn_gate", variant.type, kFfn, kHidden);
-    matrix(prefix + "ffn_up", variant.type, kFfn, kHidden);
-    matrix(prefix + "ffn_down", variant.type, kHidden, kFfn);
-  }
-  add("output_norm.weight", TensorType::kF32, {kHidden}, Ones(kHidden));
-  if (!variant.tied)
-    add("output.weight", variant.type, {kHidden, kVocab},
-        Weights(variant.type, kHidden * kVocab, 0.3f));
-  return builder.Build();
-}
 
 std::vector<int32_t> Tokens(int count, int seed) {
   std::vector<int32_t> tokens;
@@ -205,6 +114,55 @@ void TestInvariance(CausalModel& model) {
   // Longer than one pass of the implementation.
   const std::vector<int32_t> longer = Tokens(600, 8);
   CHECK(SameBits(Whole(model, longer), Chunked(model, longer, {590, 10})));
+}
+
+ErrorCode CodeOf(const std::function<void()>& fn) {
+  try {
+    fn();
+  } catch (const Error& error) {
+    CHECK(std::strlen(error.what()) > 10);
+    return error.code;
+  }
+  std::fprintf(stderr, "expected an error\n");
+  std::exit(1);
+}
+
+double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ab += double{a[i]} * b[i];
+    aa += double{a[i]} * a[i];
+    bb += double{b[i]} * b[i];
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+/// All that holds of the model holds with keys and values of each type, and what they give is near
+/// to what f32 gives. A pool of another type is refused.
+void TestKvTypes(ThreadPool& threads) {
+  const std::vector<uint8_t> bytes = TinyModel({});
+  const auto load = [&](KvType type) {
+    return LoadModel(GgufFile::Parse(bytes), threads, {WeightMode::kDequantized, type});
+  };
+  const auto f32 = load(KvType::kF32);
+  const std::vector<int32_t> tokens = Tokens(90, 3);
+  const std::vector<float> exact = Whole(*f32, tokens);
+  const double least[kNumKvTypes] = {1, 1 - 1e-5, 1 - 1e-3, 1 - 5e-3};
+  for (int i = 0; i < kNumKvTypes; ++i) {
+    const auto type = static_cast<KvType>(i);
+    const auto model = load(type);
+    CHECK(model->kv_bytes_per_token() ==
+          2 * kLayers * static_cast<int64_t>(KvRowBytes(type, kKvHeads, kHeadDim)));
+    TestInvariance(*model);
+    const std::vector<float> logits = Whole(*model, tokens);
+    CHECK(SameBits(logits, exact) == (type == KvType::kF32));
+    CHECK(Cosine(logits, exact) >= least[i]);
+    if (type == KvType::kF32) continue;
+    const auto pool = f32->CreateKvPool(4);
+    const std::vector<int32_t> one = {1}, slots = {0};
+    const StepRow row{one, 0, slots, 0};
+    CHECK(CodeOf([&] { model->Forward({&row, 1}, *pool, {}); }) == ErrorCode::kInvalidArgument);
+  }
 }
 
 /// A greedy continuation and the logits of each of its steps.
@@ -363,17 +321,6 @@ void TestWantedTokens(CausalModel& model) {
   }
 }
 
-ErrorCode CodeOf(const std::function<void()>& fn) {
-  try {
-    fn();
-  } catch (const Error& error) {
-    CHECK(std::strlen(error.what()) > 10);
-    return error.code;
-  }
-  std::fprintf(stderr, "expected an error\n");
-  std::exit(1);
-}
-
 void TestRefusals(ThreadPool& threads) {
   auto load = [&](const Variant& variant) {
     return CodeOf([&] {
@@ -509,10 +456,11 @@ int main(int argc, char** argv) {
         }
       }
       const std::vector<uint8_t> bytes = TinyModel({});
-      const auto exact = LoadModel(GgufFile::Parse(bytes), threads, WeightMode::kDequantized);
+      const auto exact = LoadModel(GgufFile::Parse(bytes), threads, {WeightMode::kDequantized});
       TestInvariance(*exact);
       TestWantedTokens(*exact);
       TestRefusals(threads);
+      if (num_threads == 2) TestKvTypes(threads);
     }
     std::printf(" %s ok", CpuLevelName(level));
     std::fflush(stdout);

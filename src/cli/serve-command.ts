@@ -1,9 +1,9 @@
 /** `diecast serve`: the HTTP service in the foreground; Ctrl-C or SIGTERM lets running requests finish. */
 import type { Command } from "commander";
-import { type Engine, SCHEDULE_POLICIES, type SchedulePolicy } from "../engine/engine.ts";
+import { type Engine, SCHEDULE_POLICIES } from "../engine/engine.ts";
 import { startServer } from "../server/index.ts";
 import { UsageError } from "./exit-codes.ts";
-import { type EngineFlags, openEngine, parseCount } from "./model-session.ts";
+import { type EngineFlags, openEngine, parseChoice, parseCount } from "./model-session.ts";
 import { type CommonOptions, formatCount, printJson, printLine, remark } from "./output.ts";
 
 interface ServeFlags extends CommonOptions, EngineFlags {
@@ -14,6 +14,7 @@ interface ServeFlags extends CommonOptions, EngineFlags {
   readonly schedulePolicy: string;
   readonly stepTokens: string;
   readonly kvTokens?: string;
+  readonly kvMemory?: string;
   readonly queue: string;
   readonly aging: string;
   readonly overtakes: string;
@@ -41,25 +42,22 @@ function banner(engine: Engine, url: string): string[] {
   ];
 }
 
-function parsePolicy(text: string): SchedulePolicy {
-  const policy = SCHEDULE_POLICIES.find((name) => name === text);
-  if (policy !== undefined) return policy;
-  throw new UsageError(`--schedule-policy must be one of ${SCHEDULE_POLICIES.join(", ")}, not ${JSON.stringify(text)}`);
-}
-
 async function serve(flags: ServeFlags): Promise<void> {
   const port = parseCount(flags.port, "--port", 0, 65_535);
   const batch = parseCount(flags.batch, "--batch", 1, 1024);
+  if (flags.kvTokens !== undefined && flags.kvMemory !== undefined)
+    throw new UsageError("--kv-tokens and --kv-memory exclude each other");
   const engine = await openEngine(flags, {
     maxBatch: batch,
     prefixCache: flags.cache,
-    schedulePolicy: parsePolicy(flags.schedulePolicy),
+    schedulePolicy: parseChoice(flags.schedulePolicy, "--schedule-policy", SCHEDULE_POLICIES),
     // A step has a token for every request that runs.
     stepTokens: Math.max(batch, parseCount(flags.stepTokens, "--step-tokens", 1, 1 << 20)),
     maxQueue: parseCount(flags.queue, "--queue", 1, 1 << 20),
     agingMs: parseCount(flags.aging, "--aging", 1, 1e9),
     maxOvertakes: parseCount(flags.overtakes, "--overtakes", 0, 1e9),
     ...(flags.kvTokens === undefined ? {} : { kvTokens: parseCount(flags.kvTokens, "--kv-tokens", 16, 1 << 30) }),
+    ...(flags.kvMemory === undefined ? {} : { kvBytes: parseCount(flags.kvMemory, "--kv-memory", 1, 1e6) * 2 ** 20 }),
   });
   try {
     const server = await startServer({ engine, host: flags.host, port });
@@ -89,7 +87,15 @@ export function addServeCommand(program: Command): void {
       "tokens of one step: longer prompts are read in chunks, between others' tokens",
       "256",
     )
-    .option("--kv-tokens <tokens>", "size of the KV pool (default: the batch's contexts, at most 512 MB)")
+    .option("--kv-tokens <tokens>", "size of the KV pool (default: see --kv-memory)")
+    .option(
+      "--kv-memory <MiB>",
+      "memory of the KV pool (default: the batch's contexts, at most an eighth of the free memory)",
+    )
+    .option(
+      "--kv-type <type>",
+      "how keys and values are kept: f32, f16, bf16 or int8 (default: f16 with AVX2, else f32)",
+    )
     .option("--queue <count>", "requests that run or wait; more are refused", "4096")
     .option(
       "--schedule-policy <policy>",

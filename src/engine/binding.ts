@@ -116,8 +116,12 @@ export interface NativeEngineOptions {
   readonly maxBatch?: number;
   /** Clipped to the model's. */
   readonly contextLength?: number;
-  /** Size of the KV pool in tokens. */
+  /** Size of the KV pool in tokens. Default: what fits `kvBytes`. */
   readonly kvTokens?: number;
+  /** Size of the KV pool in bytes. Default: `maxBatch` contexts, at most an eighth of the available memory, at least one context. */
+  readonly kvBytes?: number;
+  /** How keys and values are kept. Default: f16, and f32 where the processor does not convert it in vectors or with `dequantize`. */
+  readonly kvType?: KvType;
   /** Token budget of one step (decode rows and prefill chunks together). */
   readonly stepTokens?: number;
   /** Requests that may wait; more are refused with ENGINE_OVERLOADED. */
@@ -140,6 +144,10 @@ export interface NativeEngineOptions {
   /** Multiply dequantized f32 weights: exact and slow, for parity checks. */
   readonly dequantize?: boolean;
 }
+
+/** int8 has a scale for each head and token. */
+export const KV_TYPES = ["f32", "f16", "bf16", "int8"] as const;
+export type KvType = (typeof KV_TYPES)[number];
 
 export const SCHEDULE_POLICIES = ["lpm", "fcfs", "dfs-weight"] as const;
 export type SchedulePolicy = (typeof SCHEDULE_POLICIES)[number];

@@ -33,7 +33,13 @@ import { type FreshGrammar, type Grammar, GrammarCache, type GrammarCacheLimits 
 import { type GrammarSource, keyOf, taskOf } from "./grammar-source.ts";
 import { concat, LiveGenerations } from "./live-generations.ts";
 
-export { type NativeHistogram as Histogram, SCHEDULE_POLICIES, type SchedulePolicy } from "./binding.ts";
+export {
+  KV_TYPES,
+  type KvType,
+  type NativeHistogram as Histogram,
+  SCHEDULE_POLICIES,
+  type SchedulePolicy,
+} from "./binding.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./chat-template.ts";
 export type {
   FinishReason,

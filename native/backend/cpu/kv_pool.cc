@@ -8,14 +8,19 @@
 
 namespace diecast {
 
-CpuKvPool::CpuKvPool(KvType type, int32_t num_layers, int32_t num_slots, int32_t row_elements)
-    : type_(type), num_layers_(num_layers), num_slots_(num_slots), row_elements_(row_elements) {
-  if (num_slots <= 0 || num_layers <= 0 || row_elements <= 0) {
+CpuKvPool::CpuKvPool(KvType type, int32_t num_layers, int32_t num_slots, int32_t num_heads,
+                     int32_t head_dim)
+    : type_(type),
+      num_layers_(num_layers),
+      num_slots_(num_slots),
+      num_heads_(num_heads),
+      head_dim_(head_dim),
+      row_bytes_(static_cast<ptrdiff_t>(KvRowBytes(type, num_heads, head_dim))) {
+  if (num_slots <= 0 || num_layers <= 0 || num_heads <= 0 || head_dim <= 0) {
     throw Error(ErrorCode::kInvalidArgument,
                 "a KV pool needs at least one slot, got " + std::to_string(num_slots));
   }
-  const size_t element_bytes = type == KvType::kF32 ? 4 : 2;
-  layer_bytes_ = static_cast<size_t>(num_slots) * static_cast<size_t>(row_elements) * element_bytes;
+  layer_bytes_ = static_cast<size_t>(num_slots) * static_cast<size_t>(row_bytes_);
   bytes_ = AlignedBytes(layer_bytes_ * 2 * static_cast<size_t>(num_layers));
   free_.reserve(static_cast<size_t>(num_slots));
   for (int32_t slot = num_slots - 1; slot >= 0; --slot) free_.push_back(slot);
