@@ -149,7 +149,13 @@ const CODES: Readonly<Record<Exclude<ErrorCode, "INTERNAL" | "NATIVE_FAILURE">, 
   ],
   GRAMMAR_INVALID: [() => thrown(() => compileEbnf('root ::= "a" |\n  )')), /^line 2, column 3: /, { offset: 17 }],
   GRAMMAR_UNSUPPORTED: [
-    () => thrown(() => compileStructuralTag({ type: "structural_tag", format: { type: "any_text", max_tokens: 5 } })),
+    () =>
+      thrown(() =>
+        compileStructuralTag({
+          type: "structural_tag",
+          format: { type: "any_text", max_tokens: 5, max_chars: 5 },
+        }),
+      ),
     /max_tokens.* \(at \/format\/max_tokens\)/,
     { pointer: "/format/max_tokens" },
   ],
