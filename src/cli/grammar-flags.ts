@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { DiecastError } from "../errors.ts";
 import { parseJson } from "../grammar/json/parse.ts";
 import type { JsonValue } from "../grammar/json/value.ts";
+import { documentUri } from "../grammar/json-schema/resources.ts";
 import { MAX_WHITESPACE, POLICIES, type PolicyName } from "../grammar/option-check.ts";
 import { type CompileOptions, resolveOptions } from "../grammar/options.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -57,7 +58,13 @@ export function addGrammarFlags(command: Command): void {
 export async function grammarOptionsOf(flags: GrammarFlags): Promise<CompileOptions> {
   const { dialect, whitespace, openObjects, numbers, propertyOrder, formats, uniqueKeys = false } = flags;
   const maxWhitespace = parseCount(flags.maxWhitespace, "--max-whitespace", 0, MAX_WHITESPACE);
-  const schemas = Object.fromEntries(await Promise.all(flags.schemas.map(readDocument)));
+  const documents = await Promise.all(flags.schemas.map(readDocument));
+  const seen = new Set<string>();
+  for (const [uri] of documents) {
+    if (seen.has(documentUri(uri))) throw new UsageError(`two documents of --schemas have the URI ${uri}`);
+    seen.add(documentUri(uri));
+  }
+  const schemas = Object.fromEntries(documents);
   return { dialect, whitespace, maxWhitespace, openObjects, numbers, propertyOrder, formats, uniqueKeys, schemas };
 }
 

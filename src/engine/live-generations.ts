@@ -30,7 +30,7 @@ export class LiveGenerations {
   /** The first of `count` ids in a row that no live generation has. */
   nextIds(count: number): number {
     for (let first = this.#lastId + 1, id = first; ; id++) {
-      if (id > MAX_REQUEST_ID - 1) first = id = 1;
+      if (id > MAX_REQUEST_ID) first = id = 1;
       if (this.#live.has(id)) first = id + 1;
       else if (id - first + 1 === count) {
         this.#lastId = id;

@@ -1,6 +1,6 @@
 /** Reads large bodies in a thread of its own, one after the other. */
 
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 
 import { assertInvariant, type PlainError, plainError } from "../errors.ts";
 import { type BodyLimits, type RequestBody, readBody } from "./request-body.ts";
@@ -8,7 +8,7 @@ import { type BodyLimits, type RequestBody, readBody } from "./request-body.ts";
 /** What is sent of the body `id`, in this order: its bytes, then that it is whole, or that nobody wants it any more. */
 export type BodyMessage =
   | { readonly type: "bytes"; readonly id: number; readonly bytes: Uint8Array }
-  | { readonly type: "end"; readonly id: number; readonly limits: BodyLimits }
+  | { readonly type: "end"; readonly id: number }
   | { readonly type: "drop"; readonly id: number };
 
 export type BodyReply =
@@ -17,6 +17,7 @@ export type BodyReply =
 
 assertInvariant(parentPort !== null, "the body worker is started as a worker thread");
 const port = parentPort;
+const limits = workerData as BodyLimits;
 const pieces = new Map<number, Uint8Array[]>();
 
 port.on("message", (message: BodyMessage) => {
@@ -28,10 +29,10 @@ port.on("message", (message: BodyMessage) => {
     return;
   }
   pieces.delete(id);
-  if (message.type === "end") port.postMessage(replyTo(id, arrived, message.limits));
+  if (message.type === "end") port.postMessage(replyTo(id, arrived));
 });
 
-function replyTo(id: number, bytes: readonly Uint8Array[], limits: BodyLimits): BodyReply {
+function replyTo(id: number, bytes: readonly Uint8Array[]): BodyReply {
   try {
     return { id, body: readBody(Buffer.concat(bytes), limits, true) };
   } catch (error) {

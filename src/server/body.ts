@@ -10,6 +10,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 
 import { workerEntry } from "../engine/worker-entry.ts";
 import { DiecastError, errorOf } from "../errors.ts";
+import { shutdownError } from "./admission.ts";
 import type { BodyMessage, BodyReply } from "./body-worker.ts";
 import { type BodyLimits, type RequestBody, readBody } from "./request-body.ts";
 import type { ServerLimits } from "./server-options.ts";
@@ -74,7 +75,7 @@ export class BodyReader {
     try {
       await collect(payload, take);
       const large = this.#large.get(id);
-      return large === undefined ? readBody(Buffer.concat(first), this.#limits, false) : await large.end(this.#limits);
+      return large === undefined ? readBody(Buffer.concat(first), this.#limits, false) : await large.end();
     } catch (error) {
       this.#large.get(id)?.drop();
       throw error;
@@ -101,6 +102,7 @@ export class BodyReader {
   #start(): Worker {
     const worker = new Worker(workerEntry("server/body-worker"), {
       execArgv: [],
+      workerData: this.#limits,
       resourceLimits: { maxOldGenerationSizeMb: this.#maxHeapMb },
     });
     worker.unref();
@@ -119,12 +121,12 @@ export class BodyReader {
     const isMemory = (cause as { code?: unknown } | undefined)?.code === "ERR_WORKER_OUT_OF_MEMORY";
     const heapMb = this.#maxHeapMb;
     const error = this.#isClosed
-      ? new DiecastError("ENGINE_SHUTDOWN", "the server is shutting down")
+      ? shutdownError()
       : isMemory
         ? new DiecastError(
             "OUT_OF_MEMORY",
             `reading the body needs more than ${heapMb} MiB`,
-            { pointer: "", limit: heapMb << 20, unit: "bytes" },
+            { pointer: "", limit: heapMb * 2 ** 20, unit: "bytes" },
             { cause },
           )
         : new DiecastError("INTERNAL", "the worker that reads bodies ended", {}, { cause });
@@ -157,8 +159,8 @@ class LargeBody {
   }
 
   /** It is whole. */
-  end(limits: BodyLimits): Promise<RequestBody> {
-    this.#send({ type: "end", id: this.#id, limits });
+  end(): Promise<RequestBody> {
+    this.#send({ type: "end", id: this.#id });
     return this.#result;
   }
 

@@ -70,7 +70,7 @@ export function checkNumLogprobs(
   );
 }
 
-/** Writes scores for one answer, in turns of the event loop; the texts of tokens are looked up once. */
+/** Builds the scores of one answer, in turns of the event loop; the texts of tokens are looked up once. */
 export class LogprobsWriter {
   readonly #engine: EngineHandle;
   readonly #request: LogprobsRequest;

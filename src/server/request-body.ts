@@ -61,20 +61,27 @@ export function readBody(bytes: Uint8Array, limits: BodyLimits, shares: boolean)
     if (!DiecastError.is(error)) throw error;
     throw bodyError(error, text, bytes);
   }
-  const schemas = new Map<string, BodySchema>();
+  const found: [pointer: string, schema: JsonValue][] = [];
   const take = (schema: JsonValue, pointer: string): JsonValue => {
-    const written = jsonText(schema);
-    schemas.set(pointer, {
-      pointer,
-      kind: schema.kind,
-      isEmpty: written.length === 2 && (schema.kind === "object" || schema.kind === "array"),
-      text: shares ? sharedText(written) : written,
-    });
+    found.push([pointer, schema]);
     return hollow(schema);
   };
   const value = SCHEMA_PLACES.reduce((body, path) => withoutAt(body, path, "", take), whole);
   checkNumber(value);
-  return { value, schemas };
+  return {
+    value,
+    schemas: new Map(found.map(([pointer, schema]) => [pointer, bodySchema(schema, pointer, shares)])),
+  };
+}
+
+function bodySchema(schema: JsonValue, pointer: string, shares: boolean): BodySchema {
+  const written = jsonText(schema);
+  return {
+    pointer,
+    kind: schema.kind,
+    isEmpty: written.length === 2 && (schema.kind === "object" || schema.kind === "array"),
+    text: shares ? sharedText(written) : written,
+  };
 }
 
 /** `value` with what stands at `path` replaced by what `take` gives for it. */

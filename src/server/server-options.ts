@@ -17,7 +17,7 @@ export interface ServerLimits {
   readonly maxStops: number;
   /** `stop_token_ids` of a request. Default 256, which is the engine's limit too. */
   readonly maxStopTokens: number;
-  /** Log probabilities that one answer may hold, those of the likeliest tokens included. Default 262,144. */
+  /** Log probabilities that one answer may hold, those of the likeliest tokens included. Default 65,536: they are written to JSON in one go. */
   readonly maxLogprobs: number;
   /** `max_tokens` of an extraction that names none. Default 1024. */
   readonly extractTokens: number;
@@ -36,7 +36,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxChoices: 16,
   maxStops: 16,
   maxStopTokens: 256,
-  maxLogprobs: 1 << 18,
+  maxLogprobs: 1 << 16,
   extractTokens: 1024,
   maxCompileMs: 2000,
   stallMs: 60_000,

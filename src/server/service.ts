@@ -64,8 +64,9 @@ export class Service {
     const room = this.engine.contextLength - prompt.length;
     const numOutput = numChoices * Math.min(sampling.maxTokens ?? room, room);
     checkNumLogprobs(logprobs, { numPrompt: prompt.length, numOutput }, this.options.limits.maxLogprobs);
-    const [grammar, stopRegex] = await Promise.all([this.#grammar(plan, signal), this.#stopRegex(plan, signal)]);
-    signal.throwIfAborted();
+    const [grammar, stopRegex] = await withDeadline(sampling.deadlineMs, signal, (either) =>
+      Promise.all([this.#grammar(plan, either), this.#stopRegex(plan, either)]),
+    );
     // The engine's clock starts when it gets the request.
     const deadlineMs = sampling.deadlineMs && sampling.deadlineMs - (performance.now() - startedAt);
     if (deadlineMs !== undefined && deadlineMs <= 0) throw deadlineError(0);
@@ -115,6 +116,24 @@ export function unknownModel(name: string, served: string, pointer?: string): Di
     `model ${shown} is not served here; this server has ${JSON.stringify(served)}`,
     pointer === undefined ? {} : { pointer },
   );
+}
+
+/** Runs `work` under a signal that ends it when the caller's does, or when the time is up. */
+async function withDeadline<T>(
+  deadlineMs: number | undefined,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController();
+  const timer = deadlineMs === undefined ? undefined : setTimeout(() => late.abort(deadlineError(0)), deadlineMs);
+  const either = AbortSignal.any([signal, late.signal]);
+  try {
+    const result = await work(either);
+    either.throwIfAborted();
+    return result;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** @param numTokens Of the answer, when its time was up. */

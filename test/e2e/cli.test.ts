@@ -163,6 +163,19 @@ describe("options of the grammar", () => {
     const wrong = await check(schema, "--schemas", "https://example.com/a.json=bare.json");
     expect(wrong.stderr).toContain("(at https://example.com/a.json#/type) (SCHEMA_INVALID)");
     expect(wrong.code).toBe(3);
+    const twice = await check(
+      schema,
+      "--schemas",
+      "id.json",
+      "--schemas",
+      "https://example.com/a.json=bare.json",
+      "--schemas",
+      "https://example.com/a.json#=bare.json",
+    );
+    expect([twice.code, twice.stderr]).toEqual([
+      2,
+      expect.stringContaining("two documents of --schemas have the URI https://example.com/a.json"),
+    ]);
     const nameless = await check(schema, "--schemas", "bare.json");
     expect(nameless.stderr).toBe('error: bare.json has no "$id"; say --schemas URI=bare.json\n');
     expect(nameless.code).toBe(2);

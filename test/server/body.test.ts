@@ -3,7 +3,7 @@
 import { PassThrough } from "node:stream";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { keyOf, taskOf } from "../../src/engine/grammar-source.ts";
-import { isSharedText, readSharedText } from "../../src/engine/shared-text.ts";
+import { isSharedText, readSharedText, sharedText } from "../../src/engine/shared-text.ts";
 import type { ErrorBody } from "../../src/protocol.ts";
 import { BodyReader, MAX_READ_AT_ONCE } from "../../src/server/body.ts";
 import { buildApp } from "../../src/server/index.ts";
@@ -16,10 +16,27 @@ vi.mock("../../src/server/request-body.ts", async (importOriginal) => {
   const original = await importOriginal<typeof import("../../src/server/request-body.ts")>();
   return { ...original, readBody: vi.fn(original.readBody) };
 });
+vi.mock("../../src/engine/shared-text.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("../../src/engine/shared-text.ts")>();
+  return { ...original, sharedText: vi.fn(original.sharedText) };
+});
 beforeEach(() => {
   vi.mocked(readBody).mockClear();
+  vi.mocked(sharedText).mockClear();
 });
 const bytesReadHere = () => Math.max(0, ...vi.mocked(readBody).mock.calls.map(([bytes]) => bytes.length));
+
+test("the number of schemas is checked before any of them is written", () => {
+  const bodyWith = (numSchemas: number) => {
+    const schemas = Object.fromEntries(Array.from({ length: numSchemas }, (_, i) => [`urn:${i}`, {}]));
+    return Buffer.from(JSON.stringify({ grammar_options: { schemas } }));
+  };
+  const limits = { maxBytes: 1 << 20, maxDepth: 100 };
+  expect(() => readBody(bodyWith(MAX_FIELD_VALUES), limits, true)).toThrow(/values outside of schemas; the limit is/);
+  expect(sharedText).not.toHaveBeenCalled();
+  expect(readBody(bodyWith(3), limits, true).schemas.size).toBe(3);
+  expect(sharedText).toHaveBeenCalledTimes(3);
+});
 
 type App = ReturnType<typeof buildApp>;
 const apps: App[] = [];

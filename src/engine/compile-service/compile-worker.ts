@@ -98,7 +98,7 @@ export class CompileWorker {
         ? new DiecastError(
             "GRAMMAR_TOO_LARGE",
             `compiling needs more memory than ${this.#maxHeapMb} MiB`,
-            { limit: this.#maxHeapMb << 20, unit: "bytes" },
+            { limit: this.#maxHeapMb * 2 ** 20, unit: "bytes" },
             { cause },
           )
         : new DiecastError(
