@@ -13,7 +13,6 @@ namespace {
 constexpr float kNoLogit = -std::numeric_limits<float>::infinity();
 /// From one allowed token in this many on, all logits are looked at.
 constexpr int32_t kDenseShare = 4;
-constexpr size_t kBlockSize = kBlock;
 static_assert(kBlock == 32, "a word of a mask is a block");
 
 uint64_t Mix(uint64_t x) {  // SplitMix64's finalizer (Steele, Lea, Flood 2014)
@@ -23,7 +22,7 @@ uint64_t Mix(uint64_t x) {  // SplitMix64's finalizer (Steele, Lea, Flood 2014)
   return x ^ (x >> 31);
 }
 
-size_t NumBlocks(size_t n) { return (n + kBlockSize - 1) / kBlockSize; }
+size_t NumBlocks(size_t n) { return (n + kBlock - 1) / kBlock; }
 
 // Calls visit(first, bits) for the allowed ids below `num_tokens`, ascending: bit i of `bits`,
 // which is not 0, stands for id first + i. How a mask is split into base and extra does not show.
@@ -131,7 +130,7 @@ int32_t Sampler::Greedy(std::span<const float> logits, const TokenMask* mask) {
   int32_t best_id = -1;
   float best = kNoLogit;
   ForEachAllowedWord(mask, num_tokens_, [&](size_t first, uint32_t bits) {
-    if (is_dense && !(block_max_[first / kBlockSize] > best)) return;
+    if (is_dense && !(block_max_[first / kBlock] > best)) return;
     for (; bits != 0; bits &= bits - 1) {
       const size_t id = first + static_cast<size_t>(std::countr_zero(bits));
       if (!(logits[id] > best)) continue;
@@ -149,7 +148,7 @@ void Sampler::Collect(std::span<const float> logits, const TokenMask* mask) {
   } else if (IsDense(mask)) {
     allowed_.assign(NumBlocks(static_cast<size_t>(num_tokens_)), 0);
     ForEachAllowedWord(mask, num_tokens_,
-                       [&](size_t first, uint32_t bits) { allowed_[first / kBlockSize] = bits; });
+                       [&](size_t first, uint32_t bits) { allowed_[first / kBlock] = bits; });
     weights_.resize(static_cast<size_t>(num_tokens_));
     kernels_.keep_set(logits.data(), allowed_.data(), num_tokens_, weights_.data());
   } else {
@@ -169,8 +168,8 @@ void Sampler::Collect(std::span<const float> logits, const TokenMask* mask) {
 // False when no logit is finite.
 bool Sampler::Weigh(float temperature) {
   const size_t num_blocks = NumBlocks(num_weights_);
-  const auto padded = static_cast<int>(num_blocks * kBlockSize);
-  weights_.resize(num_blocks * kBlockSize, kNoLogit);
+  const auto padded = static_cast<int>(num_blocks * kBlock);
+  weights_.resize(num_blocks * kBlock, kNoLogit);
   block_sum_.resize(num_blocks);
   block_max_.resize(num_blocks);
   kernels_.block_max(weights_.data(), padded, block_max_.data());
@@ -194,7 +193,7 @@ int32_t Sampler::DrawFromAll(double draw) const {
   }
   // Rounding may leave a little: then the block's last token with any weight is it.
   int32_t id = -1;
-  for (size_t i = chosen * kBlock; i < std::min((chosen + 1) * kBlockSize, num_weights_); i++) {
+  for (size_t i = chosen * kBlock; i < std::min((chosen + 1) * kBlock, num_weights_); i++) {
     if (weights_[i] <= 0) continue;
     id = IdAt(i);
     left -= static_cast<double>(weights_[i]);
@@ -208,7 +207,7 @@ void Sampler::CollectAtLeast(float threshold) {
   candidates_.clear();
   for (size_t b = 0; b < block_max_.size(); b++) {
     if (block_max_[b] < threshold) continue;
-    for (size_t i = b * kBlock; i < std::min((b + 1) * kBlockSize, num_weights_); i++) {
+    for (size_t i = b * kBlock; i < std::min((b + 1) * kBlock, num_weights_); i++) {
       if (weights_[i] >= threshold && weights_[i] > 0)
         candidates_.push_back({weights_[i], IdAt(i)});
     }

@@ -14,8 +14,6 @@ namespace {
 constexpr uint32_t kDenseBytes = 8;
 /// Beyond this many single ids a bitmap is smaller and faster.
 constexpr size_t kMaxExtra = 1024;
-/// Subtrees of fewer trie nodes are walked without asking whether all of it is alive.
-constexpr uint32_t kWorthSkipping = 8;
 /// Tokens of context given to the tokenizer before the forced text.
 constexpr size_t kContextTokens = 8;
 
@@ -122,7 +120,7 @@ void CompiledGrammar::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t p
           ++i;
           continue;
         }
-        if (node.subtree_end - i >= kWorthSkipping && IsSafe(store, trie, i, &from)) {
+        if (node.subtree_end - i >= TokenTrie::kWorthAsking && IsSafe(store, trie, i, &from)) {
           if (!visit(trie.ValuesUnder(i))) return;
           i = node.subtree_end;
           continue;

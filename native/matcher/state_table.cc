@@ -12,8 +12,6 @@ namespace {
 constexpr int kMinSafeBytes = 24;
 /// More tokens than this are better walked along the trie than one by one.
 constexpr int32_t kMaxSingles = 24000;
-/// Subtrees of fewer nodes are walked without asking whether all of it stays inside.
-constexpr uint32_t kWorthSkipping = 8;
 /// Bitmaps of counted tokens in one table.
 constexpr size_t kMaxDistances = 8;
 
@@ -164,7 +162,7 @@ void StateTable::Walk(LexemeAutomaton& automaton, SafeCharacters& safe, uint32_t
     const TokenTrie::Node& node = trie.node(i);
     const Level& from = levels[node.depth - 1];
     const bool has_children = node.subtree_end > i + 1;
-    if (node.subtree_end - i >= kWorthSkipping &&
+    if (node.subtree_end - i >= TokenTrie::kWorthAsking &&
         trie.AllWithin(i, from.safe->bytes, from.safe->depth)) {  // the whole subtree stays inside
       const auto tokens = trie.ValuesUnder(i);
       auto* counted = counted_ && from.is_ascii && from.count + 1 == node.depth

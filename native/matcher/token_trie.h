@@ -37,6 +37,8 @@ class TokenTrie {
     return {values_.data() + nodes_[i].first_value,
             nodes_[nodes_[i].subtree_end].first_value - nodes_[i].first_value};
   }
+  /// Subtrees of fewer nodes are walked without asking AllWithin.
+  static constexpr uint32_t kWorthAsking = 8;
   /// A set of ASCII bytes.
   using Ascii = std::array<uint64_t, 2>;
   /// Whether every byte of node i and of all nodes below it is in the set, and no path from i on

@@ -9,7 +9,7 @@ import { type Line, type Span, span, toLines } from "./demo/span.ts";
 import { renderSvg } from "./demo/svg.ts";
 import { write } from "./demo/terminal.ts";
 import { EXIT } from "./exit-codes.ts";
-import { abortOnInterrupt, type EngineFlags, openEngine } from "./model-session.ts";
+import { abortOnInterrupt, addEngineFlags, type EngineFlags, openEngine } from "./model-session.ts";
 import { type CommonOptions, printJson } from "./output.ts";
 
 const PICTURE_COLUMNS = 104;
@@ -127,15 +127,9 @@ async function demo(flags: DemoFlags): Promise<void> {
 }
 
 export function addDemoCommand(program: Command): void {
-  program
+  const command = program
     .command("demo")
     .description("extract typed values from nine texts of different kinds and prove them valid")
-    .option("--model <model>", "known name, path, pypi: or hf: reference")
-    .option("--threads <count>", "processor threads (default: the physical cores)")
-    .option(
-      "--kv-type <type>",
-      "how keys and values are kept: f32, f16, bf16 or int8 (default: f16 with AVX2, else f32)",
-    )
     .option("--svg <file>", "also draw the run as a picture")
     .option("--json", "print the values and figures as one JSON document")
     .addHelpText(
@@ -143,4 +137,5 @@ export function addDemoCommand(program: Command): void {
       "\nExamples:\n  $ diecast demo\n  $ NO_COLOR=1 diecast demo --threads 1\n  $ diecast demo --svg demo.svg\n",
     )
     .action((flags: DemoFlags) => demo(flags));
+  addEngineFlags(command);
 }

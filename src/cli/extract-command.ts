@@ -5,7 +5,7 @@ import { extractionMessages } from "../engine/extraction-prompt.ts";
 import { DiecastError } from "../errors.ts";
 import { UsageError } from "./exit-codes.ts";
 import { addGrammarFlags, type GrammarFlags, grammarOptionsOf } from "./grammar-flags.ts";
-import { abortOnInterrupt, type EngineFlags, openEngine, parseCount } from "./model-session.ts";
+import { abortOnInterrupt, addEngineFlags, type EngineFlags, openEngine, parseCount } from "./model-session.ts";
 import { type CommonOptions, printLine } from "./output.ts";
 import { readText } from "./schema-file.ts";
 
@@ -106,17 +106,9 @@ export function addExtractCommand(program: Command): void {
     .description("read documents and print one JSON value of the schema for each")
     .argument("[files...]", "documents; - is standard input, which is also the default")
     .requiredOption("--schema <file>", "JSON Schema of the values")
-    .option("--model <model>", "known name, path, pypi: or hf: reference")
     .option("--instruction <text>", "what to look for, in words")
     .option("--max-tokens <count>", "longest value, in tokens", "1024")
-    .option("--threads <count>", "processor threads (default: the physical cores)")
-    .option(
-      "--kv-type <type>",
-      "how keys and values are kept: f32, f16, bf16 or int8 (default: f16 with AVX2, else f32)",
-    )
-    .option("--context <tokens>", "longest prompt and value together (default: the model's)")
     .option("--no-jump-forward", "sample even text that the schema forces")
-    .option("--trace <file>", "write when each step and request did what, for Chrome's tracing page or Perfetto")
     .option("--json", "print { value, usage, timings } as one JSON document")
     .addHelpText(
       "after",
@@ -127,5 +119,6 @@ Examples:
   $ cat mail.txt | diecast extract --schema invoice.json --json -`,
     )
     .action((files: string[], flags: ExtractFlags) => extract(files, flags));
+  addEngineFlags(command);
   addGrammarFlags(command);
 }

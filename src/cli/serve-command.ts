@@ -1,9 +1,9 @@
 /** `diecast serve`: the HTTP service in the foreground; Ctrl-C or SIGTERM lets running requests finish. */
-import type { Command } from "commander";
-import { type Engine, SCHEDULE_POLICIES } from "../engine/engine.ts";
+import { type Command, Option } from "commander";
+import { type Engine, SCHEDULE_POLICIES, type SchedulePolicy } from "../engine/engine.ts";
 import { startServer } from "../server/index.ts";
 import { UsageError } from "./exit-codes.ts";
-import { type EngineFlags, openEngine, parseChoice, parseCount } from "./model-session.ts";
+import { addEngineFlags, type EngineFlags, openEngine, parseCount } from "./model-session.ts";
 import { type CommonOptions, formatCount, printJson, printLine, remark } from "./output.ts";
 
 interface ServeFlags extends CommonOptions, EngineFlags {
@@ -11,7 +11,7 @@ interface ServeFlags extends CommonOptions, EngineFlags {
   readonly port: string;
   readonly batch: string;
   readonly cache: boolean;
-  readonly schedulePolicy: string;
+  readonly schedulePolicy: SchedulePolicy;
   readonly stepTokens: string;
   readonly kvTokens?: string;
   readonly kvMemory?: string;
@@ -50,7 +50,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const engine = await openEngine(flags, {
     maxBatch: batch,
     prefixCache: flags.cache,
-    schedulePolicy: parseChoice(flags.schedulePolicy, "--schedule-policy", SCHEDULE_POLICIES),
+    schedulePolicy: flags.schedulePolicy,
     // A step has a token for every request that runs.
     stepTokens: Math.max(batch, parseCount(flags.stepTokens, "--step-tokens", 1, 1 << 20)),
     maxQueue: parseCount(flags.queue, "--queue", 1, 1 << 20),
@@ -73,14 +73,11 @@ async function serve(flags: ServeFlags): Promise<void> {
 }
 
 export function addServeCommand(program: Command): void {
-  program
+  const command = program
     .command("serve")
     .description("start the HTTP service")
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <number>", "port; 0 takes a free one", "30000")
-    .option("--model <model>", "known name, path, pypi: or hf: reference")
-    .option("--threads <count>", "processor threads (default: the physical cores)")
-    .option("--context <tokens>", "longest prompt and value together (default: the model's)")
     .option("--batch <count>", "requests that run at once", "16")
     .option(
       "--step-tokens <tokens>",
@@ -92,20 +89,18 @@ export function addServeCommand(program: Command): void {
       "--kv-memory <MiB>",
       "memory of the KV pool (default: the batch's contexts, at most an eighth of the free memory)",
     )
-    .option(
-      "--kv-type <type>",
-      "how keys and values are kept: f32, f16, bf16 or int8 (default: f16 with AVX2, else f32)",
-    )
     .option("--queue <count>", "requests that run or wait; more are refused", "4096")
-    .option(
-      "--schedule-policy <policy>",
-      "who goes first: lpm (whose beginning is in the cache), fcfs (who came first), dfs-weight (the cache's most wanted branch)",
-      "lpm",
+    .addOption(
+      new Option(
+        "--schedule-policy <policy>",
+        "who goes first: whose beginning is in the cache, who came first, or the cache's most wanted branch",
+      )
+        .choices(SCHEDULE_POLICIES)
+        .default("lpm"),
     )
     .option("--aging <ms>", "waiting that raises a request's priority by one", "5000")
     .option("--overtakes <count>", "how often later requests may go before one", "64")
     .option("--no-cache", "read every prompt from its beginning, also one that begins like another")
-    .option("--trace <file>", "write when each step and request did what, for Chrome's tracing page or Perfetto")
     .option("--json", "print model, device and URL as one JSON document")
     .addHelpText(
       "after",
@@ -117,4 +112,5 @@ Examples:
       -d '{"input":"Ada, 36 years","schema":{"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer"}}}}'`,
     )
     .action((flags: ServeFlags) => serve(flags));
+  addEngineFlags(command);
 }

@@ -289,10 +289,7 @@ function nativeOptions(request: GenerateRequest): NativeRequestOptions {
     ...(biases.length === 0
       ? {}
       : {
-          logitBiasIds: tokenIds(
-            "logitBias",
-            biases.map(([id]) => Number(id)),
-          ),
+          logitBiasIds: tokenIds("logitBias", Object.keys(logitBias ?? {}).map(Number)),
           logitBiasValues: Float32Array.from(biases, ([, bias]) => bias),
         }),
     ...(stopRegex === undefined ? {} : { stopPatterns: stopRegex.map(({ grammar }) => grammar.native) }),

@@ -6,7 +6,7 @@ import { jsonText } from "../grammar/json/print.ts";
 import { isJsonValue } from "../grammar/json/value.ts";
 import { optionsKey } from "../grammar/options.ts";
 import type { CompileTask, TokenTable, WithoutTokens } from "./compile-service/task.ts";
-import { isSharedText, textDigest } from "./shared-text.ts";
+import { isSharedText, type SharedText, textDigest } from "./shared-text.ts";
 
 export type GrammarSource =
   /** A JSON Schema as JSON text (keeps key order and number forms), shared or not, or as a value; so are the options' `schemas`. */
@@ -37,7 +37,7 @@ export function taskOf(source: GrammarSource, tokens: TokenTable): CompileTask {
     case "json_schema":
       return {
         kind: "json_schema",
-        text: isSharedText(source.schema) ? source.schema : textOf(source.schema),
+        text: schemaTextOf(source.schema),
         options: source.options ?? {},
       };
     case "regex":
@@ -70,11 +70,12 @@ export function keyOf(task: CompileTask): string {
 /** Documents handed in are told apart by their digests too. */
 function withDigests(options: CompileOptions): CompileOptions {
   if (options.schemas === undefined) return options;
-  const digests = Object.entries(options.schemas).map(([uri, schema]) => [
-    uri,
-    textDigest(isSharedText(schema) ? schema : textOf(schema)),
-  ]);
+  const digests = Object.entries(options.schemas).map(([uri, schema]) => [uri, textDigest(schemaTextOf(schema))]);
   return { ...options, schemas: Object.fromEntries(digests) };
+}
+
+function schemaTextOf(schema: unknown): string | SharedText {
+  return isSharedText(schema) ? schema : textOf(schema);
 }
 
 function textOf(value: unknown): string {

@@ -38,7 +38,6 @@ export function buildApp(engine: EngineHandle, appOptions: AppOptions = {}): Fas
     logger: options.log,
     // Fastify times its close hooks with this too, and a drain may take longer than its default.
     pluginTimeout: 0,
-    bodyLimit: limits.maxBodyBytes,
     genReqId: () => `req_${randomUUID().replaceAll("-", "")}`,
     requestIdHeader: false,
     // The admission answers for itself while the app closes, in the right shape.
@@ -47,7 +46,7 @@ export function buildApp(engine: EngineHandle, appOptions: AppOptions = {}): Fas
   }) as unknown as FastifyInstance;
 
   addBodyParser(app, limits);
-  addErrorReplies(app, limits);
+  addErrorReplies(app);
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
     if (service.admission.draining) reply.header("connection", "close");

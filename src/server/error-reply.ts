@@ -7,10 +7,9 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
-import { DiecastError, type ErrorCode, type ErrorDetail } from "../errors.ts";
+import { DiecastError, ERROR_CODES, type ErrorCode, type ErrorDetail } from "../errors.ts";
 import type { ErrorBody, ErrorObject } from "../protocol.ts";
 import { fieldName } from "./field-reader.ts";
-import type { ServerLimits } from "./server-options.ts";
 
 /** An error about a schema or pattern that came in a request: its pointer starts at the schema, not at the body. */
 export class SchemaFault extends DiecastError {
@@ -28,6 +27,7 @@ export class SchemaFault extends DiecastError {
 
 export interface ErrorReply {
   readonly status: number;
+  readonly code: ErrorCode;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: ErrorBody;
 }
@@ -44,8 +44,8 @@ function errorType(status: number): ErrorObject["type"] {
 }
 
 /** Status, headers and body that tell a client about `error`. */
-export function errorReply(error: unknown, limits: ServerLimits): ErrorReply {
-  const known = DiecastError.is(error) ? error : translate(error, limits);
+export function errorReply(error: unknown): ErrorReply {
+  const known = DiecastError.is(error) ? error : translate(error);
   const { status, detail } = known;
   const { pointer, schemaPointer, param } = places(known);
   const body: ErrorBody = {
@@ -59,7 +59,7 @@ export function errorReply(error: unknown, limits: ServerLimits): ErrorReply {
       ...numbersOf(detail),
     },
   };
-  return { status, headers: retryHeaders(status), body };
+  return { status, code: known.code, headers: retryHeaders(status), body };
 }
 
 function places(error: DiecastError): { pointer?: string; schemaPointer?: string; param: string | null } {
@@ -94,15 +94,10 @@ function retryHeaders(status: number): Record<string, string> {
   return { "x-should-retry": "false" };
 }
 
-function translate(error: unknown, limits: ServerLimits): DiecastError {
+function translate(error: unknown): DiecastError {
   const { code, statusCode, message } = (error ?? {}) as { code?: unknown; statusCode?: unknown; message?: unknown };
   const options = { cause: error };
   switch (code) {
-    case "FST_ERR_CTP_BODY_TOO_LARGE": {
-      const limit = limits.maxBodyBytes;
-      const detail = { limit, unit: "bytes" } as const;
-      return new DiecastError("REQUEST_TOO_LARGE", `the body is larger than ${limit} bytes`, detail, options);
-    }
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
     case "FST_ERR_CTP_INVALID_CONTENT_TYPE":
       return new DiecastError(
@@ -121,29 +116,26 @@ function translate(error: unknown, limits: ServerLimits): DiecastError {
 }
 
 /** Installs the answers for failed handlers and unknown routes. */
-export function addErrorReplies(app: FastifyInstance, limits: ServerLimits): void {
-  app.setErrorHandler((error: unknown, request, reply) => sendError(error, request, reply, limits));
+export function addErrorReplies(app: FastifyInstance): void {
+  app.setErrorHandler((error: unknown, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0] ?? "";
     const error = new DiecastError("ROUTE_UNKNOWN", `there is nothing at ${request.method} ${path}`);
-    return sendError(error, request, reply, limits);
+    return sendError(error, request, reply);
   });
 }
 
-export function sendError(
-  error: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  limits: ServerLimits,
-): FastifyReply {
-  const { status, headers, body } = errorReply(error, limits);
-  logError(error, request, status, body.error.code);
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const answer = errorReply(error);
+  logError(error, request, answer);
+  const { status, headers, body } = answer;
   return reply.code(status).headers(headers).type("application/json; charset=utf-8").send(JSON.stringify(body));
 }
 
 /** What is the caller's fault is logged by code and place only: messages may quote a schema. */
-export function logError(error: unknown, request: FastifyRequest, status: number, code: ErrorCode | string): void {
-  if (status >= 500 && status !== 503) request.log.error({ err: error, code }, "request failed");
+export function logError(error: unknown, request: FastifyRequest, { status, code }: ErrorReply): void {
+  if (status >= 500 && ERROR_CODES[code].fault !== "capacity")
+    request.log.error({ err: error, code }, "request failed");
   else
     request.log.info(
       { code, pointer: DiecastError.is(error) ? error.detail.pointer?.slice(0, MAX_POINTER) : undefined },

@@ -22,9 +22,9 @@ export async function streamReply(
     events.end();
   } catch (error) {
     if (!events.started) throw error;
-    const { status, body: answer } = errorReply(error, service.options.limits);
-    logError(error, request, status, answer.error.code);
-    events.fail(JSON.stringify(answer));
+    const answer = errorReply(error);
+    logError(error, request, answer);
+    events.fail(JSON.stringify(answer.body));
   }
   return reply;
 }
