@@ -3,6 +3,7 @@
  * token is sampled) and without, in turns, at several batch sizes. Prompts come from the prefix cache after the first turn.
  */
 import { Engine, type EngineStats, type Grammar } from "../../src/engine/engine.ts";
+import { median } from "../median.ts";
 import { type Case, standardCases } from "../serve/cases.ts";
 
 export interface StepsOptions {
@@ -95,7 +96,9 @@ async function runTurn(
         maxTokens: 128,
         ...(constrained ? { grammar: grammars[index], jumpForward: false } : { ignoreEos: true }),
       });
-      tokens += (await result).usage.completionTokens;
+      // Added after the wait: others add to it meanwhile.
+      const { usage } = await result;
+      tokens += usage.completionTokens;
     }
   };
   await Promise.all(Array.from({ length: batch }, client));
@@ -107,10 +110,6 @@ function sharesOf(before: EngineStats, after: EngineStats): Record<Phase, number
   const micros = PHASES.map((phase) => after[`${phase}Us`] - before[`${phase}Us`]);
   const sum = micros.reduce((a, b) => a + b, 0);
   return Object.fromEntries(PHASES.map((phase, i) => [phase, (100 * micros[i]!) / sum])) as Record<Phase, number>;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 
 function medianShares(turns: readonly Turn[]): Record<Phase, number> {

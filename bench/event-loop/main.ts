@@ -73,17 +73,24 @@ async function longestHold(work: () => Promise<unknown>): Promise<Hold> {
   };
   delay.enable();
   if (clock !== undefined) setImmediate(turn);
-  await work();
-  // What the last answer left to do.
-  await sleep(20);
-  isDone = true;
-  delay.disable();
+  try {
+    await work();
+    // What the last answer left to do.
+    await sleep(20);
+  } finally {
+    isDone = true;
+    delay.disable();
+  }
   return { delayMs: delay.max / 1e6, cpuMs: clock && longest / 1e6 };
 }
 
 async function askClient(client: ChildProcess, task: ClientTask): Promise<readonly string[]> {
+  const died = once(client, "exit").then(() => {
+    throw new Error(`the client died at ${task.name}`);
+  });
+  died.catch(() => {});
   client.send(task);
-  const [report] = (await once(client, "message")) as [ClientReport];
+  const [report] = (await Promise.race([once(client, "message"), died])) as [ClientReport];
   return report.unexpected;
 }
 
@@ -109,7 +116,7 @@ try {
     if (unexpected.length > 0) failed = true;
   }
 } finally {
-  client.disconnect();
+  if (client.connected) client.disconnect();
   await server.close();
   await engine.close();
 }

@@ -1,7 +1,7 @@
 // How much of the prompts the prefix cache finds, beside the most that any policy of eviction could
 // have found in the same order of service (radix/optimum.h).
 //
-//   radix_bench [--seed N] [--quick] [--json]
+//   radix_bench [--seed N] [--quick]
 //
 // The real scheduler and cache serve made-up loads (radix/traces.h) over a pool of 10, 30 and 60 %
 // of the load's distinct tokens; only the model is missing: a step takes as long as its tokens
@@ -64,10 +64,10 @@ class Server {
         pool_(KvType::kF16, 1, slots, 1, 1),
         cache_(pool_),
         scheduler_(Options(), pool_, cache_),
-        live_(trace.requests.size()) {
+        live_(trace.requests.size()),
+        followers_(trace.requests.size()) {
     for (size_t i = 0; i < trace.requests.size(); i++) {
       const TraceRequest& request = trace.requests[i];
-      followers_.resize(trace.requests.size());
       if (request.after < 0) {
         arrivals_.push({request.delay_ms, static_cast<int32_t>(i)});
       } else {
@@ -218,30 +218,17 @@ Figure Measure(const Trace& trace, double share) {
           part(optimum.found_unlimited)};
 }
 
-void Run(uint64_t seed, bool quick, bool json) {
-  if (!json) {
-    std::printf("seed %llu; shares of the prompts' tokens\n%-20s %8s %8s %8s %8s %10s %10s %7s\n",
-                static_cast<unsigned long long>(seed), "load.size", "requests", "slots", "found",
-                "optimum", "unforeseen", "unlimited", "ratio");
-  }
+void Run(uint64_t seed, bool quick) {
   for (const Trace& trace : MakeTraces(seed, quick ? 0.25 : 1)) {
     for (const double share : kShares) {
       const Figure f = Measure(trace, share);
-      const double ratio = f.found / f.optimum;
-      const auto requests = static_cast<long long>(f.requests);
-      const auto slots = static_cast<long long>(f.slots);
-      if (json) {
-        std::printf(
-            "{\"name\": \"radix.%s\", \"ours\": %.4f, \"peer\": %.4f, \"ratio\": %.4f, \"unit\": "
-            "\"of prompt tokens\", \"unforeseen\": %.4f, \"unlimited\": %.4f, \"requests\": %lld, "
-            "\"slots\": %lld, \"retractions\": %lld}\n",
-            f.name.c_str(), f.found, f.optimum, ratio, f.unforeseen, f.unlimited, requests, slots,
-            static_cast<long long>(f.retractions));
-      } else {
-        std::printf("%-20s %8lld %8lld %7.1f%% %7.1f%% %9.1f%% %9.1f%% %7.3f\n", f.name.c_str(),
-                    requests, slots, 100 * f.found, 100 * f.optimum, 100 * f.unforeseen,
-                    100 * f.unlimited, ratio);
-      }
+      std::printf(
+          "{\"name\": \"radix.%s\", \"ours\": %.4f, \"peer\": %.4f, \"ratio\": %.4f, \"unit\": "
+          "\"of prompt tokens\", \"unforeseen\": %.4f, \"unlimited\": %.4f, \"requests\": %lld, "
+          "\"slots\": %lld, \"retractions\": %lld}\n",
+          f.name.c_str(), f.found, f.optimum, f.found / f.optimum, f.unforeseen, f.unlimited,
+          static_cast<long long>(f.requests), static_cast<long long>(f.slots),
+          static_cast<long long>(f.retractions));
       std::fflush(stdout);
     }
   }
@@ -252,22 +239,20 @@ void Run(uint64_t seed, bool quick, bool json) {
 
 int main(int argc, char** argv) {
   uint64_t seed = 1;
-  bool quick = false, json = false;
+  bool quick = false;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     if (flag == "--quick") {
       quick = true;
-    } else if (flag == "--json") {
-      json = true;
     } else if (flag == "--seed" && i + 1 < argc) {
       seed = std::strtoull(argv[++i], nullptr, 10);
     } else {
-      std::fprintf(stderr, "usage: radix_bench [--seed N] [--quick] [--json]\n");
+      std::fprintf(stderr, "usage: radix_bench [--seed N] [--quick]\n");
       return 2;
     }
   }
   try {
-    diecast::radix::Run(seed, quick, json);
+    diecast::radix::Run(seed, quick);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "radix_bench: %s\n", error.what());
     return 1;

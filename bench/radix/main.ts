@@ -17,11 +17,16 @@ interface Options {
   readonly svg?: string;
 }
 
+/** Shares of the prompts' tokens, and counts. */
 interface Figure {
   readonly name: string;
   readonly ours: number;
   readonly peer: number;
   readonly ratio: number;
+  readonly unforeseen: number;
+  readonly unlimited: number;
+  readonly requests: number;
+  readonly slots: number;
 }
 
 /** What the ratio is meant to reach. */
@@ -36,6 +41,19 @@ const options = new Command("bench:radix")
   .parse()
   .opts<Options>();
 
+function rowOf({ requests, slots, ours, peer, unforeseen, unlimited, ratio }: Figure) {
+  const percent = (share: number) => Math.round(1000 * share) / 10;
+  return {
+    requests,
+    slots,
+    "found %": percent(ours),
+    "optimum %": percent(peer),
+    "unforeseen %": percent(unforeseen),
+    "unlimited %": percent(unlimited),
+    ratio,
+  };
+}
+
 function run(program: string, args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8" });
   if (status !== 0) throw new Error(stderr);
@@ -45,12 +63,13 @@ function run(program: string, args: readonly string[]): string {
 try {
   const program = buildNativeProgram("radix_bench");
   const args = [...(options.seed === undefined ? [] : ["--seed", options.seed]), ...(options.quick ? ["--quick"] : [])];
-  const lines = run(program, [...args, "--json"]);
+  const lines = run(program, args);
   const figures = lines
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as Figure);
-  process.stdout.write(options.json ? lines : run(program, args));
+  if (options.json) process.stdout.write(lines);
+  else console.table(Object.fromEntries(figures.map((figure) => [figure.name.replace("radix.", ""), rowOf(figure)])));
   const short = figures.filter(({ ratio }) => ratio < GOAL).map(({ name, ratio }) => `${name} ${ratio.toFixed(3)}`);
   if (short.length > 0) console.error(`below ${GOAL}: ${short.join(", ")}`);
   if (options.svg !== undefined) {

@@ -9,6 +9,7 @@ import { cpus, loadavg } from "node:os";
 import { Command } from "commander";
 import { defaultModelRef, resolveModel } from "../../src/engine/model-store/index.ts";
 import { drawBars } from "../bars.ts";
+import { median } from "../median.ts";
 import { type Case, prefixCases, rowCases, standardCases } from "./cases.ts";
 import { type LoadFigures, runLoad } from "./load.ts";
 import { type Server, startLlama, startOurs } from "./servers.ts";
@@ -74,10 +75,6 @@ const gguf = options.gguf ?? (await resolveModel(defaultModelRef()));
 const plan = { gguf, threads, clients };
 const figures: Figure[] = [];
 const details: Record<string, object> = {};
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
-}
 
 /** Runs both sides in turns and keeps the medians; `ours` divided by `peer`. */
 async function compare(
