@@ -1,4 +1,4 @@
-// Test doubles of the engine's neighbours: a tokenizer over given texts, a model whose logits are a
+// Test doubles of the engine's neighbours: a model whose logits are a
 // hash of the whole context as read back from the KV pool (so a wrong slot, a stale slot or a wrong
 // length changes the output), and one-rule grammar programs.
 #pragma once
@@ -23,63 +23,9 @@
 #include "native/matcher/program_layout.h"
 #include "native/models/model.h"
 #include "native/test/check.h"
-#include "native/tokenizer/tokenizer.h"
+#include "native/test/fake_tokenizer.h"
 
 namespace diecast::test {
-
-/// Every byte a token of its own (ids 0 to 255), then the given longer texts, then EOS. Encoding
-/// takes the longest match.
-class FakeTokenizer final : public Tokenizer {
- public:
-  explicit FakeTokenizer(std::vector<std::string> longer = {}) {
-    for (int b = 0; b < 256; b++) texts_.emplace_back(1, static_cast<char>(b));
-    for (auto& text : longer) texts_.push_back(std::move(text));
-    eos_ = {static_cast<int32_t>(texts_.size())};
-    texts_.emplace_back("<eos>");
-  }
-  int32_t vocab_size() const override { return static_cast<int32_t>(texts_.size()); }
-  std::string_view TokenBytes(int32_t id) const override {
-    return texts_.at(static_cast<size_t>(id));
-  }
-  bool IsSpecial(int32_t id) const override { return id == eos_[0]; }
-  int32_t TokenId(std::string_view bytes) const override {
-    const auto it = std::find(texts_.begin(), texts_.end(), bytes);
-    return it == texts_.end() ? -1 : static_cast<int32_t>(it - texts_.begin());
-  }
-  std::vector<int32_t> Encode(std::string_view text, bool) const override {
-    std::vector<int32_t> ids;
-    while (!text.empty()) {
-      auto best = static_cast<int32_t>(static_cast<uint8_t>(text[0]));
-      size_t length = 1;
-      for (int32_t id = 256; id < eos_[0]; id++) {
-        const auto& t = texts_[static_cast<size_t>(id)];
-        if (t.size() > length && text.starts_with(t)) {
-          best = id;
-          length = t.size();
-        }
-      }
-      ids.push_back(best);
-      text.remove_prefix(length);
-    }
-    return ids;
-  }
-  std::string Decode(std::span<const int32_t> ids, bool skip_special) const override {
-    std::string text;
-    for (const int32_t id : ids) {
-      if (!skip_special || !IsSpecial(id)) text += TokenBytes(id);
-    }
-    return text;
-  }
-  int32_t bos_id() const override { return -1; }
-  bool adds_bos() const override { return false; }
-  std::span<const int32_t> eos_ids() const override { return eos_; }
-  std::string_view chat_template() const override { return {}; }
-  uint64_t fingerprint() const override { return 7; }
-
- private:
-  std::vector<std::string> texts_;
-  std::vector<int32_t> eos_;
-};
 
 /// Keeps a token per slot; freed slots are poisoned.
 class FakeKvPool final : public KvPool {

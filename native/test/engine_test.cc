@@ -15,11 +15,11 @@
 namespace {
 
 using namespace diecast;
+using test::ByteTokenizer;
 using test::FakeModel;
-using test::FakeTokenizer;
 using test::StateSpec;
 
-const auto kTokenizer = std::make_shared<const FakeTokenizer>(
+const auto kTokenizer = std::make_shared<const ByteTokenizer>(
     std::vector<std::string>{"{\"name\": \"", "\"age\": ", "\"}", "name", "\": "});
 const int32_t kEos = kTokenizer->eos_ids()[0];
 const int32_t kVocab = kTokenizer->vocab_size();

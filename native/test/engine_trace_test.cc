@@ -99,7 +99,7 @@ void AFileThatCannotBeWrittenIsAnError() { CHECK_THROWS(StepTrace("/nowhere/at/a
 
 void HistogramsAgreeWithCountersAndRecords() {
   const std::string path = FreshPath("engine");
-  const auto tokenizer = std::make_shared<const test::FakeTokenizer>();
+  const auto tokenizer = std::make_shared<const test::ByteTokenizer>();
   const auto vocabulary = CreateVocabulary(tokenizer, tokenizer->vocab_size());
   const auto grammar = test::MakeGrammar(vocabulary, {{.literals = {{"begin ", 1}}},
                                                       {.bytes = {{'a', 'z', 1}, {'.', '.', 2}}},

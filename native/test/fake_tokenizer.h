@@ -1,28 +1,32 @@
-// A tokenizer of given texts, for tests of the matcher.
+// A tokenizer of given texts, for tests.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "native/test/check.h"
 #include "native/tokenizer/tokenizer.h"
 
-namespace diecast {
+namespace diecast::test {
 
 /// Tokens are the given texts and one special token that ends a text; encoding takes the longest
 /// match.
-class FakeTokenizer final : public Tokenizer {
+class FakeTokenizer : public Tokenizer {
  public:
   explicit FakeTokenizer(std::vector<std::string> texts) : texts_(std::move(texts)) {
     eos_ = {static_cast<int32_t>(texts_.size())};
     texts_.push_back("<eos>");
   }
   int32_t vocab_size() const override { return static_cast<int32_t>(texts_.size()); }
-  std::string_view TokenBytes(int32_t id) const override { return texts_[static_cast<size_t>(id)]; }
+  std::string_view TokenBytes(int32_t id) const override {
+    return texts_.at(static_cast<size_t>(id));
+  }
   bool IsSpecial(int32_t id) const override { return id == eos_[0]; }
   int32_t TokenId(std::string_view bytes) const override {
     const auto it = std::find(texts_.begin(), texts_.end(), bytes);
@@ -44,9 +48,11 @@ class FakeTokenizer final : public Tokenizer {
     }
     return ids;
   }
-  std::string Decode(std::span<const int32_t> ids, bool) const override {
+  std::string Decode(std::span<const int32_t> ids, bool skip_special) const override {
     std::string text;
-    for (const int32_t id : ids) text += texts_[static_cast<size_t>(id)];
+    for (const int32_t id : ids) {
+      if (!skip_special || !IsSpecial(id)) text += TokenBytes(id);
+    }
     return text;
   }
   int32_t bos_id() const override { return -1; }
@@ -60,4 +66,19 @@ class FakeTokenizer final : public Tokenizer {
   std::vector<int32_t> eos_;
 };
 
-}  // namespace diecast
+/// Every byte a token of its own (ids 0 to 255), then the given longer texts, then EOS.
+class ByteTokenizer final : public FakeTokenizer {
+ public:
+  explicit ByteTokenizer(std::vector<std::string> longer = {})
+      : FakeTokenizer(WithBytes(std::move(longer))) {}
+
+ private:
+  static std::vector<std::string> WithBytes(std::vector<std::string> longer) {
+    std::vector<std::string> texts;
+    for (int b = 0; b < 256; ++b) texts.emplace_back(1, static_cast<char>(b));
+    std::move(longer.begin(), longer.end(), std::back_inserter(texts));
+    return texts;
+  }
+};
+
+}  // namespace diecast::test

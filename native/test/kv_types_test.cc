@@ -21,7 +21,7 @@ namespace diecast {
 namespace {
 
 const std::vector<uint8_t> kModel = TinyModel({});
-const auto kTokenizer = std::make_shared<const test::FakeTokenizer>();
+const auto kTokenizer = std::make_shared<const test::ByteTokenizer>();
 
 /// An engine whose events are added up.
 class Client {

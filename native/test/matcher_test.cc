@@ -206,7 +206,7 @@ std::vector<uint8_t> RegisterProgram() {
   return a.Encode(0);
 }
 
-std::shared_ptr<FakeTokenizer> MakeTokenizer() {
+std::shared_ptr<test::FakeTokenizer> MakeTokenizer() {
   std::vector<std::string> texts;
   for (int b = 32; b < 127; ++b) texts.emplace_back(1, static_cast<char>(b));
   for (const char* t :
@@ -216,7 +216,7 @@ std::shared_ptr<FakeTokenizer> MakeTokenizer() {
         "\":[{\"", "b\",\"list", "},",    "1,2,3", "\",\"a\"", "a\",\"b", "\"a\":", ",\"c\":["}) {
     texts.emplace_back(t);
   }
-  return std::make_shared<FakeTokenizer>(texts);
+  return std::make_shared<test::FakeTokenizer>(texts);
 }
 
 std::vector<bool> MaskBits(Matcher& m) {

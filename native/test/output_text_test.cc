@@ -18,7 +18,7 @@ std::string Join(const std::vector<TextRun>& runs) {
   return text;
 }
 
-const auto kTokenizer = std::make_shared<const test::FakeTokenizer>(
+const auto kTokenizer = std::make_shared<const test::ByteTokenizer>(
     std::vector<std::string>{"hello", " world", "END", "wor", "EN"});
 
 std::vector<int32_t> Ids(std::string_view text) { return kTokenizer->Encode(text, false); }

@@ -14,7 +14,7 @@
 
 namespace diecast::test {
 
-inline const auto kTokenizer = std::make_shared<const FakeTokenizer>();
+inline const auto kTokenizer = std::make_shared<const ByteTokenizer>();
 
 inline std::unique_ptr<Sequence> MakeSequence(Request request, int32_t max_tokens) {
   return std::make_unique<Sequence>(std::move(request), kTokenizer, max_tokens);
@@ -88,7 +88,6 @@ struct Driver {
     }
     CHECK(tokens == plan.num_tokens && samples == plan.num_samples);
     CheckSlots(plan);
-    StepPlan seen = plan;
     for (const PlannedRow& row : plan.rows) {
       Sequence& s = *row.sequence;
       s.num_computed += row.num_tokens;
@@ -104,7 +103,7 @@ struct Driver {
       }
     }
     CheckSlots({});
-    return seen;
+    return plan;
   }
   int32_t num_unused() const { return pool.num_free() + cache.num_evictable(); }
 

@@ -125,6 +125,7 @@ void KeysAreServedByWeight() {
     const std::string& key = key_of[admitted];
     served[key] += static_cast<double>(sizes.at(key) + 1) / static_cast<double>(weights.at(key));
   }
+  CHECK(served.size() == weights.size());
   for (const auto& [key, tokens] : served) {
     CHECK(tokens > 200);
     for (const auto& [other, other_tokens] : served)

@@ -13,7 +13,7 @@ namespace {
 using namespace diecast;
 using test::FakeKvPool;
 
-const auto kTokenizer = std::make_shared<const test::FakeTokenizer>();
+const auto kTokenizer = std::make_shared<const test::ByteTokenizer>();
 const Sequence::Clock::time_point kStart = Sequence::Clock::now();
 
 struct Queue {

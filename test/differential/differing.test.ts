@@ -9,6 +9,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
 import { DiecastError } from "../../src/errors.ts";
 import { type CompileOptions, compileJsonSchema } from "../../src/grammar/index.ts";
+import { LONG_NUMBER } from "../support/ajv-of.ts";
 import { acceptsInSomeOrder } from "../support/member-order.ts";
 import { ProgramOracle } from "../support/program-oracle.ts";
 import { randomDocument, randomInstance, randomSchema, randomValue, type Schema } from "../support/random-schema.ts";
@@ -22,8 +23,6 @@ const NUM_SCHEMAS = Number(process.env.DIECAST_CASES ?? 250);
 const INSTANCES = 20;
 const WALKS = 3;
 const WORLD = { logic: false, unevaluated: false, definitions: [] };
-/** Doubles, and therefore Ajv, cannot tell numbers of so many digits apart. */
-const LONG_NUMBER = /(?:[0-9]\.?){16}/;
 
 interface Case {
   readonly schema: Schema;

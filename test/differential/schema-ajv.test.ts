@@ -10,6 +10,7 @@ import addFormats from "ajv-formats";
 import { describe, expect, it } from "vitest";
 import { DiecastError } from "../../src/errors.ts";
 import { compileJsonSchema } from "../../src/grammar/index.ts";
+import { LONG_NUMBER } from "../support/ajv-of.ts";
 import { acceptsInSomeOrder } from "../support/member-order.ts";
 import { ProgramOracle } from "../support/program-oracle.ts";
 import { randomDocument, randomInstance, type Schema } from "../support/random-schema.ts";
@@ -37,9 +38,6 @@ function validatorOf(schema: Schema): (value: unknown) => boolean | undefined {
   const validate = orUndefined(() => ajv.compile(schema));
   return (value) => validate && orUndefined(() => validate(value) as boolean);
 }
-
-/** Doubles, and therefore Ajv, cannot tell numbers of so many digits apart. */
-const LONG_NUMBER = /(?:[0-9]\.?){16}/;
 
 interface Tally {
   compiled: number;

@@ -6,12 +6,16 @@ import { checkMaskBench, describeResult } from "../support/maskbench-check.ts";
 
 const STRIDE = Number(process.env.DIECAST_STRIDE ?? 1);
 
-it("accepts the valid and refuses the invalid texts of all real schemas", { timeout: 3_600_000 }, () => {
-  const rows = maskBenchRows();
-  if (rows === undefined) return;
-  const result = checkMaskBench(rows.filter((_, i) => i % STRIDE === 0));
-  console.log(describeResult(result));
-  expect(result.crashes).toEqual([]);
-  expect(result.falseAccepts).toEqual([]);
-  expect(result.compiled / result.rows).toBeGreaterThan(0.94);
-});
+const rows = maskBenchRows();
+
+it.skipIf(rows === undefined)(
+  "accepts the valid and refuses the invalid texts of all real schemas",
+  { timeout: 3_600_000 },
+  () => {
+    const result = checkMaskBench((rows ?? []).filter((_, i) => i % STRIDE === 0));
+    console.log(describeResult(result));
+    expect(result.crashes).toEqual([]);
+    expect(result.falseAccepts).toEqual([]);
+    expect(result.compiled / result.rows).toBeGreaterThan(0.94);
+  },
+);

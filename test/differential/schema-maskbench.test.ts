@@ -6,10 +6,10 @@ import { checkMaskBench, describeResult } from "../support/maskbench-check.ts";
 
 const STRIDE = 20;
 
-it("accepts the valid and refuses the invalid texts of real schemas", () => {
-  const rows = maskBenchRows();
-  if (rows === undefined) return;
-  const result = checkMaskBench(rows.filter((_, i) => i % STRIDE === 3));
+const rows = maskBenchRows();
+
+it.skipIf(rows === undefined)("accepts the valid and refuses the invalid texts of real schemas", () => {
+  const result = checkMaskBench((rows ?? []).filter((_, i) => i % STRIDE === 3));
   console.log(describeResult(result));
   expect(result.crashes).toEqual([]);
   expect(result.falseAccepts).toEqual([]);

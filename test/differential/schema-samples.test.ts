@@ -5,14 +5,10 @@ import { maskBenchRows } from "../support/maskbench.ts";
 import { describeJudgement, judgeSamples } from "../support/sample-judgement.ts";
 import { SEED } from "../support/seed.ts";
 
-test("samples of real schemas are valid, and their keywords are told right", () => {
-  const rows = maskBenchRows();
-  if (rows === undefined) return;
-  const stride = Math.floor(rows.length / 30);
-  const judgement = judgeSamples(
-    rows.filter((_, i) => i % stride === SEED % stride),
-    SEED,
-  );
+const rows = maskBenchRows();
+
+test.skipIf(rows === undefined)("samples of real schemas are valid, and their keywords are told right", () => {
+  const judgement = judgeSamples(rows ?? [], 30, SEED);
   console.log(describeJudgement(judgement));
   expect(judgement.invalid).toEqual([]);
   expect(judgement.different).toEqual([]);

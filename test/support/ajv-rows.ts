@@ -1,12 +1,8 @@
 /** The instances of the MaskBench rows: the verdict of the grammar beside Ajv's. */
 
-import { Ajv as AjvDraft7, type AnySchemaObject } from "ajv";
-import { Ajv2019 } from "ajv/dist/2019.js";
-import { Ajv2020 } from "ajv/dist/2020.js";
-import AjvDraft4 from "ajv-draft-04";
-import addFormats from "ajv-formats";
 import { DiecastError } from "../../src/errors.ts";
 import { type CompileOptions, compileJsonSchema } from "../../src/grammar/index.ts";
+import { ajvValidator, namedDraft } from "./ajv-of.ts";
 import type { MaskBenchRow } from "./maskbench.ts";
 import { acceptsInSomeOrder } from "./member-order.ts";
 import { NativeReader } from "./native-reader.ts";
@@ -79,12 +75,9 @@ function tryRead({ schema }: MaskBenchRow, options: CompileOptions): NativeReade
 /** Ajv of the draft that the schema names, else of the newest; undefined when it can't take the schema. */
 function ajvOf(text: string): ((value: unknown) => boolean | undefined) | undefined {
   // Ajv's own `$async` would make the verdict a promise.
-  const { $async: _, ...schema } = JSON.parse(text) as AnySchemaObject;
-  const Ajv = ajvClass(String(schema.$schema ?? ""));
-  const ajv = new Ajv({ strict: false, validateSchema: false, logger: false });
-  addFormats.default(ajv as never);
+  const { $async: _, ...schema } = JSON.parse(text) as Record<string, unknown>;
   try {
-    const validate = ajv.compile(schema);
+    const validate = ajvValidator(schema, namedDraft(schema) ?? "2020-12");
     return (value) => {
       try {
         return validate(value) as boolean;
@@ -95,10 +88,4 @@ function ajvOf(text: string): ((value: unknown) => boolean | undefined) | undefi
   } catch {
     return undefined;
   }
-}
-
-function ajvClass(uri: string): typeof Ajv2020 {
-  if (uri.includes("draft-04")) return AjvDraft4.default as never;
-  if (/draft-0[67]/.test(uri)) return AjvDraft7 as never;
-  return uri.includes("2019-09") ? (Ajv2019 as never) : Ajv2020;
 }

@@ -1,14 +1,11 @@
 /** Holds what `schema sample` and `schema explain` say of real schemas against Ajv and against a reading of the schema of the tests' own. */
 
-import { Ajv, type ErrorObject } from "ajv";
-import { Ajv2019 } from "ajv/dist/2019.js";
-import { Ajv2020 } from "ajv/dist/2020.js";
-import Ajv04 from "ajv-draft-04";
-import addFormats from "ajv-formats";
+import type { ErrorObject, ValidateFunction } from "ajv";
 import { DiecastError } from "../../src/errors.ts";
 import { explainSchema } from "../../src/grammar/explain/explain.ts";
 import { type CompileOptions, compileJsonSchema } from "../../src/grammar/index.ts";
 import { Sampler } from "../../src/grammar/sample/sampler.ts";
+import { type AjvDraft, ajvValidator, LONG_NUMBER, namedDraft } from "./ajv-of.ts";
 import { keywordsOf, STANDARD_FORMATS } from "./keywords-of.ts";
 import type { MaskBenchRow } from "./maskbench.ts";
 
@@ -33,7 +30,10 @@ export interface Judgement {
 const OPTIONS: CompileOptions = { whitespace: "compact", formats: "common" };
 const SAMPLES_PER_ROW = 4;
 
-export function judgeSamples(rows: readonly MaskBenchRow[], seed: number): Judgement {
+/** Of about `count` rows, spread evenly. */
+export function judgeSamples(all: readonly MaskBenchRow[], count: number, seed: number): Judgement {
+  const stride = Math.floor(all.length / count);
+  const rows = all.filter((_, i) => i % stride === seed % stride);
   const judgement: Judgement = {
     ...{ rows: rows.length, refused: 0, samples: 0, valid: 0, explained: 0 },
     ...{ exceptions: new Map<string, number>(), invalid: [], different: [] },
@@ -70,19 +70,16 @@ function judgeRow({ id, schema }: MaskBenchRow, seed: number, judgement: Judgeme
 /** True if valid, a reason where Ajv's word does not count, otherwise what it says. A reason instead of the function: it can't read the schema. */
 function validatorOf(text: string): string | ((instance: string) => true | string | readonly ErrorObject[]) {
   const schema: unknown = JSON.parse(text);
-  const draft = draftOf(schema, text);
-  const ajv = new draft({ strict: false, validateSchema: false, logger: false, allErrors: true });
-  addFormats.default(ajv as Ajv);
-  let validate: ReturnType<Ajv["compile"]>;
+  let validate: ValidateFunction;
   try {
-    validate = (ajv as Ajv).compile(schema as object);
+    validate = ajvValidator(schema, draftOf(schema, text));
   } catch (error) {
     return `Ajv can't read the schema: ${reasonOf(error)}`;
   }
   return (instance) => {
     if (validate(JSON.parse(instance))) return true;
     const errors = validate.errors ?? [];
-    if (/(?:[0-9]\.?){16}/.test(instance)) return "numbers that doubles can't tell apart";
+    if (LONG_NUMBER.test(instance)) return "numbers that doubles can't tell apart";
     if (errors.every(({ keyword }) => keyword === "multipleOf")) return "multipleOf in floating point";
     const isOtherFormat = ({ keyword, params }: ErrorObject): boolean =>
       keyword === "format" && !STANDARD_FORMATS.has(params.format);
@@ -91,14 +88,12 @@ function validatorOf(text: string): string | ((instance: string) => true | strin
   };
 }
 
-/** The class of validators for the draft that a schema says or, by its keywords, must be written in. */
-function draftOf(schema: unknown, text: string): new (options: object) => unknown {
-  const uri = (schema as { $schema?: unknown } | null)?.$schema;
-  const named = typeof uri === "string" ? uri : "";
-  if (/draft-04/.test(named) || /"exclusiveM(?:in|ax)imum"\s*:\s*(?:true|false)/.test(text)) return Ajv04.default;
-  if (/2019-09/.test(named)) return Ajv2019;
-  if (/2020-12/.test(named) || /"(?:prefixItems|dependentRequired|unevaluated\w+)"/.test(text)) return Ajv2020;
-  return Ajv;
+/** The draft that a schema says or, by its keywords, must be written in. */
+function draftOf(schema: unknown, text: string): AjvDraft {
+  if (/"exclusiveM(?:in|ax)imum"\s*:\s*(?:true|false)/.test(text)) return "draft-04";
+  const named = namedDraft(schema);
+  if (named !== undefined) return named;
+  return /"(?:prefixItems|dependentRequired|unevaluated\w+)"/.test(text) ? "2020-12" : "draft-07";
 }
 
 function reasonOf(error: unknown): string {

@@ -122,7 +122,7 @@ export class TwinWalk {
     this.#answers.length = 1;
   }
 
-  /** Copies go their own ways; the walk goes on with the originals or, where these are forked again, with a copy. */
+  /** Copies go their own ways; the walk goes on with further copies, and the originals are reset. */
   #fork(): void {
     const copies = this.#twins.map((twin) => twin.fork());
     const branch = [...this.#steps];

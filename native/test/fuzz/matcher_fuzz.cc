@@ -4,7 +4,8 @@
 // Run under the address and undefined-behaviour sanitizers; a step that takes longer than
 // kMaxSeconds ends the run.
 //   matcher_fuzz [SECONDS [SEED]]      default 2 seconds; run from the repository root; the seed is
-//   printed, and a failure prints the one that repeats its iteration alone
+//   printed, and a failure prints the one that repeats its iteration alone (but for what iterations
+//   before it left in the vocabulary)
 #include <signal.h>
 #include <unistd.h>
 
@@ -66,17 +67,11 @@ std::vector<Bytes> ValidPrograms() {
 
 /// All bytes, and tokens across the marks of JSON.
 std::shared_ptr<const Tokenizer> MakeTokenizer() {
-  std::vector<std::string> texts;
-  for (int b = 0; b < 256; ++b) texts.emplace_back(1, static_cast<char>(b));
-  for (const char* t :
-       {"{\"", "\":",      "\",\"",  "\"a\":", "a\"",  "ab",    "aab", "ba",
-        "[[",  "],[",      "]]",     "},{\"",  "true", "\"}",   "12",  "0.5",
-        ".25", "true,\"b", "fal",    "se,",    "null", "yes",   "no",  "\\u",
-        "00",  "\xc3",     "\xa9\"", "((",     "+a",   "cab",   "ccc", "c1",
-        " ",   "\n ",      ",\n",    "xy",     "aaaa", "\"\",", "x",   "ab\",\"a"}) {
-    texts.emplace_back(t);
-  }
-  return std::make_shared<FakeTokenizer>(texts);
+  return std::make_shared<test::ByteTokenizer>(std::vector<std::string>{
+      "{\"",  "\":",   "\",\"", "\"a\":", "a\"", "ab",   "aab",    "ba",       "[[",  "],[",
+      "]]",   "},{\"", "true",  "\"}",    "12",  "0.5",  ".25",    "true,\"b", "fal", "se,",
+      "null", "yes",   "no",    "\\u",    "00",  "\xc3", "\xa9\"", "((",       "+a",  "cab",
+      "ccc",  "c1",    " ",     "\n ",    ",\n", "xy",   "aaaa",   "\"\",",    "x",   "ab\",\"a"});
 }
 
 void Mutate(Bytes* bytes, const std::vector<Bytes>& others, Random* random) {
@@ -151,7 +146,9 @@ void Follow(const std::shared_ptr<CompiledGrammar>& grammar, const Tokenizer& to
     expect(copy.AcceptToken(id) == is_allowed, "the mask is not what the matcher accepts");
     expect(copy.num_steps() == m.num_steps() + is_allowed, "a refused token makes a step");
     const std::vector<int32_t> forced = m.ForcedTokens(path);
-    for (const int32_t token : forced) expect(copy.num_steps() > 0 || token >= 0, "no token");
+    Matcher ahead = m;
+    for (const int32_t token : forced)
+      expect(ahead.AcceptToken(token), "a forced token is refused");
     if (allowed.empty() || Below(random, 8) == 0) {
       expect(!allowed.empty() || m.IsTerminated(), "a dead end");
       const auto back = static_cast<int32_t>(Below(random, path.size() + 1));
@@ -224,5 +221,5 @@ int main(int argc, char** argv) {
       static_cast<unsigned long long>(iteration), static_cast<unsigned long long>(followed),
       static_cast<unsigned long long>(loaded), static_cast<unsigned long long>(refused),
       static_cast<unsigned long long>(given_up));
-  return followed > 0 && ((loaded > 0 && refused > 0) || seconds < 1) ? 0 : 1;
+  return seconds < 1 || (followed > 0 && loaded > 0 && refused > 0) ? 0 : 1;
 }
