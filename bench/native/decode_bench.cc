@@ -7,8 +7,8 @@
 // DIR holds llama-bench and llama-batched-bench. Names: prefill.512 (one prompt of 512 tokens),
 // decode.B (B sequences, each after a prompt of 128 tokens, one token each per step). Results are
 // checked before timing: a batch must give each sequence what it gets alone. bandwidth is how fast
-// decode.1 reads the weights, beside how fast the same threads read memory when they do nothing
-// else: the floor of a step is the one divided by the other.
+// decode.1 reads the weights, beside how fast the same threads read as many bytes when they do
+// nothing else: the floor of a step is the one divided by the other.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/packed_matrix.h"
 #include "native/backend/cpu/cpu_features.h"
 #include "native/backend/cpu/thread_pool.h"
 #include "native/loader/gguf.h"
@@ -105,22 +106,27 @@ double PrefillRate(CausalModel& model) {
   return kPromptTokens / (Now() - begin);
 }
 
-/// Bytes per second that the pool's threads read of memory too large for any cache.
-double ReadBandwidth(ThreadPool& pool) {
-  constexpr size_t kWords = size_t{32} << 20;
-  static const std::vector<uint64_t> memory(kWords, 1);
-  const size_t share = kWords / static_cast<size_t>(pool.num_threads());
-  std::vector<uint64_t> sums(static_cast<size_t>(pool.num_threads()) * 8);  // a cache line apart
+/// Bytes per second at which the lines of `memory` reach the pool's threads, a part each: one word
+/// of each line is read, so that nothing but the memory is waited for.
+double ReadBandwidth(ThreadPool& pool, const AlignedBytes& memory) {
+  constexpr size_t kLineWords = 8;
+  constexpr size_t kStreams = 4;  // sums that do not wait for one another
+  const size_t num_lines = memory.size() / (kLineWords * sizeof(uint64_t));
+  const size_t share = num_lines / static_cast<size_t>(pool.num_threads()) / kStreams * kStreams;
+  std::vector<uint64_t> sums(static_cast<size_t>(pool.num_threads()) * kLineWords);
   const double begin = Now();
   pool.Run([&](int thread) {
-    const uint64_t* words = memory.data() + share * static_cast<size_t>(thread);
-    uint64_t sum = 0;
-    for (size_t i = 0; i < share; ++i) sum += words[i];
-    sums[static_cast<size_t>(thread) * 8] = sum;
+    const uint64_t* line = reinterpret_cast<const uint64_t*>(memory.data()) +
+                           kLineWords * share * static_cast<size_t>(thread);
+    uint64_t sum[kStreams] = {};
+    for (size_t i = 0; i < share; i += kStreams, line += kStreams * kLineWords) {
+      for (size_t s = 0; s < kStreams; ++s) sum[s] += line[s * kLineWords];
+    }
+    for (const uint64_t part : sum) sums[static_cast<size_t>(thread) * kLineWords] += part;
   });
   const double seconds = Now() - begin;
-  if (sums[0] != share) std::abort();  // the sum is used, so the loop is not removed
-  return static_cast<double>(share * static_cast<size_t>(pool.num_threads()) * 8) / seconds;
+  if (sums[0] != 0) std::abort();  // the sums are used, so the loop is not removed
+  return static_cast<double>(share * kLineWords * sizeof(uint64_t)) * pool.num_threads() / seconds;
 }
 
 /// Bytes of the weights that a token needs: all, but of an embedding beside the head only a row.
@@ -189,9 +195,13 @@ int Run(const Options& options) {
   const std::vector<int> batches = {1, 2, 4, 8, 16};
   const int rounds = options.quick ? 2 : options.rounds;
   std::map<std::string, std::vector<double>> ours, peer;
+  const double weight_bytes = WeightBytes(*file);
+  // As many bytes as the weights, so that caches hold as much of them, on the same kind of pages.
+  AlignedBytes memory(static_cast<size_t>(weight_bytes));
+  std::fill_n(memory.data(), memory.size(), uint8_t{0});  // pages never written would be one page
   std::vector<double> bandwidth;
   for (int round = 0; round < rounds; ++round) {
-    bandwidth.push_back(ReadBandwidth(pool));
+    for (int pass = 0; pass < 8; ++pass) bandwidth.push_back(ReadBandwidth(pool, memory));
     ours["prefill.512"].push_back(PrefillRate(*model));
     for (int batch : batches) {
       ours["decode." + std::to_string(batch)].push_back(
@@ -243,7 +253,7 @@ int Run(const Options& options) {
                   "-");
     }
   }
-  const double read = Best(ours["decode.1"]) * WeightBytes(*file) / 1e9;
+  const double read = Best(ours["decode.1"]) * weight_bytes / 1e9;
   const double floor = Best(bandwidth) / 1e9;
   if (options.json) {
     std::printf(

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,11 @@ constexpr int kMaxPassTokens =
     512;  ///< longer steps are cut: the buffers stay small and the rows in cache
 constexpr int kMaxSerialRows = 4;  ///< up to here one thread does the work between products
 constexpr int kGateRows = 32;      ///< rows of a gate/up piece whose products stay in cache
+/// Bytes fetched ahead for the next phase by a thread that waits, at a time and at most: what fits
+/// the second level of cache beside the rows.
+constexpr size_t kCacheLine = 64;
+constexpr size_t kWarmBytes = 512;
+constexpr int kMaxWarmSteps = 64;
 /// Panels of a gate/up piece: long stretches of memory for few rows, what fits L1 beside the rows
 /// for many. Pieces of the head are of the greater size.
 constexpr int kMaxGatePanels = 12;
@@ -112,7 +118,7 @@ class LlamaModel final : public CausalModel {
  private:
   void CheckStep(std::span<const StepRow> rows, const CpuKvPool& kv, size_t num_logits) const;
   void RunPass(const CpuKvPool& kv);
-  void Work(int thread, StepTeam& team, const CpuKvPool& kv);
+  void Work(StepTeam::Member member, const CpuKvPool& kv);
   /// How coarse a block of a layer's int8 input may be against its row before it gets residuals.
   float FineStep(int layer) const;
   void Embed(int index);
@@ -122,12 +128,17 @@ class LlamaModel final : public CausalModel {
   /// Makes the logits of these panels, of each row those that it needs.
   void Head(int panel_begin, int panel_end, int thread);
   /// Multiplies one input by several matrices, dealt out as one row of panels.
-  void Product(StepTeam& team, std::span<const Target> targets, const InputBuffer& input,
+  void Product(StepTeam::Member& member, std::span<const Target> targets, const InputBuffer& input,
                int num_rows, ptrdiff_t stride, OutputMode mode) const;
-  int Piece(const StepTeam& team, int num_panels) const;
-  /// Runs fn(row) for all rows between two phases.
+  int Piece(const StepTeam::Member& member, int num_panels) const;
+  /// Matrices that are dealt out as one row of panels.
+  using Weights = std::initializer_list<const Linear*>;
+  /// Runs fn(row) for all rows between two phases. `next` is what the second one reads.
   template <typename Fn>
-  void BetweenPhases(StepTeam& team, int num_rows, Fn&& fn) const;
+  void BetweenPhases(StepTeam::Member& member, int num_rows, std::initializer_list<Weights> next,
+                     Fn&& fn) const;
+  /// Fetches part number `step` of what this thread will read of `next`; false when it is enough.
+  bool Warm(const StepTeam::Member& member, std::initializer_list<Weights> next, int step) const;
 
   std::shared_ptr<const GgufFile> file_;
   ThreadPool& pool_;
@@ -299,37 +310,64 @@ void LlamaModel::RunPass(const CpuKvPool& kv) {
   // The tiles with the most keys first, so that no thread ends with a long one.
   std::reverse(pass_.tiles.begin(), pass_.tiles.end());
   StepTeam team(pool_.num_threads());
-  pool_.Run([&](int thread) { Work(thread, team, kv); });
+  pool_.Run([&](int thread) { Work({team, thread}, kv); });
   pass_.logits += pass_.logit_tokens.size() * static_cast<size_t>(config_.vocab_size);
   pass_.Clear();
 }
 
 template <typename Fn>
-void LlamaModel::BetweenPhases(StepTeam& team, int num_rows, Fn&& fn) const {
+void LlamaModel::BetweenPhases(StepTeam::Member& member, int num_rows,
+                               std::initializer_list<Weights> next, Fn&& fn) const {
   if (num_rows <= kMaxSerialRows) {
-    team.Sync([&] {
-      for (int row = 0; row < num_rows; ++row) fn(row);
-    });
+    member.Sync(
+        [&] {
+          for (int row = 0; row < num_rows; ++row) fn(row);
+        },
+        [&](int i) { return Warm(member, next, i); });
     return;
   }
-  team.Sync();
-  team.ForPieces(num_rows, std::clamp(num_rows / (team.num_threads() * 4), 1, 8),
-                 [&](int begin, int end) {
-                   for (int row = begin; row < end; ++row) fn(row);
-                 });
-  team.Sync();
+  member.Sync();
+  member.ForPieces(num_rows, std::clamp(num_rows / (member.num_threads() * 4), 1, 8),
+                   [&](int begin, int end) {
+                     for (int row = begin; row < end; ++row) fn(row);
+                   });
+  member.Sync();
 }
 
-int LlamaModel::Piece(const StepTeam& team, int num_panels) const {
-  return std::max(2, num_panels / (team.num_threads() * 8) & ~1);  // kernels like pairs of panels
+bool LlamaModel::Warm(const StepTeam::Member& member, std::initializer_list<Weights> next,
+                      int step) const {
+  if (step == kMaxWarmSteps) return false;
+  for (const Weights& matrices : next) {
+    int num_panels = 0;
+    for (const Linear* linear : matrices) num_panels += linear->weight.num_panels();
+    int panel = member.StretchBegin(num_panels, Piece(member, num_panels));
+    for (const Linear* linear : matrices) {
+      const PackedMatrix& weight = linear->weight;
+      if (panel < weight.num_panels()) {
+        const size_t begin = weight.panel_bytes * static_cast<size_t>(panel) +
+                             kWarmBytes * static_cast<size_t>(step);
+        const size_t end = std::min(begin + kWarmBytes, weight.bytes.size());
+        for (size_t i = begin; i < end; i += kCacheLine)
+          __builtin_prefetch(weight.bytes.data() + i, 0, 2);
+        break;
+      }
+      panel -= weight.num_panels();
+    }
+  }
+  return next.size() != 0;
 }
 
-void LlamaModel::Product(StepTeam& team, std::span<const Target> targets, const InputBuffer& input,
-                         int num_rows, ptrdiff_t stride, OutputMode mode) const {
+int LlamaModel::Piece(const StepTeam::Member& member, int num_panels) const {
+  return std::max(2, num_panels / (member.num_threads() * 8) & ~1);  // kernels like pairs of panels
+}
+
+void LlamaModel::Product(StepTeam::Member& member, std::span<const Target> targets,
+                         const InputBuffer& input, int num_rows, ptrdiff_t stride,
+                         OutputMode mode) const {
   int num_panels = 0;
   for (const Target& target : targets) num_panels += target.linear->weight.num_panels();
   const Activations view = input.view();
-  team.ForPieces(num_panels, Piece(team, num_panels), [&](int begin, int end) {
+  member.ForPieces(num_panels, Piece(member, num_panels), [&](int begin, int end) {
     int first_panel = 0;  // of the target among all panels
     for (const Target& target : targets) {
       const PackedMatrix& weight = target.linear->weight;
@@ -488,7 +526,7 @@ void LlamaModel::Head(int panel_begin, int panel_end, int thread) {
   }
 }
 
-void LlamaModel::Work(int thread, StepTeam& team, const CpuKvPool& kv) {
+void LlamaModel::Work(StepTeam::Member member, const CpuKvPool& kv) {
   const int n = pass_.num_tokens();
   const int hidden = config_.hidden_size;
   const int query_size = config_.num_heads * config_.head_dim;
@@ -498,7 +536,7 @@ void LlamaModel::Work(int thread, StepTeam& team, const CpuKvPool& kv) {
     kernels_.rms_norm(hidden_.row(from), weight.data(), config_.rms_eps, hidden, into.row(row));
     into.QuantizeRow(kernels_, row, FineStep(layer));
   };
-  BetweenPhases(team, n, [&](int row) {
+  BetweenPhases(member, n, {{&layers_[0].query, &layers_[0].key, &layers_[0].value}}, [&](int row) {
     Embed(row);
     norm(layers_[0].attention_norm, 0, row, normed_, row);
   });
@@ -509,35 +547,39 @@ void LlamaModel::Work(int thread, StepTeam& team, const CpuKvPool& kv) {
     const Target targets[] = {{&layer.query, qkv},
                               {&layer.key, qkv + query_size},
                               {&layer.value, qkv + query_size + kv_size}};
-    Product(team, targets, normed_, n, stride, OutputMode::kStore);
-    BetweenPhases(team, n, [&](int row) { RotateAndStore(l, row, kv); });
-    team.ForPieces(static_cast<int>(pass_.tiles.size()) * config_.num_kv_heads, 1,
-                   [&](int begin, int end) {
-                     for (int unit = begin; unit < end; ++unit) Attend(l, unit, thread, kv);
-                   });
-    BetweenPhases(team, n, [&](int row) { attended_.QuantizeRow(kernels_, row, FineStep(l)); });
-    Product(team, One({&layer.output, hidden_.row(0)}), attended_, n, hidden, OutputMode::kAdd);
-    BetweenPhases(team, n, [&](int row) { norm(layer.ffn_norm, l, row, normed_, row); });
+    Product(member, targets, normed_, n, stride, OutputMode::kStore);
+    BetweenPhases(member, n, {}, [&](int row) { RotateAndStore(l, row, kv); });
+    member.ForPieces(static_cast<int>(pass_.tiles.size()) * config_.num_kv_heads, 1,
+                     [&](int begin, int end) {
+                       for (int unit = begin; unit < end; ++unit)
+                         Attend(l, unit, member.thread(), kv);
+                     });
+    BetweenPhases(member, n, {{&layer.output}},
+                  [&](int row) { attended_.QuantizeRow(kernels_, row, FineStep(l)); });
+    Product(member, One({&layer.output, hidden_.row(0)}), attended_, n, hidden, OutputMode::kAdd);
+    BetweenPhases(member, n, {{&layer.gate}, {&layer.up}},
+                  [&](int row) { norm(layer.ffn_norm, l, row, normed_, row); });
     const int ffn_panels = layer.gate.weight.num_panels();
-    team.ForPieces(ffn_panels, Piece(team, ffn_panels),
-                   [&](int begin, int end) { GateAndUp(layer, begin, end, thread); });
-    BetweenPhases(team, n, [&](int row) { gated_.QuantizeRow(kernels_, row, FineStep(l)); });
-    Product(team, One({&layer.down, hidden_.row(0)}), gated_, n, hidden, OutputMode::kAdd);
+    member.ForPieces(ffn_panels, Piece(member, ffn_panels),
+                     [&](int begin, int end) { GateAndUp(layer, begin, end, member.thread()); });
+    BetweenPhases(member, n, {{&layer.down}},
+                  [&](int row) { gated_.QuantizeRow(kernels_, row, FineStep(l)); });
+    Product(member, One({&layer.down, hidden_.row(0)}), gated_, n, hidden, OutputMode::kAdd);
     if (l + 1 < config_.num_layers) {
-      BetweenPhases(team, n, [&](int row) {
-        norm(layers_[static_cast<size_t>(l + 1)].attention_norm, l + 1, row, normed_, row);
-      });
+      const Layer& next = layers_[static_cast<size_t>(l + 1)];
+      BetweenPhases(member, n, {{&next.query, &next.key, &next.value}},
+                    [&](int row) { norm(next.attention_norm, l + 1, row, normed_, row); });
     }
   }
   const int num_logits = static_cast<int>(pass_.logit_tokens.size());
   if (num_logits == 0) return;
-  BetweenPhases(team, num_logits, [&](int row) {
+  BetweenPhases(member, num_logits, {{&head_}}, [&](int row) {
     const auto logits_row = static_cast<size_t>(pass_.head.logits_row(row));
     norm(output_norm_, config_.num_layers, pass_.logit_tokens[logits_row], head_in_, row);
   });
   const int head_panels = head_.weight.num_panels();
-  team.ForPieces(head_panels, Piece(team, head_panels),
-                 [&](int begin, int end) { Head(begin, end, thread); });
+  member.ForPieces(head_panels, Piece(member, head_panels),
+                   [&](int begin, int end) { Head(begin, end, member.thread()); });
 }
 
 }  // namespace
