@@ -17,6 +17,8 @@ export interface DialectRules {
   readonly refHidesSiblings: boolean;
   /** Until 2019-09 an array of schemas under `items` was a prefix. */
   readonly hasItemsArray: boolean;
+  /** Draft 4's `exclusiveMinimum` and `exclusiveMaximum` are flags on the plain bounds; undefined: the value's type tells. */
+  readonly hasExclusiveFlags: boolean | undefined;
   /** Whether items that match `contains` count as evaluated. */
   readonly containsEvaluates: boolean;
   /** What the vocabularies say of `format`; undefined: the caller's policy. */
@@ -78,6 +80,7 @@ const TOLERANT: DialectRules = {
   name: "tolerant",
   refHidesSiblings: false,
   hasItemsArray: true,
+  hasExclusiveFlags: undefined,
   containsEvaluates: true,
   assertsFormats: undefined,
   knows: () => true,
@@ -91,6 +94,7 @@ const RULES: ReadonlyMap<Dialect, DialectRules> = new Map<Dialect, DialectRules>
       name: draft,
       refHidesSiblings: index <= 2,
       hasItemsArray: index <= 3,
+      hasExclusiveFlags: index === 0,
       containsEvaluates: index >= 4,
       assertsFormats: undefined,
       knows: (keyword) => {

@@ -2,7 +2,7 @@
  * Reads the keywords of one schema object into constraints, checking every keyword's shape.
  *
  * Dialects (dialect.ts): a draft's keywords alone are read where the caller names a draft. In the tolerant reading keywords of drafts 4 to 2020-12 are
- * read side by side. Where drafts contradict each other the value's own type decides: a boolean `exclusiveMinimum` is draft 4's, an array
+ * read side by side. Where drafts contradict each other the value's own type decides there: a boolean `exclusiveMinimum` is draft 4's, an array
  * `items` is a prefix; `$ref` does not hide its siblings (2019-09 and later).
  *
  * Errors: SCHEMA_INVALID { pointer } for a malformed keyword.
@@ -215,8 +215,9 @@ class NodeReader {
   #readBound(keyword: "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum", value: JsonValue): void {
     const isLower = keyword === "minimum" || keyword === "exclusiveMinimum";
     let exclusive = keyword.startsWith("exclusive");
-    if (exclusive && value.kind === "boolean") {
-      // Draft 4: a flag on the plain bound, which is read below.
+    if (exclusive && (this.#node.dialect.hasExclusiveFlags ?? value.kind === "boolean")) {
+      // Nothing of its own: it is read together with the plain bound, below.
+      this.#boolean(keyword, value);
       return;
     }
     if (!exclusive) {

@@ -34,6 +34,22 @@ describe("dialects", () => {
     expect(acceptor(schema, { dialect })(text)).toBe(expected);
   });
 
+  it.each<[Dialect, Record<string, unknown>]>([
+    ["draft-06", { minimum: 1, exclusiveMinimum: true }],
+    ["draft-07", { maximum: 1, exclusiveMaximum: false }],
+    ["2019-09", { exclusiveMinimum: true }],
+    ["2020-12", { exclusiveMaximum: true }],
+    ["draft-04", { exclusiveMinimum: 1 }],
+    ["draft-04", { maximum: 2, exclusiveMaximum: 1 }],
+  ])("%s has exclusive bounds in its own form only, which %j is not", (dialect, bounds) => {
+    const keyword = Object.keys(bounds).at(-1);
+    const schema = { properties: { n: bounds } };
+    const refusal = { code: "SCHEMA_INVALID", detail: { pointer: `/properties/n/${keyword}` } };
+    expect(() => compileJsonSchema(schema, { dialect })).toThrow(expect.objectContaining(refusal));
+    // Whose draft is not stated may be in either form.
+    expect(() => compileJsonSchema(schema)).not.toThrow();
+  });
+
   it("`$schema` decides, unless the tolerant reading is asked for", () => {
     const schema = { $schema: "http://json-schema.org/draft-04/schema#", const: 1 };
     expect(acceptor(schema, { dialect: "2020-12" })("2")).toBe(true);
