@@ -12,7 +12,7 @@ import { Budget } from "../budget.ts";
 import type { JsonValue } from "../json/value.ts";
 import { gapLexeme } from "../lexeme/whitespace.ts";
 import { type CompileOptions, type ResolvedOptions, resolveOptions } from "../options.ts";
-import { draftOfMetaSchema, rulesOf } from "./dialect.ts";
+import { rulesOf } from "./dialect.ts";
 import { SchemaDocument } from "./document.ts";
 import { Emptiness } from "./emptiness.ts";
 import { Evaluator } from "./evaluate.ts";
@@ -119,26 +119,13 @@ export function schemaLowering(
     gaps,
     budget,
     openObjects: options.openObjects,
-    numbers: isOfDraft4(value, document) ? "canonical" : options.numbers,
+    numbers: options.numbers,
     propertyOrder: options.propertyOrder,
     uniqueKeys: options.uniqueKeys,
     oneSpelling: false,
     emptiness,
   });
   return { document, lowering };
-}
-
-/**
- * Whether an integer is "a JSON number without a fraction or exponent part", as draft 4 has it (core, 3.5): its spelling matters. This holds for tolerant
- * reading too, since such a schema's other validators refuse `1.0`.
- */
-function isOfDraft4(value: JsonValue, document: SchemaDocument): boolean {
-  const { name } = document.root.dialect;
-  const uri = value.kind === "object" ? value.members.get("$schema") : undefined;
-  return (
-    name === "draft-04" ||
-    (name === "tolerant" && uri?.kind === "string" && draftOfMetaSchema(uri.value) === "draft-04")
-  );
 }
 
 function finish(

@@ -19,6 +19,8 @@ export interface DialectRules {
   readonly hasItemsArray: boolean;
   /** Draft 4's `exclusiveMinimum` and `exclusiveMaximum` are flags on the plain bounds; undefined: the value's type tells. */
   readonly hasExclusiveFlags: boolean | undefined;
+  /** To draft 4 an integer is "a JSON number without a fraction or exponent part" (core, 3.5): its spelling matters. */
+  readonly hasSpelledIntegers: boolean;
   /** Whether items that match `contains` count as evaluated. */
   readonly containsEvaluates: boolean;
   /** What the vocabularies say of `format`; undefined: the caller's policy. */
@@ -81,10 +83,14 @@ const TOLERANT: DialectRules = {
   refHidesSiblings: false,
   hasItemsArray: true,
   hasExclusiveFlags: undefined,
+  hasSpelledIntegers: false,
   containsEvaluates: true,
   assertsFormats: undefined,
   knows: () => true,
 };
+
+/** Whatever else it uses, a schema that names draft 4 meets validators that refuse `1.0` for an integer. */
+const TOLERANT_OF_DRAFT_4: DialectRules = { ...TOLERANT, hasSpelledIntegers: true };
 
 const RULES: ReadonlyMap<Dialect, DialectRules> = new Map<Dialect, DialectRules>([
   ["tolerant", TOLERANT],
@@ -95,6 +101,7 @@ const RULES: ReadonlyMap<Dialect, DialectRules> = new Map<Dialect, DialectRules>
       refHidesSiblings: index <= 2,
       hasItemsArray: index <= 3,
       hasExclusiveFlags: index === 0,
+      hasSpelledIntegers: index === 0,
       containsEvaluates: index >= 4,
       assertsFormats: undefined,
       knows: (keyword) => {
@@ -107,6 +114,11 @@ const RULES: ReadonlyMap<Dialect, DialectRules> = new Map<Dialect, DialectRules>
 
 export function rulesOf(dialect: Dialect): DialectRules {
   return RULES.get(dialect)!; // Invariant: every dialect has its rules.
+}
+
+/** The tolerant reading of a schema that names this draft. */
+export function tolerantRulesOf(draft: Draft): DialectRules {
+  return draft === "draft-04" ? TOLERANT_OF_DRAFT_4 : TOLERANT;
 }
 
 /** The draft whose meta-schema has this URI. */

@@ -17,7 +17,7 @@ import { DiecastError } from "../../errors.ts";
 import type { Budget } from "../budget.ts";
 import { childOf, pointerKeys, pointerToken } from "../json/pointer.ts";
 import type { JsonValue } from "../json/value.ts";
-import { type DialectRules, draftOfMetaSchema, rulesOf, rulesOfMetaSchema } from "./dialect.ts";
+import { type DialectRules, draftOfMetaSchema, rulesOf, rulesOfMetaSchema, tolerantRulesOf } from "./dialect.ts";
 import { readNode } from "./read-node.ts";
 import {
   absolute,
@@ -361,9 +361,7 @@ export class SchemaDocument {
   #addNode(value: JsonValue, parent: SchemaNode | undefined, path: string, base: string): SchemaNode {
     this.#budget.spendNode();
     const members = value.kind === "object" ? value.members : undefined;
-    let dialect = parent?.dialect ?? this.#options.dialect;
-    const hasIdentifier = parent === undefined || members?.has("$id") === true || members?.has("id") === true;
-    if (members !== undefined && hasIdentifier) dialect = this.#dialectOf(members, dialect, path);
+    const dialect = this.#dialectAt(members, parent, path);
     const isHidden = dialect.refHidesSiblings && members?.get("$ref")?.kind === "string";
     const id = isHidden ? undefined : members?.get(dialect.name === "draft-04" ? "id" : "$id");
     let ownBase = base;
@@ -422,12 +420,27 @@ export class SchemaDocument {
     }
   }
 
+  /** Every resource follows its own `$schema`; elsewhere the keyword says nothing. */
+  #dialectAt(
+    members: ReadonlyMap<string, JsonValue> | undefined,
+    parent: SchemaNode | undefined,
+    path: string,
+  ): DialectRules {
+    const around = parent?.dialect ?? this.#options.dialect;
+    if (members?.has("$schema") !== true) return around;
+    if (parent !== undefined && !members.has("$id") && !members.has("id")) return around;
+    const own = this.#dialectOf(members, around, path);
+    return parent === undefined || isIdentified(members, own) ? own : around;
+  }
+
   /** The dialect of a resource whose root has these members. */
   #dialectOf(members: ReadonlyMap<string, JsonValue>, around: DialectRules, path: string): DialectRules {
     const uri = members.get("$schema");
-    if (around.name === "tolerant" || uri?.kind !== "string") return around;
+    if (uri?.kind !== "string") return around;
     const draft = draftOfMetaSchema(uri.value);
-    if (draft !== undefined) return rulesOf(draft);
+    const isTolerant = around.name === "tolerant";
+    if (draft !== undefined) return isTolerant ? tolerantRulesOf(draft) : rulesOf(draft);
+    if (isTolerant) return around;
     const metaSchema = this.#registry.get(absolute(uri.value, NO_BASE));
     if (metaSchema?.kind !== "object") return around;
     const own = metaSchema.members.get("$schema");
@@ -463,6 +476,15 @@ const SAME_VALUE: ReadonlySet<Constraint["kind"]> = new Set([
   "dependentSchema",
   "if",
 ]);
+
+/** Whether a sub-schema has an identifier that makes it a resource of its own; before 2019-09 a mere fragment was an anchor. */
+function isIdentified(members: ReadonlyMap<string, JsonValue>, { refHidesSiblings, knows }: DialectRules): boolean {
+  if (refHidesSiblings && members.get("$ref")?.kind === "string") return false;
+  return ["$id", "id"].some((word) => {
+    const id = knows(word) ? members.get(word) : undefined;
+    return id?.kind === "string" && withoutFragment(id.value) !== "";
+  });
+}
 
 function tooDeep(node: SchemaNode, given: number): DiecastError {
   const what = `allOf, anyOf, $ref and the like are nested more than ${MAX_APPLICATORS} levels deep on one value`;

@@ -449,7 +449,10 @@ export class Expander {
         branch.refusal ??= unsupported(node, constraint.keyword, constraint.reason);
         return true;
       case "integral":
-        if (spec.type === "number") spec.integral = true;
+        if (spec.type === "number") {
+          spec.integral = true;
+          spec.spelled ||= constraint.isSpelled;
+        }
         return spec.type !== "number" || !spec.notIntegral;
       case "multipleOf":
         if (spec.type === "number") spec.multiples.push(constraint.lexeme);

@@ -23,12 +23,12 @@ const NOT_INTEGRAL = "-?(?:0|[1-9][0-9]*)\\.[0-9]*[1-9][0-9]*";
 const ONE_SPELLING = "0|-?(?:[1-9][0-9]*(?:\\.[0-9]*[1-9])?|0\\.[0-9]*[1-9])";
 
 /**
- * @param numbers Whether `1.0` is a spelling of an integer.
+ * @param numbers Whether `1.0` is a spelling of an integer that may have several.
  * @param oneSpelling Whether equal numbers need equal texts; `numbers` then makes no difference.
  */
 export function numberLexemeOf(spec: NumberSpec, numbers: "canonical" | "spec", oneSpelling = false): Lexeme {
   const divisors = [...spec.multiples];
-  const isDecimalInteger = spec.integral && numbers === "spec" && !oneSpelling;
+  const isDecimalInteger = spec.integral && !spec.spelled && numbers === "spec" && !oneSpelling;
   // The plain decimals that are multiples of 1 are the integers with any number of zeros behind the point.
   if (isDecimalInteger) divisors.push("1");
   const plain: PlainSpec = {

@@ -196,7 +196,7 @@ class NodeReader {
     if (nullable?.kind === "boolean" && nullable.value) types |= TYPE.null;
     this.#types &= types;
     if (names.includes("integer") && !names.includes("number")) {
-      this.#add("type", TYPE.number, { kind: "integral" });
+      this.#add("type", TYPE.number, { kind: "integral", isSpelled: this.#node.dialect.hasSpelledIntegers });
     }
   }
 

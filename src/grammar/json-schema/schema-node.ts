@@ -37,7 +37,8 @@ export type Demand =
       readonly no: SchemaNode | undefined;
     }
   | ({ readonly kind: "ref" } & Reference)
-  | { readonly kind: "integral" }
+  /** `isSpelled`: written as digits only. */
+  | { readonly kind: "integral"; readonly isSpelled: boolean }
   | { readonly kind: "atLeast"; readonly bound: Decimal; readonly lexeme: string; readonly exclusive: boolean }
   | { readonly kind: "atMost"; readonly bound: Decimal; readonly lexeme: string; readonly exclusive: boolean }
   | { readonly kind: "multipleOf"; readonly divisor: Decimal; readonly lexeme: string }

@@ -76,6 +76,8 @@ export class Shapes {
         for (const part of [constraint.test, constraint.yes, constraint.no]) this.#writeNode(part, into);
         return true;
       case "integral":
+        into.push(Number(constraint.isSpelled));
+        return true;
       case "uniqueItems":
         return true;
       case "atLeast":

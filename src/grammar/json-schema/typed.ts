@@ -23,6 +23,8 @@ export interface NumberSpec {
   min: NumberBound | undefined;
   max: NumberBound | undefined;
   integral: boolean;
+  /** No integer but those written as digits only; goes with `integral`. */
+  spelled: boolean;
   /** No integer; excludes `integral`. */
   notIntegral: boolean;
   /** Divisors, as spelled. */
@@ -135,6 +137,7 @@ export function emptySpec(type: "number" | "string" | "array" | "object"): Typed
         min: undefined,
         max: undefined,
         integral: false,
+        spelled: false,
         notIntegral: false,
         multiples: [],
         notMultiples: [],
@@ -238,7 +241,7 @@ export function specKey(spec: TypedSpec): string {
     case "number": {
       const bound = (b: NumberBound | undefined): string =>
         b ? `${decimalKey(b.value)}${b.exclusive ? "x" : ""}` : "";
-      const kind = spec.notIntegral ? "x" : spec.integral ? "i" : "n";
+      const kind = spec.notIntegral ? "x" : spec.integral ? (spec.spelled ? "d" : "i") : "n";
       const lists = [spec.multiples, spec.notMultiples, spec.excluded].map((list) => [...list].sort().join(" "));
       return `n ${kind} ${bound(spec.min)} ${bound(spec.max)} ${lists.join(";")}`;
     }

@@ -68,6 +68,65 @@ describe("dialects", () => {
     expect([accepts('{"old":[null,1]}'), accepts('{"old":[1]}')]).toEqual([true, false]);
   });
 
+  const OLD = {
+    $schema: "http://json-schema.org/draft-04/schema#",
+    type: "object",
+    properties: {
+      bound: { minimum: 1, exclusiveMinimum: true },
+      constant: { const: 1 },
+      flags: { items: [{ type: "null" }] },
+      named: { $ref: "#/definitions/short", maxLength: 1 },
+      whole: { type: "integer" },
+    },
+    definitions: { short: { maxLength: 3 } },
+  };
+  const root = { $schema: "https://json-schema.org/draft/2020-12/schema", $id: "https://example.com/a" };
+  it.each<[string, Record<string, unknown>, Record<string, unknown>]>([
+    ["embedded", { ...root, properties: { old: { id: "b", ...OLD } } }, {}],
+    [
+      "embedded and referred to",
+      { ...root, $defs: { b: { id: "b", ...OLD } }, properties: { old: { $ref: "b" } } },
+      {},
+    ],
+    ["handed in", { ...root, properties: { old: { $ref: "b" } } }, { "https://example.com/b": OLD }],
+  ])("a resource of draft 4 that is %s follows its own rules, and only it", (_how, schema, schemas) => {
+    const properties = { ...(schema.properties as object), whole: { type: "integer" }, constant: { const: 1 } };
+    const accepts = acceptor({ ...schema, properties }, { dialect: "2020-12", numbers: "spec", schemas });
+    const members: [string, boolean][] = [
+      ['"bound":1', false],
+      ['"bound":2', true],
+      ['"constant":2', true],
+      ['"flags":[null,1]', true],
+      ['"flags":[1]', false],
+      ['"named":"abc"', true],
+      ['"named":"abcd"', false],
+      ['"whole":1', true],
+      ['"whole":1.0', false],
+    ];
+    for (const [member, expected] of members) expect(accepts(`{"old":{${member}}}`), member).toBe(expected);
+    expect([accepts('{"whole":1.0}'), accepts('{"constant":2}')]).toEqual([true, false]);
+  });
+
+  it("a later resource in a document of draft 4 does, too", () => {
+    const later = { $id: "b", $schema: root.$schema, type: "integer", exclusiveMinimum: 1 };
+    const schema = { ...OLD, properties: { ...OLD.properties, later } };
+    for (const options of [{ dialect: "draft-04" }, { dialect: "tolerant" }] as const) {
+      const accepts = acceptor(schema, { ...options, numbers: "spec" });
+      const texts = ['{"later":2.0}', '{"later":1}', '{"whole":2.0}', '{"bound":1}'];
+      expect(texts.map(accepts)).toEqual([true, false, false, false]);
+    }
+  });
+
+  it.each([
+    ["without an identifier", {}],
+    ["beside an identifier that is no resource's", { $id: "#b" }],
+    ["beside another draft's identifier", { id: "b" }],
+  ])("`$schema` inside of a resource says nothing %s", (_where, identifier) => {
+    const old = { ...identifier, $schema: "http://json-schema.org/draft-07/schema#", dependentRequired: { a: ["b"] } };
+    const accepts = acceptor({ ...root, properties: { old } }, { dialect: "2020-12" });
+    expect([accepts('{"old":{"a":1}}'), accepts('{"old":{"a":1,"b":1}}')]).toEqual([false, true]);
+  });
+
   it("integers of draft 4 are told by their spelling", () => {
     expect(acceptor({ type: "integer" }, { dialect: "draft-04", numbers: "spec" })("1.0")).toBe(false);
     expect(acceptor({ type: "integer" }, { dialect: "draft-06", numbers: "spec" })("1.0")).toBe(true);
