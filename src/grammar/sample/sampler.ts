@@ -52,8 +52,6 @@ interface Option {
   readonly take: () => void;
 }
 
-/** What a missing count is taken to cost; more than any way to the next count. */
-const COUNT_COST = 1e6;
 const RETURN_WEIGHT = 4;
 const CALL_WEIGHT = 4;
 const UNIQUE_ATTEMPTS = 40;
@@ -63,14 +61,15 @@ const STEPS_PER_BYTE = 64;
 export class Sampler {
   readonly #program: DecodedProgram;
   readonly #ways: ShortestWays;
+  /** How much of the target is spoken for. Without counts, or else all that many counts are demanded of would be past it from the beginning. */
+  readonly #closing: ShortestWays;
 
   /** @throws {DiecastError} GRAMMAR_INVALID for what is no program; GRAMMAR_UNSUPPORTED when its sentences are not texts. */
   constructor(program: Uint8Array) {
     this.#program = decodeProgram(program);
     this.#ways = new ShortestWays(this.#program);
-    // Invariant: the reader checked the root rule and its start.
-    const start = this.#program.rules[this.#program.rootRule]!.start;
-    if (this.#ways.toAccept[start] === Number.POSITIVE_INFINITY) {
+    this.#closing = new ShortestWays(this.#program, () => 0);
+    if (this.#ways.ofRule[this.#program.rootRule] === Number.POSITIVE_INFINITY) {
       throw new DiecastError("GRAMMAR_UNSUPPORTED", "every sentence of the grammar has tokens that are matched by id");
     }
   }
@@ -81,8 +80,10 @@ export class Sampler {
     for (let walk = 0; walk < WALKS; walk++) {
       // Ever shorter, since fewer items differ more easily.
       const target = Math.floor(targetBytes * (1 - walk / WALKS));
-      const text = new Walk(this.#program, this.#ways, random, target, maxBytes).run();
-      if (text !== undefined) return text;
+      const numDrawn = random.numDrawn;
+      const text = new Walk(this.#program, this.#ways, this.#closing, random, target, maxBytes).run();
+      // Without chance the next walk would be the same.
+      if (text !== undefined || random.numDrawn === numDrawn) return text;
     }
     return undefined;
   }
@@ -96,6 +97,7 @@ export class Sampler {
 class Walk {
   readonly #program: DecodedProgram;
   readonly #ways: ShortestWays;
+  readonly #closing: ShortestWays;
   readonly #random: SeededRandom;
   readonly #maxBytes: number;
   #target: number;
@@ -106,9 +108,17 @@ class Walk {
   readonly #captured: number[] = [];
   #outcome: "text" | "given up" | undefined;
 
-  constructor(program: DecodedProgram, ways: ShortestWays, random: SeededRandom, target: number, maxBytes: number) {
+  constructor(
+    program: DecodedProgram,
+    ways: ShortestWays,
+    closing: ShortestWays,
+    random: SeededRandom,
+    target: number,
+    maxBytes: number,
+  ) {
     this.#program = program;
     this.#ways = ways;
+    this.#closing = closing;
     this.#random = random;
     this.#target = target;
     this.#maxBytes = maxBytes;
@@ -153,7 +163,7 @@ class Walk {
   }
 
   #choose(options: readonly Option[]): Option {
-    const least = this.#frame.restBytes + this.#ways.toAccept[this.#state]!;
+    const least = this.#frame.restBytes + this.#closing.toAccept(this.#state);
     if (this.#out.length + least < this.#target) {
       const index = this.#random.pick(options.map(({ weight }) => weight));
       if (index >= 0) return options[index]!; // Invariant: an index of `options`.
@@ -165,7 +175,7 @@ class Walk {
   }
 
   get #isHurried(): boolean {
-    return this.#out.length + this.#frame.restBytes + this.#ways.toAccept[this.#state]! >= this.#target;
+    return this.#out.length + this.#frame.restBytes + this.#closing.toAccept(this.#state) >= this.#target;
   }
 
   #options(): Option[] {
@@ -205,8 +215,7 @@ class Walk {
     if (slot !== undefined && frame.taken.has(slot)) return undefined;
     const count = frame.count + Number(increments || slot !== undefined);
     if (!this.#mayEnter(frame, target, count, slot)) return undefined;
-    const start = rule === undefined ? undefined : this.#program.rules[rule]!.start; // Invariant: the reader checked it.
-    const call = start === undefined ? 0 : this.#ways.toAccept[start]!;
+    const call = rule === undefined ? 0 : this.#ways.ofRule[rule]!; // Invariant: the reader checked it.
     if (call === Number.POSITIVE_INFINITY) return undefined;
     const take = (): void => {
       if (rule !== undefined) {
@@ -220,7 +229,7 @@ class Walk {
   }
 
   #enter(frame: Frame, rule: number, returnTo: number, unique: Checkpoint | undefined): void {
-    const rest = frame.restBytes + this.#ways.toAccept[returnTo]!;
+    const rest = frame.restBytes + this.#closing.toAccept(returnTo);
     this.#frames.push(this.#newFrame(rule, returnTo, rest, frame.isUncaptured, unique));
     this.#state = this.#program.rules[rule]!.start;
   }
@@ -255,7 +264,7 @@ class Walk {
     this.#out.length = unique.outLength;
     this.#captured.length = unique.capturedLength;
     this.#enter(caller, unique.edge.rule!, unique.edge.target, unique); // Invariant: UNIQUE edges call a rule.
-    const least = this.#frame.restBytes + this.#ways.toAccept[this.#state]!;
+    const least = this.#frame.restBytes + this.#closing.toAccept(this.#state);
     this.#target = Math.max(this.#target, this.#out.length + least + unique.attempts);
   }
 
@@ -279,13 +288,12 @@ class Walk {
   }
 
   #cost(frame: Frame, target: number, count: number, taking?: number): number {
-    const missing = this.#missing(frame, count, taking);
-    return missing === 0 ? this.#ways.toAccept[target]! : this.#ways.toCount[target]! + COUNT_COST * missing;
+    return this.#ways.toAcceptMissing(target, this.#missing(frame, count, taking));
   }
 
   /** The rule of distances, with registers. States that only tokens matched by id lead out of are not entered either. */
   #mayEnter(frame: Frame, target: number, count: number, taking?: number): boolean {
-    if (this.#ways.toAccept[target] === Number.POSITIVE_INFINITY) return false;
+    if (this.#ways.toAccept(target) === Number.POSITIVE_INFINITY) return false;
     const rule = this.#program.rules[frame.rule]!; // Invariant: frames are of the program's rules.
     const distance = this.#program.states[target]?.distance;
     if (rule.counter === undefined || distance === undefined) return true;

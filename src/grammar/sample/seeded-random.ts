@@ -1,6 +1,8 @@
 /** A small source of random numbers that a seed determines, so that samples can be drawn again. */
 
 export class SeededRandom {
+  /** Numbers drawn so far. */
+  numDrawn = 0;
   #state: number;
 
   constructor(seed: number) {
@@ -9,6 +11,7 @@ export class SeededRandom {
 
   /** In [0, 1). A 32-bit counter, mixed by multiplication and shifts. */
   next(): number {
+    this.numDrawn++;
     this.#state = (this.#state + 0x9e3779b9) >>> 0;
     let mixed = this.#state;
     mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad);

@@ -76,6 +76,21 @@ describe("samples", () => {
     );
   });
 
+  test.each([
+    ["behind counts", 'root ::= "a" x{9,} | "ba"\nx ::= "c" root'],
+    ["behind more counts than are told apart", 'root ::= "a" x{90,} | "ba"\nx ::= "c" root'],
+    ["in the cheaper first count", 'root ::= "a" x{2,} | "ba"\nx ::= [c-f] root | "cc"'],
+  ])("are minimal where recursion is %s", (_where, grammar) => {
+    expect(textOf(new Sampler(compileEbnf(grammar).program).minimal())).toBe("ba");
+  });
+
+  test("end where all members but the required one are cheap", () => {
+    const properties = { a: { const: 1 }, b: { const: 1 }, next: { anyOf: [{ $ref: "#" }, { const: "long" }] } };
+    const schema = { type: "object", properties, required: ["next"], minProperties: 2, additionalProperties: false };
+    const sampler = samplerOf(schema, { ...COMPACT, propertyOrder: "any" });
+    expect(JSON.parse(textOf(sampler.minimal())).next).toBe("long");
+  });
+
   test("that would be too long are none", () => {
     expect(samplerOf({ type: "string", minLength: 500 }).sample({ maxBytes: 100 })).toBeUndefined();
   });
