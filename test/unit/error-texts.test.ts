@@ -149,15 +149,9 @@ const CODES: Readonly<Record<Exclude<ErrorCode, "INTERNAL" | "NATIVE_FAILURE">, 
   ],
   GRAMMAR_INVALID: [() => thrown(() => compileEbnf('root ::= "a" |\n  )')), /^line 2, column 3: /, { offset: 17 }],
   GRAMMAR_UNSUPPORTED: [
-    () =>
-      thrown(() =>
-        compileStructuralTag({
-          type: "structural_tag",
-          format: { type: "any_text", max_tokens: 5, max_chars: 5 },
-        }),
-      ),
-    /max_tokens.* \(at \/format\/max_tokens\)/,
-    { pointer: "/format/max_tokens" },
+    () => thrown(() => compileEbnf('root ::= x\nx[max_tokens=5] ::= "a"')),
+    /^line 2, column 1: .*max_tokens/,
+    { offset: 11 },
   ],
   GRAMMAR_TOO_LARGE: [
     () => thrown(() => compileJsonSchema({ items: { type: "string" } }, { limits: { maxStates: 3 } })),

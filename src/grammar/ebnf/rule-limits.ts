@@ -15,7 +15,7 @@ import { nullableNodes } from "./nullable.ts";
 import { type Domain, Regulars, shortestOnly, upToLimit } from "./regular.ts";
 
 /** A limit up to this many states is made part of the automaton; beyond, it takes a counter. */
-const MAX_LIMIT_STATES = 4000;
+export const MAX_LIMIT_STATES = 4000;
 
 export interface LimitedRule {
   readonly dfa: Dfa;

@@ -25,13 +25,14 @@ import type { EbnfLimits } from "../ebnf/limits.ts";
 import { tokenDispatchNode } from "../ebnf/macros.ts";
 import { parseEbnf } from "../ebnf/parse.ts";
 import { regexNode } from "../ebnf/regex-node.ts";
-import { withoutEmpty } from "../ebnf/regular.ts";
+import { upToLimit, withoutEmpty } from "../ebnf/regular.ts";
+import { MAX_LIMIT_STATES } from "../ebnf/rule-limits.ts";
 import { textLexeme } from "../ebnf/text-lexeme.ts";
 import type { TokenNames } from "../ebnf/token-names.ts";
 import type { JsonValue } from "../json/value.ts";
 import { schemaLowering } from "../json-schema/compile.ts";
 import type { ResolvedOptions } from "../options.ts";
-import { FormatReader, invalidTag, textOf, tokenOf, unsupportedTag } from "./reader.ts";
+import { FormatReader, invalidTag, textOf, tokenOf } from "./reader.ts";
 import { isXmlStyle } from "./xml-spelling.ts";
 import { xmlObject } from "./xml-style.ts";
 
@@ -227,16 +228,16 @@ export class FormatTree {
     const node: GrammarNode = { kind: "automaton", dfa };
     const maxChars = reader.count("max_chars", 0);
     const maxTokens = reader.count("max_tokens", 0);
-    if (maxTokens !== undefined && maxChars !== undefined)
-      throw unsupportedTag(reader.at("max_tokens"), "free text is limited by max_chars or by max_tokens, not by both");
-    if (maxTokens !== undefined) return this.limitedToTokens(dfa, maxTokens);
+    if (maxTokens !== undefined) {
+      return this.limitedToTokens(maxChars === undefined ? dfa : limitedToChars(dfa, maxChars, reader), maxTokens);
+    }
     if (maxChars === undefined) return node;
     const { rules } = this.context;
     rules.push({ name: "any_text", place: reader.pointer, body: node, options: { maxChars } });
     return { kind: "ref", rule: rules.length - 1 };
   }
 
-  /** `free` accepts wherever a character ends. */
+  /** `free` accepts wherever a character ends. The register counts the tokens, so all other limits are the automaton's. */
   private limitedToTokens(free: Dfa, tokenLimit: number): GrammarNode {
     const texts = withoutEmpty(free);
     if (tokenLimit === 0 || isEmptyLanguage(texts)) return sequenceOf([]);
@@ -472,4 +473,12 @@ function atPointer<Value>(pointer: string, read: () => Value): Value {
     const detail = { ...error.detail, pointer: `${pointer}${inner ?? ""}` };
     throw new DiecastError(error.code, `${error.message} (in ${pointer})`, detail, { cause: error });
   }
+}
+
+function limitedToChars(free: Dfa, maxChars: number, reader: FormatReader): Dfa {
+  const [given, limit] = [free.numStates * (maxChars + 2), MAX_LIMIT_STATES];
+  if (given <= limit) return upToLimit(free, maxChars);
+  const pointer = reader.at("max_chars");
+  const message = `max_chars beside max_tokens takes ${given} states; the limit is ${limit} (at ${pointer})`;
+  throw new DiecastError("GRAMMAR_TOO_LARGE", message, { pointer, given, limit, unit: "states" });
 }

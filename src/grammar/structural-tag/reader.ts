@@ -84,12 +84,6 @@ export function invalidTag(pointer: string, message: string): DiecastError {
   return new DiecastError("GRAMMAR_INVALID", `${message} (at ${pointer === "" ? "the root" : pointer})`, { pointer });
 }
 
-export function unsupportedTag(pointer: string, reason: string): DiecastError {
-  return new DiecastError("GRAMMAR_UNSUPPORTED", `${reason} (at ${pointer === "" ? "the root" : pointer})`, {
-    pointer,
-  });
-}
-
 export function textOf(value: JsonValue, pointer: string): string {
   if (value.kind !== "string") throw invalidTag(pointer, `expected a text, found ${describe(value)}`);
   return value.value;

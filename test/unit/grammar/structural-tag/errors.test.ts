@@ -15,7 +15,7 @@ test.each([
   [{ type: "sequence", elements: [{ type: "const_string", value: 1 }] }, "GRAMMAR_INVALID", "/elements/0/value"],
   [{ type: "repeat", min: 3, max: 2, content: tag }, "GRAMMAR_INVALID", ""],
   [{ type: "repeat", min: -1, max: 2, content: tag }, "GRAMMAR_INVALID", "/min"],
-  [{ type: "any_text", max_tokens: 5, max_chars: 5 }, "GRAMMAR_UNSUPPORTED", "/max_tokens"],
+  [{ type: "any_text", max_tokens: 5, max_chars: 4000 }, "GRAMMAR_TOO_LARGE", "/max_chars"],
   [{ type: "any_text", excludes: [""] }, "GRAMMAR_INVALID", "/excludes/0"],
   [{ type: "json_schema", json_schema: { type: "strin" } }, "SCHEMA_INVALID", "/json_schema/type"],
   [{ type: "regex", pattern: "(" }, "REGEX_INVALID", "/pattern"],
