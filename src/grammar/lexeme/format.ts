@@ -13,7 +13,9 @@
  * - relative-json-pointer: the index adjustment (`1+2`), which came with draft 2019-09.
  * - regex: what lies beyond the part in format-regex.ts. It cannot be forbidden.
  *
- * idn-hostname is refused: which labels are valid depends on tables, neighbours and the length of their encoding.
+ * idn-hostname is refused. Which characters a label has and how they stand together (RFC 5892) is regular, but not the limit of 63 octets on its Punycode, where
+ * a character takes as many digits as its distance in code point and place from the one inserted before. All labels stay within it up to
+ * fourteen characters at most; to write only such labels would turn many names into others, which is worse than a refusal.
  */
 
 import { SCALAR_VALUES } from "../../fsm/char-set.ts";
@@ -105,7 +107,7 @@ export const FORMAT_NAMES = Object.keys(FORMATS) as FormatName[];
 export const REFUSED_FORMATS: ReadonlyMap<string, string> = new Map([
   [
     "idn-hostname",
-    "whether a label is valid depends on IDNA's tables, on its neighbours and on the length of its encoding, which no automaton of sensible size knows",
+    "a label's IDNA encoding has at most 63 octets, which no automaton of sensible size can tell; short labels alone would leave many names out",
   ],
 ]);
 
