@@ -2,7 +2,7 @@
 
 import { commonRefinement } from "./alphabet.ts";
 import { DEFAULT_FSM_LIMITS, Dfa, everything, type FsmLimits, tooManyStates, trim } from "./dfa.ts";
-import { minimize } from "./minimize.ts";
+import { minimize, minimizeTrimmed } from "./minimize.ts";
 import { work } from "./work.ts";
 
 export function intersect(a: Dfa, b: Dfa, limits: FsmLimits = DEFAULT_FSM_LIMITS): Dfa {
@@ -32,10 +32,10 @@ export function intersectAll(conditions: readonly Condition[], limits: FsmLimits
   let result = first.negated ? complement(first.dfa, limits) : first.dfa;
   if (others.length === 0) return result;
   for (const { dfa, negated } of others) {
-    if (result.numStates > MAX_UNMINIMIZED) result = minimize(result);
+    if (result.numStates > MAX_UNMINIMIZED) result = minimizeTrimmed(result);
     result = trim(joint(result, dfa, (inA, inB) => inA && inB !== negated, limits));
   }
-  return minimize(result);
+  return minimizeTrimmed(result);
 }
 
 /** The texts of `a` that are not in `b`. */

@@ -1,12 +1,14 @@
 /**
  * Minimization to the canonical automaton, in O(m log n) for m transitions.
  *
- * The algorithm is Valmari's (2012, "Fast brief practical DFA minimization"): blocks of states and *cords* (sets of transitions with equal label into one
- * block) are refined against each other. Unlike Hopcroft's it needs no dead state, so missing transitions cost nothing. Columns of the table that are
- * equal from the start, as products have many, are one label.
+ * A few rounds of Moore's refinement settle most automata (refine-rows.ts). What they leave undecided goes on from their blocks by Valmari's algorithm (2012,
+ * "Fast brief practical DFA minimization"): blocks of states and *cords* (sets of transitions with equal label into one block) are refined against each
+ * other. Unlike Hopcroft's it needs no dead state, so missing transitions cost nothing. Columns of the table that are equal from the start, as products
+ * have many, are one label.
  */
 
 import { Dfa, trim } from "./dfa.ts";
+import { refineRows, type StateBlocks } from "./refine-rows.ts";
 import { work } from "./work.ts";
 
 /** Sets of 0..size-1 that only ever get split. Elements of set s lie in elements[first[s] .. past[s]). */
@@ -98,24 +100,43 @@ class Partition {
 }
 
 /** The canonical automaton of the same language. */
-export function minimize(input: Dfa): Dfa {
-  work(input.next.length);
-  const dfa = trim(input);
-  const { numStates, next } = dfa;
-  const k = dfa.alphabet.numClasses;
-  const columns = distinctColumns(next, k);
-  let numTransitions = 0;
-  for (const c of columns.firsts) {
-    for (let i = c; i < next.length; i += k) if (next[i] !== -1) numTransitions++;
+export function minimize(dfa: Dfa): Dfa {
+  work(dfa.next.length);
+  return minimizeTrimmed(trim(dfa));
+}
+
+/** As `minimize`, of an automaton that `trim` would leave as it is. */
+export function minimizeTrimmed(dfa: Dfa): Dfa {
+  const { firsts } = distinctColumns(dfa.next, dfa.alphabet.numClasses);
+  const table = columnsOf(dfa, firsts);
+  const refined = refineRows(table, dfa.accepting);
+  return canonicalOrder(dfa, refined.isFinal ? refined : refineBlocks(table, firsts.length, refined));
+}
+
+/** The table of some of the columns alone. */
+function columnsOf({ alphabet, next, numStates }: Dfa, columns: readonly number[]): Int32Array {
+  const k = alphabet.numClasses;
+  if (columns.length === k) return next;
+  const table = new Int32Array(numStates * columns.length);
+  for (let row = 0, at = 0; row < next.length; row += k) {
+    for (let c = 0; c < columns.length; c++) table[at++] = next[row + columns[c]!]!;
   }
+  return table;
+}
+
+/** Splits blocks until states of one block are equivalent; `numLabels` is the width of `table`. */
+function refineBlocks(table: Int32Array, numLabels: number, { blockOf, numBlocks }: StateBlocks): StateBlocks {
+  const numStates = blockOf.length;
+  let numTransitions = 0;
+  for (let i = 0; i < table.length; i++) if (table[i] !== -1) numTransitions++;
   const labels = new Int32Array(numTransitions);
   const tails = new Int32Array(numTransitions);
   const heads = new Int32Array(numTransitions);
   const byHead = new Int32Array(numStates + 2);
   let at = 0;
-  for (let label = 0; label < columns.firsts.length; label++) {
-    for (let s = 0, i = columns.firsts[label]!; s < numStates; s++, i += k) {
-      const t = next[i]!;
+  for (let label = 0; label < numLabels; label++) {
+    for (let s = 0, i = label; s < numStates; s++, i += numLabels) {
+      const t = table[i]!;
       if (t === -1) continue;
       labels[at] = label;
       tails[at] = s;
@@ -125,20 +146,16 @@ export function minimize(input: Dfa): Dfa {
   }
 
   const blocks = new Partition(numStates);
-  for (let s = 0; s < numStates; s++) if (dfa.accepting[s] === 1) blocks.mark(s);
-  blocks.split();
+  blocks.groupBy(blockOf, numBlocks);
   const cords = new Partition(numTransitions);
-  cords.groupBy(labels, columns.firsts.length);
+  cords.groupBy(labels, numLabels);
   for (let s = 2; s < byHead.length; s++) byHead[s]! += byHead[s - 1]!;
   const incoming = new Int32Array(numTransitions);
   for (let i = 0; i < numTransitions; i++) incoming[byHead[heads[i]! + 1]!++] = i;
 
-  // Invariant: indices below the partitions' counts are in range.
+  // Cords are split by every block but the first, whose share is what is left. Invariant: indices below the partitions' counts are in range.
   let block = 1;
-  for (let cord = 0; cord < cords.numSets; cord++) {
-    work(cords.past[cord]! - cords.first[cord]! + 1);
-    for (let i = cords.first[cord]!; i < cords.past[cord]!; i++) blocks.mark(tails[cords.elements[i]!]!);
-    blocks.split();
+  const splitCords = (): void => {
     for (; block < blocks.numSets; block++) {
       for (let i = blocks.first[block]!; i < blocks.past[block]!; i++) {
         const state = blocks.elements[i]!;
@@ -147,19 +164,27 @@ export function minimize(input: Dfa): Dfa {
       }
       cords.split();
     }
+  };
+  splitCords();
+  for (let cord = 0; cord < cords.numSets; cord++) {
+    work(cords.past[cord]! - cords.first[cord]! + 1);
+    for (let i = cords.first[cord]!; i < cords.past[cord]!; i++) blocks.mark(tails[cords.elements[i]!]!);
+    blocks.split();
+    splitCords();
     // All states differ: nothing is left to be split.
     if (blocks.numSets === numStates) break;
   }
-  return canonicalOrder(dfa, blocks);
+  return { blockOf: blocks.setOf, numBlocks: blocks.numSets };
 }
 
 /** The quotient by the blocks, breadth-first, over the coarsest alphabet. */
-function canonicalOrder(dfa: Dfa, blocks: Partition): Dfa {
-  const { setOf: blockOf, numSets: numBlocks } = blocks;
+function canonicalOrder(dfa: Dfa, { blockOf, numBlocks }: StateBlocks): Dfa {
   const k = dfa.alphabet.numClasses;
+  const members = new Int32Array(numBlocks);
+  for (let s = 0; s < blockOf.length; s++) members[blockOf[s]!] = s;
   const quotient = new Int32Array(numBlocks * k);
   for (let block = 0; block < numBlocks; block++) {
-    const row = blocks.elements[blocks.first[block]!]! * k;
+    const row = members[block]! * k;
     for (let c = 0; c < k; c++) {
       const target = dfa.next[row + c]!;
       quotient[block * k + c] = target === -1 ? -1 : blockOf[target]!;
@@ -177,7 +202,7 @@ function canonicalOrder(dfa: Dfa, blocks: Partition): Dfa {
   let numIds = 1;
   for (let i = 0, at = 0; i < numIds; i++) {
     const block = order[i]!;
-    accepting[i] = dfa.accepting[blocks.elements[blocks.first[block]!]!]!;
+    accepting[i] = dfa.accepting[members[block]!]!;
     for (let c = 0; c < alphabet.numClasses; c++, at++) {
       const target = quotient[block * k + oldClass[c]!]!;
       if (target === -1) next[at] = -1;

@@ -101,6 +101,26 @@ describe("character sets", () => {
 });
 
 describe("deterministic automata", () => {
+  test("with states that only long texts tell apart are minimized too", () => {
+    const { alphabet } = alphabetOf([[0x61, 0x61]]);
+    /** Counts `a` once and everything else twice, modulo the number of states; `accepting` repeats. */
+    const counting = (numStates: number, accepting: readonly boolean[]): Dfa =>
+      new Dfa(
+        alphabet,
+        Uint8Array.from({ length: numStates }, (_, s) => Number(accepting[s % accepting.length])),
+        Int32Array.from({ length: 2 * numStates }, (_, i) => ((i >> 1) + 1 + (i & 1)) % numStates),
+      );
+    const lonely = fc.integer({ min: 20, max: 60 }).map((n) => Array.from({ length: n }, (_, s) => s === n - 1));
+    fc.assert(
+      fc.property(fc.oneof(lonely, fc.array(fc.boolean(), { minLength: 1, maxLength: 40 })), fc.nat(4), (seen, n) => {
+        const small = minimize(counting(seen.length, seen));
+        expect(minimize(counting(seen.length * (n + 1), seen)).equals(small)).toBe(true);
+        if (seen.filter(Boolean).length === 1) expect(small.numStates).toBe(seen.length);
+      }),
+      seeded(300),
+    );
+  });
+
   test("keep their language when trimmed and minimized, and equal languages become equal automata", () => {
     fc.assert(
       fc.property(dfas, dfas, (a, b) => {

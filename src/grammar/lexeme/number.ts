@@ -10,7 +10,7 @@ import { DiecastError } from "../../errors.ts";
 import { alphabetOf } from "../../fsm/alphabet.ts";
 import { type CharSet, SCALAR_VALUES, singleton } from "../../fsm/char-set.ts";
 import { Dfa, emptyLanguage } from "../../fsm/dfa.ts";
-import { intersect } from "../../fsm/dfa-algebra.ts";
+import { intersectAll } from "../../fsm/dfa-algebra.ts";
 import { addEncodedStates } from "../../fsm/encode-dfa.ts";
 import { utf8Trie } from "../../fsm/encoding-trie.ts";
 import { Lexeme, lexemeTable, tableBytes } from "../../fsm/lexeme.ts";
@@ -81,9 +81,10 @@ function makeDfa({ minimum, maximum, multipleOf, integer }: NumberSpec): Dfa {
   const lo = minimum && { ...parsePlainDecimal(minimum.value), exclusive: minimum.exclusive ?? false };
   const hi = maximum && { ...parsePlainDecimal(maximum.value), exclusive: maximum.exclusive ?? false };
   const magnitudes = integer ? MAGNITUDE_INTEGER() : MAGNITUDE_DECIMAL();
-  const multiples = multipleOf === undefined ? magnitudes : intersect(magnitudes, multiplesOf(multipleOf), LIMITS);
-  const positive = between(multiples, lo, hi);
-  const negative = between(integer ? intersect(multiples, POSITIVE_INTEGER()) : multiples, negate(hi), negate(lo));
+  const multiples = multipleOf === undefined ? [] : [multiplesOf(multipleOf)];
+  const positive = between([magnitudes, ...multiples], lo, hi);
+  if (lo === undefined && hi === undefined && !integer) return withSign(positive, positive);
+  const negative = between([integer ? POSITIVE_INTEGER() : magnitudes, ...multiples], negate(hi), negate(lo));
   return withSign(positive, negative);
 }
 
@@ -109,25 +110,18 @@ function negate(bound: Bound | undefined): Bound | undefined {
   return bound && { ...bound, sign: -bound.sign };
 }
 
-/** Of magnitudes (texts without a sign), those from `lo` to `hi`. */
-function between(magnitudes: Dfa, lo: Bound | undefined, hi: Bound | undefined): Dfa {
-  let result = magnitudes;
+/** Of texts without a sign that all of `magnitudes` accept, those from `lo` to `hi`. */
+function between(magnitudes: readonly Dfa[], lo: Bound | undefined, hi: Bound | undefined): Dfa {
+  const parts = [...magnitudes];
   if (lo !== undefined && (lo.sign > 0 || (lo.sign === 0 && lo.exclusive))) {
-    result = intersect(
-      result,
-      compared(lo, (order) => order > 0 || (order === 0 && !lo.exclusive)),
-      LIMITS,
-    );
+    parts.push(compared(lo, (order) => order > 0 || (order === 0 && !lo.exclusive)));
   }
   if (hi !== undefined) {
     if (hi.sign < 0) return emptyLanguage(SCALAR_VALUES);
-    result = intersect(
-      result,
-      compared(hi, (order) => order < 0 || (order === 0 && !hi.exclusive)),
-      LIMITS,
-    );
+    parts.push(compared(hi, (order) => order < 0 || (order === 0 && !hi.exclusive)));
   }
-  return result;
+  const conditions = parts.map((dfa) => ({ dfa, negated: false }));
+  return intersectAll(conditions, LIMITS);
 }
 
 /** Collects transitions of an automaton over NUMBER_ALPHABET whose states are numbered as they come. */
