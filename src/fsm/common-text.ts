@@ -30,6 +30,8 @@ class JointWalk {
   /** Joint classes to each condition's own. */
   readonly #maps: Int32Array[] = [];
   readonly #states = new SequenceTable();
+  /** Scratch of `#step`. */
+  readonly #after: number[] = [];
 
   constructor(conditions: readonly Condition[]) {
     this.#conditions = conditions;
@@ -83,7 +85,8 @@ class JointWalk {
 
   /** -1 when no text can meet the conditions any more. */
   #step(state: readonly number[], symbolClass: number): number {
-    const after: number[] = [];
+    const after = this.#after;
+    after.length = 0;
     for (let i = 0; i < state.length; i += 2) {
       const condition = state[i]!;
       const { dfa, negated } = this.#conditions[condition]!;
@@ -91,7 +94,7 @@ class JointWalk {
       if (target !== -1) after.push(condition, target);
       else if (!negated) return -1;
     }
-    return this.#states.intern(after);
+    return this.#states.internCopy(after);
   }
 }
 

@@ -124,6 +124,8 @@ class Subsets {
   private readonly states = new SequenceTable();
   private readonly numBehinds: number;
   private readonly endLoops: boolean;
+  /** Scratch of `internNext`. */
+  private readonly kept: number[] = [];
   /** Scratch of `dropChained`. */
   private readonly earliest: number[];
 
@@ -302,8 +304,10 @@ class Subsets {
   private internNext(state: readonly number[], c: number, items: number[]): number {
     if (items.length === 0) return -1;
     const { kindOf, alphabet } = this.shared;
-    items.sort((a, b) => a - b);
-    const kept: number[] = [this.nfa.hasConditions ? kindOf[c]! : 1];
+    sortFew(items);
+    const { kept } = this;
+    kept.length = 0;
+    kept.push(this.nfa.hasConditions ? kindOf[c]! : 1);
     for (const look of this.behindLooks) {
       const behind = state[kept.length]!;
       kept.push(behind === -1 ? -1 : this.behinds[look]!.next[behind * alphabet.numClasses + c]!);
@@ -326,7 +330,7 @@ class Subsets {
     }
     if (this.nfa.numChains > 0) this.dropChained(kept, first);
     if (this.obligations.length > 0) this.dropBurdened(kept, first);
-    return this.states.intern(kept);
+    return this.states.internCopy(kept);
   }
 
   /** Keeps only the earliest state of each chain among items without duties (Nfa.chainOf). */
@@ -419,6 +423,20 @@ class Subsets {
       if (fulfilled) return true;
     }
     return false;
+  }
+}
+
+/** Sorts numbers, which mostly are few. */
+function sortFew(numbers: number[]): void {
+  if (numbers.length > 16) {
+    numbers.sort((a, b) => a - b);
+    return;
+  }
+  for (let i = 1; i < numbers.length; i++) {
+    const number = numbers[i]!;
+    let at = i;
+    for (; at > 0 && numbers[at - 1]! > number; at--) numbers[at] = numbers[at - 1]!;
+    numbers[at] = number;
   }
 }
 

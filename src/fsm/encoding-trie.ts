@@ -42,16 +42,16 @@ export class TrieBuilder {
 
   /** The node of the given (byte, reference) pairs. */
   node(edges: readonly (readonly [number, TrieRef])[]): TrieRef {
-    const sorted = edges.filter(([, ref]) => ref !== NOWHERE).sort((a, b) => a[0] - b[0]);
-    if (sorted.length === 0) return NOWHERE;
+    const isSorted = edges.every(([byte], i) => i === 0 || edges[i - 1]![0] <= byte);
     const triples: number[] = [];
-    for (const [byte, ref] of sorted) {
+    for (const [byte, ref] of isSorted ? edges : [...edges].sort((a, b) => a[0] - b[0])) {
+      if (ref === NOWHERE) continue;
       const end = triples.length;
       // Invariant: `triples` holds whole triples.
       if (end > 0 && triples[end - 2] === byte - 1 && triples[end - 1] === ref) triples[end - 2] = byte;
       else triples.push(byte, byte, ref);
     }
-    return nodeRef(this.nodes.intern(triples));
+    return triples.length === 0 ? NOWHERE : nodeRef(this.nodes.intern(triples));
   }
 
   leaf(codePoint: number): TrieRef {

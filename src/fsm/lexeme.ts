@@ -170,6 +170,7 @@ function assertDeterministic(rule: Rule, { states, byteEdges, literalEdges, call
     }
     const firstLiteral = states.words[state * STATE_WORDS + STATE.literalEdges]!;
     const pastLiteral = end(STATE.literalEdges, literalEdges.length / LITERAL_EDGE_WORDS);
+    if (firstLiteral === pastLiteral) return true;
     const firstBytes = new Set<number>();
     for (let i = firstLiteral; i < pastLiteral; i++) {
       const byte = pool.bytes[literalEdges.words[i * LITERAL_EDGE_WORDS]!]!;

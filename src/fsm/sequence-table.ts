@@ -16,13 +16,22 @@ export class SequenceTable {
 
   /** The id of `sequence`, which is kept when it is new and must not be changed afterwards. */
   intern(sequence: readonly number[]): number {
+    return this.idOf(sequence, false);
+  }
+
+  /** As `intern`, of a sequence that the caller goes on to use for others. */
+  internCopy(sequence: readonly number[]): number {
+    return this.idOf(sequence, true);
+  }
+
+  private idOf(sequence: readonly number[], isScratch: boolean): number {
     const hash = hashOf(sequence);
     let slot = hash & (this.slots.length - 1);
     for (let id = this.slots[slot]!; id !== -1; id = this.slots[slot]!) {
       if (this.hashes[id] === hash && areEqual(this.sequences[id]!, sequence)) return id;
       slot = (slot + 1) & (this.slots.length - 1);
     }
-    const id = this.sequences.push(sequence) - 1;
+    const id = this.sequences.push(isScratch ? sequence.slice() : sequence) - 1;
     this.hashes.push(hash);
     this.slots[slot] = id;
     if (2 * this.sequences.length > this.slots.length) this.rehash();

@@ -58,7 +58,8 @@ export class Expander {
   /** By conjunction and type, see `memoKey`. */
   readonly #memo = new Map<string | number, readonly Alternative[]>();
   readonly #layers = new Map<Constraint, MemberLayer>();
-  readonly #disjoint = new Map<string, boolean>();
+  /** By `disjointKey`, or by a text where it depends on what is beside. */
+  readonly #disjoint = new Map<string | number, boolean>();
   readonly #narrower = new Narrower();
   readonly #negations = new Map<Literal, readonly (readonly Goal[])[]>();
 
@@ -237,7 +238,7 @@ export class Expander {
 
   /** Whether no value of the type satisfies both; false also when that cannot be told. */
   areDisjoint(a: Literal, b: Literal, type: JsonType): boolean {
-    const key = `${type}:${Math.min(a, b)},${Math.max(a, b)}`;
+    const key = disjointKey(a, b, type);
     const known = this.#disjoint.get(key);
     if (known !== undefined) return known;
     // Until it is known better, assume the safe answer: recursion through sub-values may ask again.
@@ -539,12 +540,16 @@ export class Expander {
 
   #exactlyOne(branch: Branch, node: SchemaNode, literals: readonly Literal[]): Goal[][] {
     const { type } = branch.spec;
+    let specText: string | undefined;
+    const areDisjointBeside = (a: Literal, b: Literal): boolean => {
+      if (branch.isThorough || type !== "object") return false;
+      specText ??= specKey(branch.spec);
+      return this.#areDisjointBeside(branch, node, a, b, specText);
+    };
     return literals.map((chosen, i) => [
       literalGoal(chosen),
       ...literals.flatMap((other, j) =>
-        i === j ||
-        this.areDisjoint(chosen, other, type) ||
-        (!branch.isThorough && this.#areDisjointBeside(branch, node, chosen, other))
+        i === j || this.areDisjoint(chosen, other, type) || areDisjointBeside(chosen, other)
           ? []
           : [literalGoal(other ^ 1)],
       ),
@@ -553,12 +558,10 @@ export class Expander {
 
   /**
    * Whether nothing satisfies both beside what the branch has come to and what else `node` says: a discriminator that only the schema around the
-   * `oneOf` requires, for instance.
+   * `oneOf` requires, for instance. `specText` is the key of the branch's spec.
    */
-  #areDisjointBeside(branch: Branch, node: SchemaNode, a: Literal, b: Literal): boolean {
-    const { spec } = branch;
-    if (spec.type !== "object") return false;
-    const key = `${node.id} ${Math.min(a, b)},${Math.max(a, b)} ${specKey(spec)}`;
+  #areDisjointBeside({ spec }: Branch, node: SchemaNode, a: Literal, b: Literal, specText: string): boolean {
+    const key = `${node.id} ${Math.min(a, b)},${Math.max(a, b)} ${specText}`;
     const known = this.#disjoint.get(key);
     if (known !== undefined) return known;
     // As in `areDisjoint`.
@@ -657,6 +660,12 @@ export class Expander {
         return undefined;
     }
   }
+}
+
+/** The order of the two makes no difference. */
+function disjointKey(a: Literal, b: Literal, type: JsonType): number {
+  // Exact as long as there are no more than four million nodes.
+  return (Math.min(a, b) * 2 ** 23 + Math.max(a, b)) * (ALL_TYPES + 1) + TYPE[type];
 }
 
 /** Most conjunctions are of one literal, and a number is made faster than a text. */
