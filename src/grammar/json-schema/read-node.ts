@@ -10,6 +10,7 @@
 
 import { DiecastError } from "../../errors.ts";
 import { decimalOf, integerLexeme, isIntegral } from "../json/decimal.ts";
+import { withPlainIntegers } from "../json/plain-integers.ts";
 import { pointerToken } from "../json/pointer.ts";
 import { depthOf } from "../json/print.ts";
 import type { JsonObject, JsonValue } from "../json/value.ts";
@@ -374,7 +375,10 @@ class NodeReader {
     return value.value;
   }
 
-  /** Bounds the depth of values, over which later stages recurse. */
+  /**
+   * Bounds the depth of values, over which later stages recurse. Where integers are told by their spelling, a value's other spellings may be none of `type`, here
+   * or in whatever schema meets this one.
+   */
   #values(keyword: string, values: readonly JsonValue[]): readonly JsonValue[] {
     for (const value of values) {
       const given = depthOf(value);
@@ -383,7 +387,7 @@ class NodeReader {
       const message = `${keyword} has a value nested ${given} levels deep; the limit is ${MAX_VALUE_DEPTH} (at ${pointer})`;
       throw new DiecastError("GRAMMAR_TOO_LARGE", message, { pointer, given, limit: MAX_VALUE_DEPTH, unit: "levels" });
     }
-    return values;
+    return this.#node.dialect.hasSpelledIntegers ? values.map(withPlainIntegers) : values;
   }
 
   #number(keyword: string, value: JsonValue): string {

@@ -141,6 +141,21 @@ describe("dialects", () => {
   });
 });
 
+describe("values of an enum or const in draft 4", () => {
+  const whole = { type: "integer" };
+  it.each<[string, string, string]>([
+    ['{"type":"integer","enum":[1.0,2]}', "1", "1.0"],
+    ['{"type":"integer","enum":[10e0]}', "10", "10e0"],
+    [`{"properties":{"a":${JSON.stringify(whole)}},"enum":[{"a":1.0}]}`, '{"a": 1}', '{"a": 1.0}'],
+    [`{"items":${JSON.stringify(whole)},"allOf":[{"enum":[[2.0]]}]}`, "[2]", "[2.0]"],
+  ])("%s is %s and not %s", (text, plain, other) => {
+    const options = { numbers: "spec", whitespace: "spaced" } as const;
+    const accepts = acceptor(text, { ...options, dialect: "draft-04" });
+    expect([accepts(plain), accepts(other)]).toEqual([true, false]);
+    expect(acceptor(text, { ...options, dialect: "draft-06" })(other)).toBe(true);
+  });
+});
+
 describe("vocabularies", () => {
   const metaSchema = (vocabularies: Record<string, boolean>): Record<string, unknown> => ({
     $schema: "https://json-schema.org/draft/2020-12/schema",
