@@ -42,6 +42,8 @@ export async function measureSteps(options: StepsOptions): Promise<StepFigure[]>
     const engine = await Engine.load({
       modelPath: options.gguf,
       maxBatch: batch,
+      // A step would do more than its tokens.
+      speculation: "off",
       ...(options.threads === undefined ? {} : { threads: options.threads }),
     });
     try {

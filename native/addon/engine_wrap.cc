@@ -275,6 +275,10 @@ LoadOptions ParseLoadOptions(const Napi::CallbackInfo& info) {
   fields.Integer("stepTokens", 1, 1 << 20, &options.engine.step_tokens);
   fields.Integer("maxQueue", 1, kMaxInt32, &options.engine.max_queue);
   fields.Bool("prefixCache", &options.engine.prefix_cache);
+  std::string speculation = SpeculationName(options.engine.speculation);
+  fields.String("speculation", &speculation);
+  if (!ParseSpeculation(speculation, &options.engine.speculation))
+    BadArgument("speculation", "\"off\", \"auto\" or \"always\"");
   WaitingQueueOptions& queue = options.engine.queue;
   std::string policy = SchedulePolicyName(queue.policy);
   fields.String("schedulePolicy", &policy);
@@ -424,6 +428,8 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
       set("promptTokens", s.prompt_tokens);
       set("sampledTokens", s.sampled_tokens);
       set("forcedTokens", s.forced_tokens);
+      set("draftedTokens", s.drafted_tokens);
+      set("acceptedTokens", s.accepted_tokens);
       set("masks", s.masks);
       set("coldMasks", s.cold_masks);
       set("maskUs", s.mask_us);

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
-#include <limits>
 #include <new>
 #include <string>
 #include <utility>
 
-#include "native/available_memory.h"
 #include "native/matcher/compiled_grammar.h"
 
 namespace diecast {
@@ -21,42 +19,6 @@ double MicrosBetween(Clock::time_point from, Clock::time_point to) {
 }
 double MillisBetween(Clock::time_point from, Clock::time_point to) {
   return MicrosBetween(from, to) / 1000;
-}
-
-void CheckOptions(const EngineOptions& options) {
-  const auto check = [](bool holds, const char* message) {
-    if (!holds) throw Error(ErrorCode::kInvalidArgument, message);
-  };
-  check(options.max_batch >= 1 && options.max_batch <= 1024, "maxBatch must be in [1, 1024]");
-  check(options.context_length >= 0, "contextLength must be at least 1");
-  check(options.kv_tokens == 0 || options.kv_tokens >= 2, "kvTokens must be at least 2");
-  check(options.kv_bytes >= 0, "kvBytes must be at least 0");
-  check(options.kv_tokens == 0 || options.kv_bytes == 0, "kvTokens and kvBytes exclude each other");
-  check(options.step_tokens >= options.max_batch, "stepTokens must be at least maxBatch");
-  check(options.max_queue >= 1, "maxQueue must be at least 1");
-  check(options.queue.aging_ms >= 1, "agingMs must be at least 1");
-  check(options.queue.max_overtakes >= 0, "maxOvertakes must be at least 0");
-  check(options.queue.round_tokens >= 1, "roundTokens must be at least 1");
-}
-
-constexpr int64_t kMemoryShare = 8;  // of the available memory one part is for the KV pool
-
-int32_t KvTokens(const CausalModel& model, const EngineOptions& options, int32_t context_length) {
-  if (options.kv_tokens != 0) return options.kv_tokens;
-  const int64_t bytes_per_token = model.kv_bytes_per_token();
-  if (options.kv_bytes != 0) {
-    const int64_t tokens = options.kv_bytes / bytes_per_token;
-    if (tokens < 2) {
-      throw Error(ErrorCode::kInvalidArgument, "kvBytes must be at least " +
-                                                   std::to_string(2 * bytes_per_token) +
-                                                   ", the bytes of two tokens");
-    }
-    return static_cast<int32_t>(std::min<int64_t>(tokens, std::numeric_limits<int32_t>::max()));
-  }
-  const int64_t wanted = int64_t{options.max_batch} * context_length;
-  const int64_t affordable = AvailableMemory() / kMemoryShare / bytes_per_token;
-  return static_cast<int32_t>(std::clamp<int64_t>(
-      affordable, context_length, std::min<int64_t>(wanted, std::numeric_limits<int32_t>::max())));
 }
 
 // Runs `body`; what it throws becomes a code and a message. False when it threw.
@@ -89,7 +51,8 @@ Engine::Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokeniz
       options_(options),
       on_events_(std::move(on_events)),
       sampler_(std::min(model_->config().vocab_size, tokenizer_->vocab_size())),
-      scorer_(std::min(model_->config().vocab_size, tokenizer_->vocab_size())) {
+      scorer_(std::min(model_->config().vocab_size, tokenizer_->vocab_size())),
+      speculator_(options.speculation) {
   CheckOptions(options);
   const ModelConfig& config = model_->config();
   context_length_ = options.context_length == 0
@@ -302,30 +265,38 @@ void Engine::Step() {
     const int64_t masks = stats_.masks;
     const int64_t cold_masks = stats_.cold_masks;
     ComputeMasks(&plan);
-    stats_.histograms.mask_us.Add(
-        lap("mask", &stats_.mask_us,
-            {{"masks", stats_.masks - masks}, {"cold", stats_.cold_masks - cold_masks}}));
+    AddDrafts(&plan);
+    stats_.histograms.mask_us.Add(lap("mask", &stats_.mask_us,
+                                      {{"masks", stats_.masks - masks},
+                                       {"cold", stats_.cold_masks - cold_masks},
+                                       {"drafts", plan.num_drafts}}));
     const bool ran = !plan.rows.empty() && Forward(plan);
-    const double forward_us = lap("forward", &stats_.forward_us,
-                                  {{"rows", size(plan.rows)}, {"tokens", plan.num_tokens}});
+    const double forward_us =
+        lap("forward", &stats_.forward_us,
+            {{"rows", size(plan.rows)}, {"tokens", plan.num_tokens + plan.num_drafts}});
     stats_.histograms.forward_us.Add(forward_us);
     if (ran) {
+      speculator_.cost().Add(plan.num_tokens + plan.num_drafts, forward_us);
       stats_.histograms.step_rows.Add(static_cast<double>(plan.rows.size()));
-      stats_.histograms.step_tokens.Add(plan.num_tokens);
+      stats_.histograms.step_tokens.Add(plan.num_tokens + plan.num_drafts);
       std::vector<SampledToken> sampled;
       const auto vocab_size = static_cast<size_t>(model_->config().vocab_size);
       size_t at = 0;
       for (const PlannedRow& row : plan.rows) {
-        const auto count =
-            static_cast<size_t>(row.sequence->NumLogits(row.num_tokens, row.samples)) * vocab_size;
+        const size_t num_known =
+            static_cast<size_t>(row.sequence->NumLogits(row.num_tokens, row.samples));
+        const size_t count = (num_known + row.sequence->drafts.size()) * vocab_size;
         ProcessRow(row, std::span(logits_).subspan(at, count), &sampled);
         at += count;
       }
       scheduler_->Publish();
       lap("sample", &stats_.sample_us, {{"tokens", size(sampled)}});
       const int64_t forced = stats_.forced_tokens;
+      const int64_t accepted = stats_.accepted_tokens;
       for (SampledToken& token : sampled) CommitRow(std::move(token));
-      lap("commit", &stats_.commit_us, {{"forced", stats_.forced_tokens - forced}});
+      lap("commit", &stats_.commit_us,
+          {{"forced", stats_.forced_tokens - forced},
+           {"accepted", stats_.accepted_tokens - accepted}});
     }
   }
   Emit();
@@ -347,12 +318,15 @@ void Engine::ProcessRow(const PlannedRow& row, std::span<float> logits,
   std::string message;
   const bool processed = Attempt(
       [&] {
-        const auto count = static_cast<int32_t>(logits.size() / vocab_size);
-        if (sequence.needs_scores()) ScoreKnown(sequence, logits, count);
+        const auto draft_logits = logits.last(sequence.drafts.size() * vocab_size);
+        const auto known = logits.first(logits.size() - draft_logits.size());
+        const auto count = static_cast<int32_t>(known.size() / vocab_size);
+        if (sequence.needs_scores()) ScoreKnown(sequence, known, count);
         if (!row.samples) return;
-        const auto last = logits.last(vocab_size);
+        const auto last = known.last(vocab_size);
         if (!sequence.followers.empty()) Fork(sequence, last, sampled);
         sampled->push_back(SampleRow(sequence, last));
+        sampled->back().draft_logits = draft_logits;
       },
       &code, &message);
   if (!processed) {
@@ -433,6 +407,15 @@ std::unique_ptr<Sequence> Engine::TakeOut(int32_t id) {
   return sequence;
 }
 
+void Engine::CountMask(Sequence& sequence) {
+  if (!sequence.matcher) return;
+  sequence.masks++;
+  stats_.masks++;
+  if (!sequence.mask.cold) return;
+  sequence.cold_masks++;
+  stats_.cold_masks++;
+}
+
 // Grammar states are known before the pass, so the masks are made first. A failing one takes its
 // row out of the step.
 void Engine::ComputeMasks(StepPlan* plan) {
@@ -453,10 +436,7 @@ void Engine::ComputeMasks(StepPlan* plan) {
         },
         &code, &message);
     if (made) {
-      row.sequence->masks++;
-      row.sequence->cold_masks += row.sequence->mask.cold ? 1 : 0;
-      stats_.masks++;
-      stats_.cold_masks += row.sequence->mask.cold ? 1 : 0;
+      CountMask(*row.sequence);
       i++;
       continue;
     }
@@ -467,13 +447,32 @@ void Engine::ComputeMasks(StepPlan* plan) {
   }
 }
 
+void Engine::AddDrafts(StepPlan* plan) {
+  for (PlannedRow& row : plan->rows) {
+    if (!row.samples) continue;
+    Sequence& sequence = *row.sequence;
+    const int32_t room = options_.step_tokens - plan->num_tokens - plan->num_drafts;
+    // The last token of an output needs no pass.
+    const int32_t most = std::min({Speculator::kMaxDrafts, room, sequence.num_remaining() - 1});
+    speculator_.Propose(sequence, static_cast<size_t>(plan->num_samples),
+                        plan->num_tokens + plan->num_drafts, most);
+    if (sequence.drafts.empty()) continue;
+    if (!scheduler_->ReserveDrafts(sequence)) {
+      sequence.drafts.clear();
+      continue;
+    }
+    const auto count = static_cast<int32_t>(sequence.drafts.size());
+    plan->num_drafts += count;
+    sequence.num_drafted += count;
+    stats_.drafted_tokens += count;
+  }
+}
+
 namespace {
 
-// Scores are taken before the mask; all else looks at allowed tokens only.
-std::optional<WantedTokens> WantedOf(const Sequence& s, bool samples) {
-  if (!samples || !s.matcher || s.request.logprobs || s.needs_scores()) return std::nullopt;
-  return WantedTokens{.bits = std::span(s.mask.base, s.mask.base == nullptr ? 0 : s.mask.num_words),
-                      .ids = s.mask.extra};
+WantedTokens WantedOf(const TokenMask& mask) {
+  return {.bits = std::span(mask.base, mask.base == nullptr ? 0 : mask.num_words),
+          .ids = mask.extra};
 }
 
 }  // namespace
@@ -482,14 +481,33 @@ bool Engine::Forward(const StepPlan& plan) {
   size_t num_logits = 0;
   std::vector<StepRow> rows;
   rows.reserve(plan.rows.size());
+  // What the rows' spans show; neither grows past what is reserved.
+  std::vector<std::optional<WantedTokens>> wanted;
+  wanted.reserve(plan.rows.size() + static_cast<size_t>(plan.num_drafts));
+  std::vector<int32_t> drafted;
+  drafted.reserve(static_cast<size_t>(plan.num_tokens + plan.num_drafts));
   for (const PlannedRow& planned : plan.rows) {
     const Sequence& s = *planned.sequence;
-    rows.push_back({.tokens = std::span(s.tokens).subspan(static_cast<size_t>(s.num_computed),
-                                                          static_cast<size_t>(planned.num_tokens)),
-                    .context_length = s.num_computed,
-                    .kv_slots = s.slots,
-                    .num_logits = s.NumLogits(planned.num_tokens, planned.samples),
-                    .wanted = WantedOf(s, planned.samples)});
+    StepRow row = {.tokens = std::span(s.tokens).subspan(static_cast<size_t>(s.num_computed),
+                                                         static_cast<size_t>(planned.num_tokens)),
+                   .context_length = s.num_computed,
+                   .kv_slots = s.slots,
+                   .num_logits = s.NumLogits(planned.num_tokens, planned.samples)};
+    if (!s.drafts.empty()) {
+      const size_t first = drafted.size();
+      drafted.insert(drafted.end(), row.tokens.begin(), row.tokens.end());
+      for (const Draft& draft : s.drafts) drafted.push_back(draft.id);
+      row.tokens = std::span(drafted).subspan(first);
+      row.num_logits += static_cast<int32_t>(s.drafts.size());
+    }
+    // Scores are taken before the mask; all else looks at allowed tokens only.
+    if (planned.samples && s.matcher && !s.request.logprobs && !s.needs_scores()) {
+      const size_t first = wanted.size();
+      wanted.push_back(WantedOf(s.mask));
+      for (const Draft& draft : s.drafts) wanted.push_back(WantedOf(draft.mask));
+      row.wanted = std::span(wanted).subspan(first);
+    }
+    rows.push_back(row);
     num_logits += static_cast<size_t>(rows.back().num_logits);
   }
   num_logits *= static_cast<size_t>(model_->config().vocab_size);
@@ -503,7 +521,7 @@ bool Engine::Forward(const StepPlan& plan) {
       &code, &message);
   if (ran) {
     stats_.forward_passes++;
-    stats_.forward_tokens += plan.num_tokens;
+    stats_.forward_tokens += plan.num_tokens + plan.num_drafts;
     return true;
   }
   for (const PlannedRow& row : plan.rows)
@@ -573,7 +591,51 @@ Engine::SampledToken Engine::SampleRow(Sequence& sequence, std::span<float> logi
   return sampled;
 }
 
-void Engine::CommitRow(SampledToken&& sampled) {
+void Engine::CommitRow(SampledToken sampled) {
+  Sequence& sequence = *sampled.sequence;
+  const auto vocab_size = static_cast<size_t>(model_->config().vocab_size);
+  const std::span<float> logits = sampled.draft_logits;
+  const size_t num_drafts = sequence.drafts.size();
+  for (size_t matched = 0;;) {
+    const int32_t first = sequence.num_tokens();
+    if (!CommitToken(std::move(sampled))) return;
+    const size_t count = CountMatching(sequence, matched, first);
+    const bool all = count == static_cast<size_t>(sequence.num_tokens() - first);
+    matched += count;
+    sequence.num_computed += static_cast<int32_t>(count);
+    sequence.num_accepted += static_cast<int32_t>(count);
+    stats_.accepted_tokens += static_cast<int64_t>(count);
+    // Of a draft before a forced one no logits are wanted.
+    const Draft* next = matched < num_drafts ? &sequence.drafts[matched] : nullptr;
+    if (!all || (next != nullptr && next->forced)) break;
+    ErrorCode code;
+    std::string message;
+    sequence.guess = next == nullptr ? Guess{} : Guess{.id = next->id, .source = next->source};
+    sequence.mask = sequence.drafts[matched - 1].mask;
+    CountMask(sequence);
+    const bool drawn = Attempt(
+        [&] {
+          sampled = SampleRow(sequence, logits.subspan((matched - 1) * vocab_size, vocab_size));
+        },
+        &code, &message);
+    if (!drawn) {
+      Fail(scheduler_->Remove(sequence.id(), false), code, message);
+      return;
+    }
+  }
+  if (num_drafts > 0) scheduler_->DropDrafts(sequence);
+}
+
+size_t Engine::CountMatching(const Sequence& sequence, size_t num_matched, int32_t first) const {
+  const auto tokens = std::span(sequence.tokens).subspan(static_cast<size_t>(first));
+  const auto drafts = std::span(sequence.drafts).subspan(num_matched);
+  size_t count = 0;
+  while (count < tokens.size() && count < drafts.size() && tokens[count] == drafts[count].id)
+    ++count;
+  return count;
+}
+
+bool Engine::CommitToken(SampledToken&& sampled) {
   Sequence& sequence = *sampled.sequence;
   const bool had_first_token = sequence.has_first_token;
   StepDelta delta;
@@ -586,6 +648,10 @@ void Engine::CommitRow(SampledToken&& sampled) {
         if (sampled.id < 0)
           throw Error(ErrorCode::kNativeFailure,
                       "the model gave no finite logit for any allowed token");
+        if (speculator_.Guesses(sequence)) {
+          speculator_.Learn(sequence.guess, sampled.id);
+          if (sequence.matcher) sequence.matcher->RememberChoice(sampled.id);
+        }
         reason = sequence.Commit(sampled.id, &delta);
         // A token that only ends the text is not part of it.
         if (sampled.score.count != 0 && !delta.tokens.empty()) {
@@ -609,6 +675,7 @@ void Engine::CommitRow(SampledToken&& sampled) {
   } else if (reason) {
     End(scheduler_->Remove(sequence.id()), *reason);
   }
+  return committed && !reason;
 }
 
 void Engine::End(std::unique_ptr<Sequence> sequence, FinishReason reason) {
@@ -654,6 +721,7 @@ void Engine::Report(const Sequence& s, FinishRecord record) {
     histograms.first_token_us.Add(MicrosBetween(s.submitted_at, s.first_token_at));
   histograms.output_tokens.Add(record.completion_tokens);
   histograms.forced_tokens.Add(record.forced_tokens);
+  histograms.accepted_tokens.Add(s.num_accepted);
   histograms.retractions.Add(record.retractions);
   TraceEnd(s, record);
   switch (record.reason) {

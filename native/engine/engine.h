@@ -18,6 +18,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "native/engine/engine_options.h"
 #include "native/engine/engine_stats.h"
 #include "native/engine/logprobs.h"
 #include "native/engine/outbox.h"
@@ -25,27 +26,12 @@
 #include "native/engine/request.h"
 #include "native/engine/sampler.h"
 #include "native/engine/scheduler.h"
+#include "native/engine/speculator.h"
 #include "native/engine/step_trace.h"
 #include "native/models/model.h"
 #include "native/tokenizer/tokenizer.h"
 
 namespace diecast {
-
-struct EngineOptions {
-  int32_t max_batch = 16;
-  int32_t context_length = 0;  ///< 0: the model's; clipped to it
-  int32_t kv_tokens = 0;       ///< 0: what fits kv_bytes
-  /// 0: what max_batch contexts need, at most an eighth of the available memory, at least a
-  /// context.
-  int64_t kv_bytes = 0;
-  int32_t step_tokens = 256;
-  int32_t max_queue = 4096;  ///< requests waiting or running
-  bool prefix_cache = true;
-  WaitingQueueOptions queue = {};
-  /// Text and tokens that the owner has not taken, in bytes, at which the engine waits for it.
-  size_t max_backlog = size_t{4} << 20;
-  std::string trace_path = {};  ///< of the file for a StepTrace; empty: none
-};
 
 /// Thread-safe.
 class Engine {
@@ -88,7 +74,8 @@ class Engine {
   struct SampledToken {
     Sequence* sequence;
     int32_t id;
-    ScoredTokens score;  ///< empty unless asked for
+    ScoredTokens score;                  ///< empty unless asked for
+    std::span<float> draft_logits = {};  ///< of the sequence's drafts, a row each
   };
   void ProcessRow(const PlannedRow& row, std::span<float> logits,
                   std::vector<SampledToken>* sampled);
@@ -98,6 +85,9 @@ class Engine {
   std::unique_ptr<Sequence> TakeOut(int32_t id);
   void AddFollowers(Sequence& leader, std::vector<std::unique_ptr<Sequence>> followers);
   void ComputeMasks(StepPlan* plan);
+  void CountMask(Sequence& sequence);
+  /// Adds guesses of the tokens to come to rows that sample.
+  void AddDrafts(StepPlan* plan);
   bool Forward(const StepPlan& plan);
   /// Samples the first tokens of the sequences that follow `leader`, from its logits.
   void Fork(Sequence& leader, std::span<const float> logits, std::vector<SampledToken>* sampled);
@@ -105,7 +95,12 @@ class Engine {
   /// `logits`: [count, vocab_size], of the last computed tokens.
   void ScoreKnown(Sequence& sequence, std::span<const float> logits, int32_t count);
   SampledToken SampleRow(Sequence& sequence, std::span<float> logits);
-  void CommitRow(SampledToken&& sampled);
+  /// Commits a sampled token, and goes on sampling as long as drafts come true.
+  void CommitRow(SampledToken sampled);
+  /// False when the sequence has ended, or has all of its tokens.
+  bool CommitToken(SampledToken&& sampled);
+  /// How many of the drafts, after the first `num_matched`, the tokens from `first` on are.
+  size_t CountMatching(const Sequence& sequence, size_t num_matched, int32_t first) const;
   void End(std::unique_ptr<Sequence> sequence, FinishReason reason);
   void Fail(std::unique_ptr<Sequence> sequence, ErrorCode code, const std::string& message);
   void Report(const Sequence& sequence, FinishRecord record);
@@ -140,6 +135,7 @@ class Engine {
   std::unordered_map<int32_t, Sequence*> leaders_;  // by the ids of their followers
   Sampler sampler_;
   TokenScorer scorer_;
+  Speculator speculator_;
   std::vector<float> logits_;
   std::vector<float> raw_logits_;  // of one row, when it is scored
   std::vector<std::unique_ptr<Sequence>> ended_;

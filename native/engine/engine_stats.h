@@ -10,12 +10,13 @@ namespace diecast {
 /// How values spread; each one's sum is also a counter or the sum of what finish records say.
 struct EngineHistograms {
   // Of requests, choices included.
-  Histogram queue_us;        ///< from submission to admission, of those admitted
-  Histogram first_token_us;  ///< from submission, of those that ended with any
-  Histogram cached_tokens;   ///< of a prompt, found in the cache; once for all choices
-  Histogram output_tokens;   ///< of those that ended
-  Histogram forced_tokens;   ///< of those that ended
-  Histogram retractions;     ///< of those that ended
+  Histogram queue_us;         ///< from submission to admission, of those admitted
+  Histogram first_token_us;   ///< from submission, of those that ended with any
+  Histogram cached_tokens;    ///< of a prompt, found in the cache; once for all choices
+  Histogram output_tokens;    ///< of those that ended
+  Histogram forced_tokens;    ///< of those that ended
+  Histogram accepted_tokens;  ///< guessed ones that came true, of those that ended
+  Histogram retractions;      ///< of those that ended
   // Of steps in which something ran.
   Histogram step_rows;    ///< requests that took part
   Histogram step_tokens;  ///< through the model
@@ -31,6 +32,7 @@ struct EngineHistograms {
     visit("cachedTokens", cached_tokens);
     visit("outputTokens", output_tokens);
     visit("forcedTokens", forced_tokens);
+    visit("acceptedTokens", accepted_tokens);
     visit("retractions", retractions);
     visit("stepRows", step_rows);
     visit("stepTokens", step_tokens);
@@ -48,6 +50,8 @@ struct EngineStats {
   int64_t prompt_tokens = 0;
   int64_t sampled_tokens = 0;
   int64_t forced_tokens = 0;
+  int64_t drafted_tokens = 0;   ///< guessed and computed
+  int64_t accepted_tokens = 0;  ///< of these, those that came true
   int64_t masks = 0;
   int64_t cold_masks = 0;
   double mask_us = 0;

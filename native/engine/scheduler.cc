@@ -90,6 +90,20 @@ void Scheduler::PlanRow(Sequence& sequence, StepPlan* plan) {
   plan->num_samples += samples ? 1 : 0;
 }
 
+bool Scheduler::ReserveDrafts(Sequence& sequence) {
+  const auto count = static_cast<int32_t>(sequence.drafts.size());
+  if (!cache_.Reserve(count) || !pool_.Allocate(count, &sequence.slots)) return false;
+  if (sequence.is_decoding()) waiting_.Charge(sequence, count);
+  return true;
+}
+
+void Scheduler::DropDrafts(Sequence& sequence) {
+  const auto kept = static_cast<size_t>(sequence.num_computed);
+  pool_.Free(std::span(sequence.slots).subspan(kept));
+  sequence.slots.resize(kept);
+  sequence.drafts.clear();
+}
+
 // Evicts, then retracts others until `count` slots are free. False when `sequence` itself was
 // retracted or must wait.
 bool Scheduler::MakeRoom(Sequence& sequence, int32_t count, StepPlan* plan) {

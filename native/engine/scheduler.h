@@ -46,6 +46,11 @@ class Scheduler {
   /// `ended` instead of running it.
   StepPlan Plan(const std::function<bool(Sequence&)>& on_admit,
                 std::vector<std::unique_ptr<Sequence>>* ended);
+  /// Finds slots for the sequence's drafts, which the next pass computes after what was planned.
+  /// Takes from the cache, never from other sequences: false when there are none.
+  bool ReserveDrafts(Sequence& sequence);
+  /// Frees the slots past what is computed.
+  void DropDrafts(Sequence& sequence);
   /// Adds sequences that begin with all that `leader` has computed, and gives them that.
   void Fork(Sequence& leader, std::vector<std::unique_ptr<Sequence>> followers);
   /// Offers the prompts that a step has read to the cache, so that others needn't read them.

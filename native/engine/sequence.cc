@@ -97,6 +97,10 @@ std::span<const int32_t> Sequence::BannedTokens(int32_t position) const {
   return enders_;
 }
 
+bool Sequence::IsEnder(int32_t id) const {
+  return std::find(enders_.begin(), enders_.end(), id) != enders_.end();
+}
+
 bool Sequence::IsStopToken(int32_t id) const {
   const auto& ids = request.stop_token_ids;
   return std::find(ids.begin(), ids.end(), id) != ids.end();

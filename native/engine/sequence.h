@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "native/engine/draft.h"
 #include "native/engine/logprobs.h"
 #include "native/engine/output_text.h"
 #include "native/engine/radix_cache.h"
@@ -61,6 +62,8 @@ class Sequence {
   /// How many of the last rows of logits of a step are needed that computes the first `count`
   /// pending tokens: for scores, and for sampling.
   int32_t NumLogits(int32_t count, bool samples) const;
+  /// Whether a token ends the text: EOS or a stop token.
+  bool IsEnder(int32_t id) const;
   /// How many of the first tokens may come from a cache: the logits of later ones are needed.
   int32_t max_cached() const {
     return (needs_scores() ? std::min(num_scored, num_tokens()) : num_tokens()) - 1;
@@ -92,6 +95,10 @@ class Sequence {
   /// Further choices from the same prompt, which join when this one's first token is sampled.
   std::vector<std::unique_ptr<Sequence>> followers;
   TokenMask mask;  ///< of the step being run; meaningful with a matcher
+  /// Guesses that the step computes after the pending tokens, and the first guess whether computed
+  /// or not; see speculator.h.
+  std::vector<Draft> drafts;
+  Guess guess;
   OutputText text;
 
   int32_t num_scored = 0;  ///< tokens before the first that still has to be scored
@@ -99,6 +106,7 @@ class Sequence {
   int32_t masks = 0, cold_masks = 0;
   bool begun = false;  ///< `Begin` was called
   int32_t num_forced = 0;
+  int32_t num_drafted = 0, num_accepted = 0;  ///< drafts computed, and those that came true
   int32_t forward_passes = 0;
   int32_t retractions = 0;
   bool has_first_token = false;  ///< a token was sampled

@@ -20,6 +20,7 @@ struct StepPlan {
   std::vector<PlannedRow> rows;
   int32_t num_tokens = 0;
   int32_t num_samples = 0;
+  int32_t num_drafts = 0;  ///< computed besides num_tokens, see Sequence::drafts
 };
 
 }  // namespace diecast

@@ -39,10 +39,13 @@ CompiledGrammar::CompiledGrammar(std::shared_ptr<Vocabulary> vocabulary,
 void CompiledGrammar::EvictIfOverBudget() {
   if (store_->memory_bytes() > memo_budget_) {
     store_ = std::make_shared<ConfigStore>(program_, vocabulary_->max_token_bytes());
+    habits_.Clear();
   }
 }
 
-size_t CompiledGrammar::memory_bytes() { return program_.memory_bytes() + store_->memory_bytes(); }
+size_t CompiledGrammar::memory_bytes() {
+  return program_.memory_bytes() + store_->memory_bytes() + habits_.memory_bytes();
+}
 
 bool CompiledGrammar::UsesTable(uint32_t state) const {
   return state < program_.num_states() && uses_table_[state];

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "native/matcher/configuration.h"
+#include "native/matcher/habits.h"
 #include "native/matcher/lexeme_table.h"
 #include "native/matcher/mask.h"
 #include "native/matcher/program.h"
@@ -33,6 +34,9 @@ class CompiledGrammar {
   std::string ForcedBytes(ConfigStore& store, uint32_t config, size_t max_bytes);
   std::vector<int32_t> ForcedTokens(ConfigStore& store, uint32_t config,
                                     std::span<const int32_t> context);
+
+  /// By configurations of the current memo; dropped with it.
+  Habits& habits() { return habits_; }
 
   size_t memory_bytes();
   /// Bytes that the memo may hold before it is dropped; results never depend on it.
@@ -118,6 +122,7 @@ class CompiledGrammar {
   ConfigStore::ItemSet after_;
   ConfigStore::ItemSet after_one_;
   std::vector<Level> levels_;  // of the walk in progress; walks do not nest
+  Habits habits_;
   size_t memo_budget_ = size_t{64} << 20;
 };
 

@@ -153,6 +153,18 @@ std::vector<int32_t> Matcher::ForcedTokens(std::span<const int32_t> context) con
   return impl_->grammar->ForcedTokens(*impl_->store, impl_->current(), context);
 }
 
+Matcher::Habit Matcher::HabitualToken() const {
+  const std::lock_guard<std::mutex> lock(impl_->grammar->mutex());
+  if (impl_->ended || impl_->store != impl_->grammar->store()) return {};
+  return impl_->grammar->habits().Find(impl_->current());
+}
+
+void Matcher::RememberChoice(int32_t id) {
+  const std::lock_guard<std::mutex> lock(impl_->grammar->mutex());
+  impl_->Refresh();
+  impl_->grammar->habits().Add(impl_->current(), id);
+}
+
 void Matcher::Rollback(int32_t steps) {
   if (steps < 0 || steps > num_steps()) {
     throw Error(ErrorCode::kInvalidArgument, "rollback of " + std::to_string(steps) + " steps; " +

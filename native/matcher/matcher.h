@@ -84,6 +84,15 @@ class Matcher {
   /// are left out. Does not consume; the caller appends and accepts them.
   std::vector<int32_t> ForcedTokens(std::span<const int32_t> context) const;
 
+  /// What was chosen most often in this grammar's requests where this matcher stands.
+  struct Habit {
+    int32_t id = -1;  ///< -1: nothing is known
+    float share = 0;  ///< [0, 1) of the choices
+  };
+  Habit HabitualToken() const;
+  /// Remembers that `id` was chosen here; before it is accepted.
+  void RememberChoice(int32_t id);
+
   /// Undoes the last `steps` accepted tokens (or AcceptBytes calls).
   void Rollback(int32_t steps);
   int32_t num_steps() const;

@@ -242,6 +242,8 @@ void LlamaModel::CheckStep(std::span<const StepRow> rows, const CpuKvPool& kv,
     }
     if (row.num_logits < 0 || static_cast<size_t>(row.num_logits) > row.tokens.size())
       fail(i, "num_logits out of range");
+    if (!row.wanted.empty() && row.wanted.size() != static_cast<size_t>(row.num_logits))
+      fail(i, "the number of wanted sets differs from the number of logits rows");
     for (int32_t token : row.tokens) {
       if (token < 0 || token >= config_.vocab_size)
         fail(i, "token " + std::to_string(token) + " out of range");
@@ -277,9 +279,11 @@ void LlamaModel::Forward(std::span<const StepRow> rows, KvPool& pool, std::span<
       pass_.segments.push_back({&row, done, count, begin});
       for (int t = 0; t < count; ++t) {
         pass_.token_segment.push_back(segment);
-        if (done + t < total - row.num_logits) continue;
+        const int logits_row = done + t - (total - row.num_logits);
+        if (logits_row < 0) continue;
         pass_.logit_tokens.push_back(begin + t);
-        pass_.head.Add(row.wanted);
+        pass_.head.Add(row.wanted.empty() ? std::nullopt
+                                          : row.wanted[static_cast<size_t>(logits_row)]);
       }
       for (int t = 0; t < count; t += tile_tokens) {
         pass_.tiles.push_back({segment, t, std::min(tile_tokens, count - t)});

@@ -57,9 +57,10 @@ struct StepRow {
   int32_t context_length = 0;  ///< tokens already in the KV pool
   std::span<const int32_t>
       kv_slots;  ///< size context_length + tokens.size(); the last ones are written by this step
-  int32_t num_logits = 0;  ///< how many of the row's last tokens need logits: 0, 1 or tokens.size()
-  /// The ids whose logits will be read; without it, all. Others are left as they were or written.
-  std::optional<WantedTokens> wanted = std::nullopt;
+  int32_t num_logits = 0;  ///< how many of the row's last tokens need logits
+  /// Per row of logits the ids that will be read, without it all; others are left as they were or
+  /// written. Size num_logits, or empty: all of all rows.
+  std::span<const std::optional<WantedTokens>> wanted = {};
 };
 
 class CausalModel {

@@ -100,13 +100,20 @@ class FakeModel final : public CausalModel {
         h = HashStep(h, static_cast<uint64_t>(token));
         if (i < first) continue;
         for (int32_t v = 0; v < config_.vocab_size; v++) {
-          if (poisons && row.wanted && !Wants(*row.wanted, v)) {
+          const auto wanted =
+              row.wanted.empty() ? std::nullopt : row.wanted[static_cast<size_t>(i - first)];
+          if (poisons && wanted && !Wants(*wanted, v)) {
             logits[at++] = std::numeric_limits<float>::infinity();
             continue;
           }
           const double unit =
               static_cast<double>(HashStep(h, static_cast<uint64_t>(v) + 1) >> 40) * 0x1.0p-24;
-          logits[at++] = static_cast<float>(unit * 8) + (bias != nullptr ? bias(v) : 0.0f);
+          const uint64_t habit =
+              HashStep(HashStep(7, static_cast<uint64_t>(token)), static_cast<uint64_t>(v) + 1);
+          logits[at++] =
+              static_cast<float>(unit * 8) +
+              repetition * static_cast<float>(static_cast<double>(habit >> 40) * 0x1.0p-24) +
+              (bias != nullptr ? bias(v) : 0.0f);
         }
       }
       step.push_back({static_cast<int32_t>(row.tokens.size()), row.num_logits});
@@ -127,6 +134,8 @@ class FakeModel final : public CausalModel {
            std::find(wanted.ids.begin(), wanted.ids.end(), id) != wanted.ids.end();
   }
 
+  /// How much the token before counts beside the whole context: at 0 nothing repeats, at 1000 much.
+  float repetition = 0;
   bool poisons = true;                 ///< false: unwanted logits are as good as others
   std::function<float(int32_t)> bias;  ///< added to the logit of an id; set before use
   std::function<void(std::span<const StepRow>)> on_step;  ///< may throw or wait; set before use

@@ -202,6 +202,7 @@ Continuation ContinueInCompany(CausalModel& model, const std::vector<int32_t>& p
   };
   const auto pool = model.CreateKvPool(6000);
   const std::vector<uint32_t> some_bits((kVocab + 31) / 32, 0x00010000);
+  const std::vector<std::optional<WantedTokens>> some_wanted(1024, WantedTokens{some_bits, {}});
   std::vector<Member> members(1);  // the first is the one that is looked at
   members[0].tokens = prompt;
   Continuation result;
@@ -241,7 +242,8 @@ Continuation ContinueInCompany(CausalModel& model, const std::vector<int32_t>& p
       } else {
         const size_t wants[] = {0, 1, 1, 1 + below(count)};
         row.num_logits = static_cast<int32_t>(wants[below(4)]);
-        if (below(2) == 0) row.wanted = WantedTokens{some_bits, {}};
+        if (below(2) == 0)
+          row.wanted = std::span(some_wanted).first(static_cast<size_t>(row.num_logits));
       }
       num_logits += static_cast<size_t>(row.num_logits);
       member.computed += count;
@@ -260,11 +262,12 @@ Continuation ContinueInCompany(CausalModel& model, const std::vector<int32_t>& p
 /// and panels of which nothing is wanted stay untouched.
 void TestWantedTokens(CausalModel& model) {
   constexpr int kPanel = 16;
-  constexpr float kUntouched = 12345.0f;
+  static constexpr float kUntouched = 12345.0f;
   for (int round = 0; round < 12; ++round) {
     struct Row {
       std::vector<int32_t> tokens, slots, ids;
       std::vector<uint32_t> bits;
+      std::vector<std::optional<WantedTokens>> wanted;
       int num_logits;
       bool whole;
     };
@@ -276,7 +279,9 @@ void TestWantedTokens(CausalModel& model) {
       const auto length = static_cast<int>(1 + rng() % 50);
       row.tokens = Tokens(length, static_cast<int>(rng() % 100));
       row.whole = round != 0 && rng() % 3 == 0;
-      row.num_logits = row.whole ? static_cast<int>(rng() % static_cast<uint32_t>(length + 1)) : 1;
+      row.num_logits =
+          row.whole ? static_cast<int>(rng() % static_cast<uint32_t>(length + 1))
+                    : static_cast<int>(1 + rng() % static_cast<uint32_t>(std::min(length, 4)));
       if (rng() % 2 == 0) row.bits.assign((kVocab + 31) / 32, 0);
       const uint32_t spread = 1 + rng() % 6;
       for (int32_t id = 0; id < kVocab; ++id) {
@@ -290,7 +295,14 @@ void TestWantedTokens(CausalModel& model) {
       if (rng() % 2 == 0) row.ids.push_back(kVocab + 40);  // a tokenizer may have more ids
       CHECK(pool->Allocate(length, &row.slots));
       step.push_back({row.tokens, 0, row.slots, row.num_logits});
-      if (!row.whole) step.back().wanted = WantedTokens{row.bits, row.ids};
+      // The last one's set is the row's; those before it want all or nothing.
+      if (!row.whole) {
+        for (int i = 1; i < row.num_logits; ++i) {
+          row.wanted.push_back(i % 2 == 0 ? std::nullopt : std::optional(WantedTokens{}));
+        }
+        row.wanted.push_back(WantedTokens{row.bits, row.ids});
+        step.back().wanted = row.wanted;
+      }
       const std::vector<float> all = Whole(model, row.tokens);
       expected.insert(expected.end(), all.end() - row.num_logits * kVocab, all.end());
     }
@@ -301,7 +313,16 @@ void TestWantedTokens(CausalModel& model) {
     for (const Row& row : rows) {
       if (row.whole) {
         CHECK(std::equal(at, at + row.num_logits * kVocab, exact));
+        at += row.num_logits * kVocab;
+        exact += row.num_logits * kVocab;
       } else {
+        for (int i = 1; i < row.num_logits; ++i, at += kVocab, exact += kVocab) {
+          if (i % 2 == 0) {
+            CHECK(std::equal(at, at + kVocab, exact));
+          } else {
+            CHECK(std::all_of(at, at + kVocab, [](float x) { return x == kUntouched; }));
+          }
+        }
         bool wanted[kVocab] = {}, panels[kVocab / kPanel + 1] = {};
         for (int32_t id = 0; id < kVocab; ++id) {
           const auto word = static_cast<size_t>(id) / 32;
@@ -314,9 +335,9 @@ void TestWantedTokens(CausalModel& model) {
           if (wanted[id]) CHECK(at[id] == exact[id]);
           if (picks && !panels[id / kPanel]) CHECK(at[id] == kUntouched);
         }
+        at += kVocab;
+        exact += kVocab;
       }
-      at += row.num_logits * kVocab;
-      exact += row.num_logits * kVocab;
     }
   }
 }

@@ -1,6 +1,6 @@
 /** What every verb that runs a model does first: find or fetch the file, showing progress, and load the engine. */
 import { type Command, Option } from "commander";
-import { Engine, type EngineOptions, KV_TYPES, type KvType } from "../engine/engine.ts";
+import { Engine, type EngineOptions, KV_TYPES, type KvType, SPECULATIONS, type Speculation } from "../engine/engine.ts";
 import { defaultModelRef, modelDisplayName } from "../engine/model-store/index.ts";
 import { DiecastError } from "../errors.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -12,6 +12,7 @@ export interface EngineFlags {
   readonly threads?: string;
   readonly context?: string;
   readonly kvType?: KvType;
+  readonly speculation: Speculation;
   /** A file for the engine's trace. */
   readonly trace?: string;
 }
@@ -35,13 +36,21 @@ export function addEngineFlags(command: Command): void {
         KV_TYPES,
       ),
     )
+    .addOption(
+      new Option("--speculation <when>", "compute guesses of the tokens to come; values are the same with and without")
+        .choices(SPECULATIONS)
+        .default("auto" satisfies Speculation),
+    )
     .option("--trace <file>", "write when each step and request did what, for Chrome's tracing page or Perfetto");
 }
 
 /** Loads the engine that `flags` ask for. */
 export async function openEngine(
   flags: EngineFlags,
-  options: Omit<EngineOptions, "modelPath" | "modelId" | "threads" | "contextLength" | "kvType" | "traceFile"> = {},
+  options: Omit<
+    EngineOptions,
+    "modelPath" | "modelId" | "threads" | "contextLength" | "kvType" | "speculation" | "traceFile"
+  > = {},
 ): Promise<Engine> {
   const ref = flags.model ?? defaultModelRef();
   const threads = flags.threads === undefined ? undefined : parseCount(flags.threads, "--threads", 1, 1024);
@@ -50,6 +59,7 @@ export async function openEngine(
   return Engine.load({
     modelPath,
     modelId: modelDisplayName(ref),
+    speculation: flags.speculation,
     ...(threads === undefined ? {} : { threads }),
     ...(contextLength === undefined ? {} : { contextLength }),
     ...(flags.kvType === undefined ? {} : { kvType: flags.kvType }),

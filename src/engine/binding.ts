@@ -128,6 +128,8 @@ export interface NativeEngineOptions {
   readonly maxQueue?: number;
   /** Keep the keys and values of texts for requests that begin with them; default true. */
   readonly prefixCache?: boolean;
+  /** When guesses of the tokens to come are computed with the certain ones; outputs are the same with each. Default "auto": where they pay. */
+  readonly speculation?: Speculation;
   /**
    * Who is admitted first among requests of equal priority: "lpm" (default) whose prompt's beginning the cache holds the most of, "fcfs" who came
    * first, "dfs-weight" whose branch of the cache's tree most requests want.
@@ -144,6 +146,10 @@ export interface NativeEngineOptions {
   /** Multiply dequantized f32 weights: exact and slow, for parity checks. */
   readonly dequantize?: boolean;
 }
+
+/** native/engine/speculator.h says what is guessed. */
+export const SPECULATIONS = ["off", "auto", "always"] as const;
+export type Speculation = (typeof SPECULATIONS)[number];
 
 /** int8 has a scale for each head and token. */
 export const KV_TYPES = ["f32", "f16", "bf16", "int8"] as const;
@@ -265,6 +271,9 @@ export interface NativeEngineStats {
   readonly sampledTokens: number;
   /** Output tokens that a grammar forced. */
   readonly forcedTokens: number;
+  /** Guessed and computed with certain ones, and those of them that came true. */
+  readonly draftedTokens: number;
+  readonly acceptedTokens: number;
   /** Token masks that samples used. */
   readonly masks: number;
   /** Of these, those that were not in the grammar's memo. */
@@ -333,6 +342,8 @@ export interface NativeHistograms {
   readonly outputTokens: NativeHistogram;
   /** Of requests that ended. */
   readonly forcedTokens: NativeHistogram;
+  /** Guessed tokens that came true, of requests that ended. */
+  readonly acceptedTokens: NativeHistogram;
   /** Of requests that ended: how often each gave its place in the KV pool to others. */
   readonly retractions: NativeHistogram;
   /** Requests that took part in a pass. */

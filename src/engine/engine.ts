@@ -39,6 +39,8 @@ export {
   type NativeHistogram as Histogram,
   SCHEDULE_POLICIES,
   type SchedulePolicy,
+  SPECULATIONS,
+  type Speculation,
 } from "./binding.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./chat-template.ts";
 export type {

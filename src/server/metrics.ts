@@ -74,6 +74,8 @@ function metricsOf(s: EngineStats): Metric[] {
         ['kind="forced"', s.forcedTokens],
       ],
     ),
+    counter("drafted_tokens_total", "tokens that were guessed and computed ahead", s.draftedTokens),
+    counter("accepted_tokens_total", "guessed tokens that came true", s.acceptedTokens),
     counter("masks_total", "token masks made", s.masks),
     counter("masks_cold_total", "token masks that were not in the memo", s.coldMasks),
     counter("step_seconds_total", "time of the batching loop by phase", [
@@ -104,6 +106,7 @@ function metricsOf(s: EngineStats): Metric[] {
     histogram("request_cached_tokens", "tokens of a prompt found in the prefix cache", h.cachedTokens),
     histogram("request_output_tokens", "tokens of an output", h.outputTokens),
     histogram("request_forced_tokens", "tokens of an output that a grammar forced", h.forcedTokens),
+    histogram("request_accepted_tokens", "guessed tokens of an output that came true", h.acceptedTokens),
     histogram("request_retractions", "how often a request gave its place in the KV pool back", h.retractions),
     histogram("step_rows", "requests in a pass of the model", h.stepRows),
     histogram("step_tokens", "tokens in a pass of the model", h.stepTokens),

@@ -6,13 +6,30 @@ import { FakeEngine } from "../support/fake-engine.ts";
 
 class CountingEngine extends FakeEngine {
   override stats(): EngineStats {
-    const counts = { steps: 3, forwardPasses: 2, forwardTokens: 9, promptTokens: 5, sampledTokens: 4, forcedTokens: 7 };
+    const counts = {
+      steps: 3,
+      forwardPasses: 2,
+      forwardTokens: 9,
+      promptTokens: 5,
+      sampledTokens: 4,
+      forcedTokens: 7,
+      draftedTokens: 9,
+      acceptedTokens: 8,
+    };
     const times = { maskUs: 5, planUs: 1, forwardUs: 2_500_000, sampleUs: 1, commitUs: 1, emitUs: 1 };
     const requests = { submitted: 6, finished: 3, failed: 2, cancelled: 1, waiting: 0, running: 0, retractions: 1 };
     const pool = { masks: 4, coldMasks: 2, kvTokens: 100, kvFree: 90, kvCached: 4, cachedTokens: 8, evictedTokens: 0 };
     const grammars = { entries: 1, hits: 2, misses: 1, bytes: 1000 };
     const histogram = { counts: [3, 0, 1, ...Array.from({ length: 24 }, () => 0), 2], count: 6, sum: 1000.5 };
-    const names = ["queueUs", "firstTokenUs", "cachedTokens", "outputTokens", "forcedTokens", "retractions"];
+    const names = [
+      "queueUs",
+      "firstTokenUs",
+      "cachedTokens",
+      "outputTokens",
+      "forcedTokens",
+      "acceptedTokens",
+      "retractions",
+    ];
     names.push("stepRows", "stepTokens", "maskUs", "forwardUs", "gapUs");
     const histograms = Object.fromEntries(
       names.map((name) => [name, histogram]),
@@ -36,6 +53,7 @@ test("metrics are Prometheus text, one type for each name", async () => {
   expect(reply.headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
   const lines = reply.body.trimEnd().split("\n");
   expect(lines).toContain('diecast_tokens_total{kind="forced"} 7');
+  expect(lines).toContain("diecast_accepted_tokens_total 8");
   expect(lines).toContain('diecast_step_seconds_total{phase="forward"} 2.5');
   expect(lines).toContain('diecast_requests_ended_total{outcome="cancelled"} 1');
   expect(lines).toContain("diecast_kv_tokens_free 90");

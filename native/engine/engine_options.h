@@ -1,0 +1,36 @@
+// What an engine is started with.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "native/engine/speculator.h"
+#include "native/engine/waiting_queue.h"
+#include "native/models/model.h"
+
+namespace diecast {
+
+struct EngineOptions {
+  int32_t max_batch = 16;
+  int32_t context_length = 0;  ///< 0: the model's; clipped to it
+  int32_t kv_tokens = 0;       ///< 0: what fits kv_bytes
+  /// 0: what max_batch contexts need, at most an eighth of the available memory, at least a
+  /// context.
+  int64_t kv_bytes = 0;
+  int32_t step_tokens = 256;
+  int32_t max_queue = 4096;  ///< requests waiting or running
+  bool prefix_cache = true;
+  Speculation speculation = Speculation::kAuto;  ///< outputs are the same with each
+  WaitingQueueOptions queue = {};
+  /// Text and tokens that the owner has not taken, in bytes, at which the engine waits for it.
+  size_t max_backlog = size_t{4} << 20;
+  std::string trace_path = {};  ///< of the file for a StepTrace; empty: none
+};
+
+/// Throws Error{kInvalidArgument} naming the option and its range.
+void CheckOptions(const EngineOptions& options);
+/// The size of the KV pool that the options ask for. Throws Error{kInvalidArgument}.
+int32_t KvTokens(const CausalModel& model, const EngineOptions& options, int32_t context_length);
+
+}  // namespace diecast
