@@ -37,7 +37,8 @@ CompiledGrammar::CompiledGrammar(std::shared_ptr<Vocabulary> vocabulary,
 }
 
 void CompiledGrammar::EvictIfOverBudget() {
-  if (store_->memory_bytes() > memo_budget_) {
+  if (store_->memory_bytes() > std::max(memo_budget_, 2 * live_bytes_)) {
+    live_bytes_ = 0;
     store_ = std::make_shared<ConfigStore>(program_, vocabulary_->max_token_bytes());
     habits_.Clear();
   }

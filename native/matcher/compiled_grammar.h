@@ -29,6 +29,9 @@ class CompiledGrammar {
   /// into the new one.
   const std::shared_ptr<ConfigStore>& store() const { return store_; }
   void EvictIfOverBudget();
+  /// A matcher has brought its configurations over. What matchers hold cannot be evicted: the memo
+  /// may grow to twice of it before the next attempt, or steps would do nothing else.
+  void NoteImport() { live_bytes_ = store_->memory_bytes(); }
 
   std::shared_ptr<const MaskEntry> Mask(ConfigStore& store, uint32_t config, bool* computed);
   std::string ForcedBytes(ConfigStore& store, uint32_t config, size_t max_bytes);
@@ -39,7 +42,8 @@ class CompiledGrammar {
   Habits& habits() { return habits_; }
 
   size_t memory_bytes();
-  /// Bytes that the memo may hold before it is dropped; results never depend on it.
+  /// Bytes that the memo may hold before it is dropped, if matchers do not hold half of them;
+  /// results never depend on it.
   void set_memo_budget(size_t bytes) { memo_budget_ = bytes; }
 
  private:
@@ -123,6 +127,7 @@ class CompiledGrammar {
   ConfigStore::ItemSet after_one_;
   std::vector<Level> levels_;  // of the walk in progress; walks do not nest
   Habits habits_;
+  size_t live_bytes_ = 0;  // of the memo after the last import
   size_t memo_budget_ = size_t{64} << 20;
 };
 

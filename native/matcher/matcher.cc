@@ -55,6 +55,7 @@ struct Matcher::Impl {
     if (store == grammar->store()) return;
     for (uint32_t& config : history) config = grammar->store()->Import(*store, config);
     store = grammar->store();
+    grammar->NoteImport();
   }
 };
 
