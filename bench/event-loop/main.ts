@@ -84,13 +84,10 @@ async function longestHold(work: () => Promise<unknown>): Promise<Hold> {
   return { delayMs: delay.max / 1e6, cpuMs: clock && longest / 1e6 };
 }
 
-async function askClient(client: ChildProcess, task: ClientTask): Promise<readonly string[]> {
-  const died = once(client, "exit").then(() => {
-    throw new Error(`the client died at ${task.name}`);
-  });
-  died.catch(() => {});
+async function askClient(client: ChildProcess, died: Promise<unknown[]>, task: ClientTask): Promise<readonly string[]> {
   client.send(task);
-  const [report] = (await Promise.race([once(client, "message"), died])) as [ClientReport];
+  const [report] = (await Promise.race([once(client, "message"), died])) as [ClientReport | undefined];
+  if (report === undefined) throw new Error(`the client died at ${task.name}`);
   return report.unexpected;
 }
 
@@ -99,18 +96,19 @@ const modelPath = options.gguf ?? (await resolveModel(defaultModelRef()));
 const engine = await Engine.load({ modelPath, threads: 1 });
 const server = await startServer({ engine, port: 0 });
 const client = fork(fileURLToPath(new URL("./client.ts", import.meta.url)));
+const died = once(client, "exit").then((): unknown[] => []);
 const results: Record<string, Hold> = {};
 let failed = false;
 try {
   const url = `${server.url}/v1/extract`;
   const cases = loopCases().filter(({ name }) => name.includes(options.only ?? ""));
   // The machine code of every path is no schema's.
-  for (const { name } of cases) await askClient(client, { url, name, rounds: 2 });
+  for (const { name } of cases) await askClient(client, died, { url, name, rounds: 2 });
   results["no request"] = await longestHold(() => sleep(1000));
   for (const { name } of cases) {
     let unexpected: readonly string[] = [];
     results[name] = await longestHold(async () => {
-      unexpected = await askClient(client, { url, name, rounds });
+      unexpected = await askClient(client, died, { url, name, rounds });
     });
     for (const answer of unexpected) console.error(`${name}: unexpected answer ${answer}`);
     if (unexpected.length > 0) failed = true;

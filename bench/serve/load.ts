@@ -1,5 +1,5 @@
 /** N clients that take requests from one list, and what their answers add up to. */
-import { Ajv2020 } from "ajv/dist/2020.js";
+import { ajvValidator, namedDraft } from "../../test/support/ajv-of.ts";
 import { percentile } from "../masks/figures.ts";
 import type { Case } from "./cases.ts";
 
@@ -24,6 +24,8 @@ export interface LoadFigures {
   /** Cut by `max_tokens`: never valid. */
   readonly cut: number;
   readonly invalid: number;
+  /** Whose schemas Ajv can't take. */
+  readonly unjudged: number;
   /** Refused or failed requests. */
   readonly refused: number;
 }
@@ -122,15 +124,19 @@ export function verdictOf(
   text: string,
   finish: string | undefined,
   schema: object | undefined,
-): "valid" | "cut" | "invalid" {
+): "valid" | "cut" | "invalid" | "unjudged" {
   if (finish === "length") return "cut";
   if (finish !== "stop") return "invalid";
   if (schema === undefined) return "valid";
+  let validate: (value: unknown) => unknown;
   try {
     const { $schema: _, ...plain } = schema as { $schema?: string };
-    return new Ajv2020({ strict: false, validateFormats: false, logger: false }).compile(plain)(JSON.parse(text))
-      ? "valid"
-      : "invalid";
+    validate = ajvValidator(plain, namedDraft(schema) ?? "2020-12", { validateFormats: false, unicodeRegExp: false });
+  } catch {
+    return "unjudged";
+  }
+  try {
+    return validate(JSON.parse(text)) ? "valid" : "invalid";
   } catch {
     return "invalid";
   }
@@ -156,6 +162,7 @@ function summarize(answers: readonly (Answer | undefined)[], seconds: number): L
     valid: count("valid"),
     cut: count("cut"),
     invalid: count("invalid"),
+    unjudged: count("unjudged"),
     refused: answers.length - given.length,
   };
 }

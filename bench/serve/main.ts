@@ -97,6 +97,7 @@ async function compare(
       valid: load.valid,
       cut: load.cut,
       invalid: load.invalid,
+      unjudged: load.unjudged,
       refused: load.refused,
     };
     rates.push(pick(load));

@@ -1,6 +1,6 @@
 /** Ajv for the draft that a schema is written in. */
 
-import { Ajv, type AnySchemaObject, type ValidateFunction } from "ajv";
+import { Ajv, type AnySchemaObject, type Options, type ValidateFunction } from "ajv";
 import { Ajv2019 } from "ajv/dist/2019.js";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import Ajv04 from "ajv-draft-04";
@@ -23,8 +23,12 @@ export function namedDraft(schema: unknown): AjvDraft | undefined {
 }
 
 /** @throws {Error} when Ajv can't take the schema. */
-export function ajvValidator(schema: unknown, draft: AjvDraft): ValidateFunction {
-  const ajv = new CLASSES[draft]({ strict: false, validateSchema: false, logger: false, allErrors: true });
+export function ajvValidator(
+  schema: unknown,
+  draft: AjvDraft,
+  options: Options = { allErrors: true },
+): ValidateFunction {
+  const ajv = new CLASSES[draft]({ strict: false, validateSchema: false, logger: false, ...options });
   addFormats.default(ajv as Ajv);
   return (ajv as Ajv).compile(schema as AnySchemaObject);
 }

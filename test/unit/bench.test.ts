@@ -6,6 +6,13 @@ import { verdictOf } from "../../bench/serve/load.ts";
 
 const schema = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
 
+const draft4 = {
+  $schema: "http://json-schema.org/draft-04/schema#",
+  id: "https://example.com/a.json",
+  minimum: 1,
+  exclusiveMinimum: true,
+};
+
 describe("an answer", () => {
   test.each([
     ['{"a":1}', "stop", schema, "valid"],
@@ -13,6 +20,9 @@ describe("an answer", () => {
     ['{"a":"1"}', "stop", schema, "invalid"],
     ['{"a":', "stop", schema, "invalid"],
     ['{"a":1}', undefined, schema, "invalid"],
+    ["2", "stop", draft4, "valid"],
+    ["1", "stop", draft4, "invalid"],
+    ["{}", "stop", { properties: { a: { $ref: "elsewhere.json" } } }, "unjudged"],
     ["words", "stop", undefined, "valid"],
     ["words", "length", undefined, "cut"],
   ] as const)("%j ended by %s is judged", (text, finish, wanted, verdict) => {
