@@ -17,16 +17,18 @@ interface Options {
   readonly rounds: string;
   readonly requests: string;
   readonly temperature: string;
+  readonly atOnce: string;
   readonly json?: boolean;
 }
 
 const options = new Command("bench:speculation")
-  .description("tokens/s with and without speculation, at 1 to 8 requests at once")
+  .description("tokens/s with and without speculation, by requests at once")
   .option("--gguf <file>", "model (default: the default model, fetched if need be)")
   .option("--threads <count>", "threads (default: the physical cores)")
   .option("--rounds <count>", "paired rounds; the medians are reported", "5")
   .option("--requests <count>", "requests of a turn", "16")
   .option("--temperature <number>", "of sampling; seeds are the requests' numbers", "0")
+  .option("--at-once <counts>", "requests at once, several after commas", "1,2,4,8,16")
   .option("--json", "one line of JSON a figure")
   .parse()
   .opts<Options>();
@@ -97,7 +99,7 @@ try {
         cases.map(({ schema }) => (schema === undefined ? undefined : engine.compile({ type: "json_schema", schema }))),
       );
     let first = 0;
-    for (const concurrency of [1, 2, 4, 8]) {
+    for (const concurrency of options.atOnce.split(",").map(Number)) {
       const pairs: [Turn, Turn][] = [];
       for (let round = 0; round <= Number(options.rounds); round++) {
         const cases = speculationCases(kind, first, Number(options.requests));
