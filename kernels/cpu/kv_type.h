@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 namespace diecast {
 
@@ -14,16 +13,6 @@ inline constexpr int kNumKvTypes = 4;
 constexpr const char* KvTypeName(KvType type) {
   constexpr const char* kNames[kNumKvTypes] = {"f32", "f16", "bf16", "int8"};
   return kNames[static_cast<int>(type)];
-}
-
-/// False when there is no type of that name.
-constexpr bool ParseKvType(std::string_view name, KvType* type) {
-  for (int i = 0; i < kNumKvTypes; ++i) {
-    if (name != KvTypeName(static_cast<KvType>(i))) continue;
-    *type = static_cast<KvType>(i);
-    return true;
-  }
-  return false;
 }
 
 constexpr size_t KvElementBytes(KvType type) {

@@ -72,6 +72,22 @@ class Fields {
     if (!value.IsBoolean()) BadArgument(name, "a boolean");
     *target = value.As<Napi::Boolean>().Value();
   }
+  /// One of a few words; what each stands for goes to `target`.
+  template <typename Enum, typename Target>
+  void Word(const char* name, std::initializer_list<std::pair<const char*, Enum>> words,
+            Target* target) const {
+    std::string given, expected;
+    String(name, &given);
+    if (!Has(name)) return;
+    for (const auto& [word, value] : words) {
+      if (given == word) {
+        *target = value;
+        return;
+      }
+      expected += (expected.empty() ? "one of \"" : ", \"") + std::string(word) + '"';
+    }
+    BadArgument(name, expected);
+  }
   bool Has(const char* name) const { return !object_.Get(name).IsUndefined(); }
   Napi::Value Get(const char* name) const { return object_.Get(name); }
 
@@ -265,25 +281,25 @@ LoadOptions ParseLoadOptions(const Napi::CallbackInfo& info) {
   fields.Integer("contextLength", 2, kMaxInt32, &options.engine.context_length);
   fields.Integer("kvTokens", 2, kMaxInt32, &options.engine.kv_tokens);
   fields.Integer("kvBytes", 1, kMaxSeed, &options.engine.kv_bytes);
-  if (fields.Has("kvType")) {
-    std::string name;
-    KvType type = KvType::kF16;
-    fields.String("kvType", &name);
-    if (!ParseKvType(name, &type)) BadArgument("kvType", "\"f32\", \"f16\", \"bf16\" or \"int8\"");
-    options.model.kv_type = type;
-  }
+  fields.Word<KvType>("kvType",
+                      {{"f32", KvType::kF32},
+                       {"f16", KvType::kF16},
+                       {"bf16", KvType::kBf16},
+                       {"int8", KvType::kInt8}},
+                      &options.model.kv_type);
   fields.Integer("stepTokens", 1, 1 << 20, &options.engine.step_tokens);
   fields.Integer("maxQueue", 1, kMaxInt32, &options.engine.max_queue);
   fields.Bool("prefixCache", &options.engine.prefix_cache);
-  std::string speculation = SpeculationName(options.engine.speculation);
-  fields.String("speculation", &speculation);
-  if (!ParseSpeculation(speculation, &options.engine.speculation))
-    BadArgument("speculation", "\"off\", \"auto\" or \"always\"");
+  fields.Word<Speculation>(
+      "speculation",
+      {{"off", Speculation::kOff}, {"auto", Speculation::kAuto}, {"always", Speculation::kAlways}},
+      &options.engine.speculation);
   WaitingQueueOptions& queue = options.engine.queue;
-  std::string policy = SchedulePolicyName(queue.policy);
-  fields.String("schedulePolicy", &policy);
-  if (!ParseSchedulePolicy(policy, &queue.policy))
-    BadArgument("schedulePolicy", "\"lpm\", \"fcfs\" or \"dfs-weight\"");
+  fields.Word<SchedulePolicy>("schedulePolicy",
+                              {{"lpm", SchedulePolicy::kLpm},
+                               {"fcfs", SchedulePolicy::kFcfs},
+                               {"dfs-weight", SchedulePolicy::kDfsWeight}},
+                              &queue.policy);
   fields.Double("agingMs", &queue.aging_ms);
   fields.Integer("maxOvertakes", 0, kMaxInt32, &queue.max_overtakes);
   fields.Integer("roundTokens", 1, kMaxInt32, &queue.round_tokens);

@@ -463,7 +463,6 @@ void Engine::AddDrafts(StepPlan* plan) {
     }
     const auto count = static_cast<int32_t>(sequence.drafts.size());
     plan->num_drafts += count;
-    sequence.num_drafted += count;
     stats_.drafted_tokens += count;
   }
 }
@@ -591,6 +590,20 @@ Engine::SampledToken Engine::SampleRow(Sequence& sequence, std::span<float> logi
   return sampled;
 }
 
+namespace {
+
+// How many of the drafts, after the first `num_matched`, the tokens from `first` on are.
+size_t CountMatching(const Sequence& sequence, size_t num_matched, int32_t first) {
+  const auto tokens = std::span(sequence.tokens).subspan(static_cast<size_t>(first));
+  const auto drafts = std::span(sequence.drafts).subspan(num_matched);
+  const auto [token, draft] =
+      std::mismatch(tokens.begin(), tokens.end(), drafts.begin(), drafts.end(),
+                    [](int32_t id, const Draft& guessed) { return id == guessed.id; });
+  return static_cast<size_t>(token - tokens.begin());
+}
+
+}  // namespace
+
 void Engine::CommitRow(SampledToken sampled) {
   Sequence& sequence = *sampled.sequence;
   const auto vocab_size = static_cast<size_t>(model_->config().vocab_size);
@@ -624,15 +637,6 @@ void Engine::CommitRow(SampledToken sampled) {
     }
   }
   if (num_drafts > 0) scheduler_->DropDrafts(sequence);
-}
-
-size_t Engine::CountMatching(const Sequence& sequence, size_t num_matched, int32_t first) const {
-  const auto tokens = std::span(sequence.tokens).subspan(static_cast<size_t>(first));
-  const auto drafts = std::span(sequence.drafts).subspan(num_matched);
-  size_t count = 0;
-  while (count < tokens.size() && count < drafts.size() && tokens[count] == drafts[count].id)
-    ++count;
-  return count;
 }
 
 bool Engine::CommitToken(SampledToken&& sampled) {

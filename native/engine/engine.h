@@ -99,8 +99,6 @@ class Engine {
   void CommitRow(SampledToken sampled);
   /// False when the sequence has ended, or has all of its tokens.
   bool CommitToken(SampledToken&& sampled);
-  /// How many of the drafts, after the first `num_matched`, the tokens from `first` on are.
-  size_t CountMatching(const Sequence& sequence, size_t num_matched, int32_t first) const;
   void End(std::unique_ptr<Sequence> sequence, FinishReason reason);
   void Fail(std::unique_ptr<Sequence> sequence, ErrorCode code, const std::string& message);
   void Report(const Sequence& sequence, FinishRecord record);

@@ -106,7 +106,7 @@ class Sequence {
   int32_t masks = 0, cold_masks = 0;
   bool begun = false;  ///< `Begin` was called
   int32_t num_forced = 0;
-  int32_t num_drafted = 0, num_accepted = 0;  ///< drafts computed, and those that came true
+  int32_t num_accepted = 0;  ///< drafts that came true
   int32_t forward_passes = 0;
   int32_t retractions = 0;
   bool has_first_token = false;  ///< a token was sampled

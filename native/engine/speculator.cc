@@ -22,27 +22,6 @@ constexpr size_t kForcedContext = 64;
 
 }  // namespace
 
-const char* SpeculationName(Speculation mode) {
-  switch (mode) {
-    case Speculation::kOff:
-      return "off";
-    case Speculation::kAuto:
-      return "auto";
-    case Speculation::kAlways:
-      return "always";
-  }
-  return "";
-}
-
-bool ParseSpeculation(std::string_view name, Speculation* mode) {
-  for (const Speculation each : {Speculation::kOff, Speculation::kAuto, Speculation::kAlways}) {
-    if (name != SpeculationName(each)) continue;
-    *mode = each;
-    return true;
-  }
-  return false;
-}
-
 void StepCost::Add(int32_t tokens, double us) {
   if (tokens > kMaxMeasuredTokens) return;
   for (double* sum : {&weight_, &tokens_, &us_, &tokens_squared_, &tokens_us_}) *sum *= kStepDecay;
@@ -61,6 +40,15 @@ double StepCost::MarginalShare(int32_t tokens) const {
   const double slope = (tokens_us_ / weight_ - mean_tokens * mean_us) / variance;
   const double step = mean_us + slope * (tokens - mean_tokens);
   return step > 0 ? std::clamp(slope / step, 0.02, 1.0) : 1.0;
+}
+
+void PromptMatch::Follow(std::span<const int32_t> tokens, int32_t id) {
+  if (length == 0 || next >= tokens.size() || tokens[next] != id) {
+    *this = {};
+    return;
+  }
+  ++next;
+  if (length < kMaxMatch) ++length;
 }
 
 PromptMatch FindMatch(std::span<const int32_t> tokens) {
@@ -83,27 +71,23 @@ PromptMatch FindMatch(std::span<const int32_t> tokens) {
 void Speculator::Propose(Sequence& sequence, size_t num_rows, int32_t step_tokens, int32_t most) {
   sequence.drafts.clear();
   sequence.guess = {};
-  if (!Guesses(sequence) || !sequence.followers.empty() || num_rows > kMaxRows) return;
-  if (!sequence.matcher) {
-    Extend(sequence, num_rows, step_tokens, most);
-    return;
-  }
-  Matcher& matcher = *sequence.matcher;
-  const int32_t steps = matcher.num_steps();
-  try {
-    Extend(sequence, num_rows, step_tokens, most);
-  } catch (...) {  // the request fails when it gets there itself
-    sequence.drafts.clear();
-  }
-  matcher.Rollback(matcher.num_steps() - steps);
-}
-
-void Speculator::Extend(Sequence& sequence, size_t num_rows, int32_t step_tokens, int32_t most) {
-  std::vector<Draft>& drafts = sequence.drafts;
-  PromptMatch match = FindMatch(sequence.tokens);
+  if (!Guesses(sequence) || !sequence.followers.empty()) return;
   const double needed = mode_ == Speculation::kAlways ? 0
                                                       : kMargin * cost_.MarginalShare(step_tokens) *
                                                             static_cast<double>(num_rows);
+  if (needed >= 1) return;  // not even a sure guess would pay
+  const int32_t steps = sequence.matcher ? sequence.matcher->num_steps() : 0;
+  try {
+    Extend(sequence, needed, static_cast<size_t>(std::max(most, 0)));
+  } catch (...) {  // the request fails when it gets there itself
+    sequence.drafts.clear();
+  }
+  if (sequence.matcher) sequence.matcher->Rollback(sequence.matcher->num_steps() - steps);
+}
+
+void Speculator::Extend(Sequence& sequence, double needed, size_t most) {
+  std::vector<Draft>& drafts = sequence.drafts;
+  PromptMatch match = FindMatch(sequence.tokens);
   double confidence = 1;
   for (;;) {
     const TokenMask* mask = !sequence.matcher ? nullptr
@@ -112,42 +96,32 @@ void Speculator::Extend(Sequence& sequence, size_t num_rows, int32_t step_tokens
     const Guess guess = Next(sequence, mask, match);
     if (drafts.empty()) sequence.guess = guess;
     confidence *= guess.confidence;
-    if (guess.id < 0 || confidence < needed || static_cast<int32_t>(drafts.size()) >= most) return;
+    if (guess.id < 0 || confidence < needed || drafts.size() >= most) return;
     const size_t size = drafts.size();
     drafts.push_back({.id = guess.id, .forced = false, .source = guess.source, .mask = {}});
-    const auto follow = [&match, &sequence](int32_t id) {
-      const bool goes_on = match.length > 0 && match.next < sequence.tokens.size() &&
-                           sequence.tokens[match.next] == id;
-      match = goes_on ? PromptMatch{match.next + 1,
-                                    std::min<GuessSource>(
-                                        static_cast<GuessSource>(match.length + 1), kMaxMatch)}
-                      : PromptMatch{};
-    };
-    follow(guess.id);
-    if (!sequence.matcher) continue;
-    Matcher& matcher = *sequence.matcher;
-    if (!matcher.AcceptToken(guess.id)) {
-      drafts.resize(size);
-      return;
-    }
-    if (sequence.request.jump_forward) {
-      std::vector<int32_t> context(
-          sequence.tokens.end() -
-              static_cast<std::ptrdiff_t>(std::min(kForcedContext, sequence.tokens.size())),
-          sequence.tokens.end());
-      for (const Draft& draft : drafts) context.push_back(draft.id);
-      for (const int32_t id : matcher.ForcedTokens(context)) {
-        if (!matcher.AcceptToken(id)) break;
-        drafts.push_back({.id = id, .forced = true, .source = kFromHabit, .mask = {}});
-        follow(id);
-      }
-    }
+    if (sequence.matcher) FollowGrammar(sequence);
     // Nothing is drawn after the end, so what leads there need not be computed.
-    if (static_cast<int32_t>(drafts.size()) > most || matcher.IsTerminated()) {
+    if (drafts.size() > most || (sequence.matcher && sequence.matcher->IsTerminated())) {
       drafts.resize(size);
       return;
     }
-    drafts.back().mask = matcher.NextTokenMask();
+    if (sequence.matcher) drafts.back().mask = sequence.matcher->NextTokenMask();
+    for (size_t i = size; i < drafts.size(); ++i) match.Follow(sequence.tokens, drafts[i].id);
+  }
+}
+
+void Speculator::FollowGrammar(Sequence& sequence) {
+  std::vector<Draft>& drafts = sequence.drafts;
+  Matcher& matcher = *sequence.matcher;
+  matcher.AcceptToken(drafts.back().id);  // its mask allows it
+  if (!sequence.request.jump_forward) return;
+  const size_t num_tokens = std::min(kForcedContext, sequence.tokens.size());
+  std::vector<int32_t> context(sequence.tokens.end() - static_cast<std::ptrdiff_t>(num_tokens),
+                               sequence.tokens.end());
+  for (const Draft& draft : drafts) context.push_back(draft.id);
+  for (const int32_t id : matcher.ForcedTokens(context)) {
+    matcher.AcceptToken(id);
+    drafts.push_back({.id = id, .forced = true, .source = kFromHabit, .mask = {}});
   }
 }
 

@@ -15,7 +15,6 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <string_view>
 
 #include "native/engine/draft.h"
 #include "native/engine/sequence.h"
@@ -24,9 +23,6 @@ namespace diecast {
 
 /// When guesses are computed: never, where they pay, or wherever there are any.
 enum class Speculation : uint8_t { kOff, kAuto, kAlways };
-const char* SpeculationName(Speculation mode);
-/// False, and nothing changed, when there is none of that name.
-bool ParseSpeculation(std::string_view name, Speculation* mode);
 
 /// What steps cost by their tokens: a line through the recent ones, older ones counting less.
 class StepCost {
@@ -45,16 +41,19 @@ class StepCost {
 struct PromptMatch {
   size_t next = 0;
   GuessSource length = 0;
+
+  /// The match of `tokens` and `id` after them, if it goes on like this one.
+  void Follow(std::span<const int32_t> tokens, int32_t id);
 };
 PromptMatch FindMatch(std::span<const int32_t> tokens);
 
 /// Thread: the engine's only.
 class Speculator {
  public:
-  explicit Speculator(Speculation mode) : mode_(mode) {}
+  explicit Speculator(Speculation mode) : mode_(mode) { rates_.fill(kFirstRate); }
   static constexpr int32_t kMaxDrafts = 8;
-  /// More rows than this fill a step by themselves.
-  static constexpr size_t kMaxRows = 8;
+  /// Taken for how often a source is right that was not tried yet.
+  static constexpr float kFirstRate = 0.5f;
 
   /// Sets the sequence's drafts, `most` at most, for a step of `num_rows` rows that sample; also
   /// what it guesses for the next token alone, for Learn. The sequence's mask is up to date.
@@ -69,18 +68,15 @@ class Speculator {
   StepCost& cost() { return cost_; }
 
  private:
-  /// Follows the drafts; the matcher is left at their end.
-  void Extend(Sequence& sequence, size_t num_rows, int32_t step_tokens, int32_t most);
+  /// Adds drafts as long as all of them together come true with a probability of `needed`. The
+  /// matcher is left at their end.
+  void Extend(Sequence& sequence, double needed, size_t most);
+  /// Has the matcher accept the last draft, and adds what the grammar forces then.
+  static void FollowGrammar(Sequence& sequence);
   Guess Next(const Sequence& sequence, const TokenMask* mask, const PromptMatch& match) const;
 
   const Speculation mode_;
-  static constexpr float kFirstRate = 0.5f;
-  std::array<float, kMaxMatch + 1> rates_ = MakeRates();  // of right guesses, by source
-  static std::array<float, kMaxMatch + 1> MakeRates() {
-    std::array<float, kMaxMatch + 1> rates;
-    rates.fill(kFirstRate);
-    return rates;
-  }
+  std::array<float, kMaxMatch + 1> rates_;  // of right guesses, by source
   StepCost cost_;
 };
 

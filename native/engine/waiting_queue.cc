@@ -8,28 +8,6 @@
 
 namespace diecast {
 
-const char* SchedulePolicyName(SchedulePolicy policy) {
-  switch (policy) {
-    case SchedulePolicy::kLpm:
-      return "lpm";
-    case SchedulePolicy::kFcfs:
-      return "fcfs";
-    case SchedulePolicy::kDfsWeight:
-      return "dfs-weight";
-  }
-  return "lpm";
-}
-
-bool ParseSchedulePolicy(std::string_view name, SchedulePolicy* policy) {
-  for (const auto candidate :
-       {SchedulePolicy::kLpm, SchedulePolicy::kFcfs, SchedulePolicy::kDfsWeight}) {
-    if (name != SchedulePolicyName(candidate)) continue;
-    *policy = candidate;
-    return true;
-  }
-  return false;
-}
-
 struct WaitingQueue::Ranked {
   Sequence* sequence;
   double priority;  ///< the higher, the earlier

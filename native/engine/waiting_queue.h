@@ -28,10 +28,6 @@ enum class SchedulePolicy : uint8_t {
   kDfsWeight,  ///< depth first through the cache's tree, the branch with most requests first
 };
 
-const char* SchedulePolicyName(SchedulePolicy policy);
-/// False when there is no policy of that name.
-bool ParseSchedulePolicy(std::string_view name, SchedulePolicy* policy);
-
 struct WaitingQueueOptions {
   SchedulePolicy policy = SchedulePolicy::kLpm;
   double aging_ms = 5000;      ///< of waiting that raise the priority by one

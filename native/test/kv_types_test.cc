@@ -120,20 +120,11 @@ void TestPoolSize(KvType type) {
   CHECK(CodeOf(type, {.kv_tokens = 77, .kv_bytes = 1000000}) == ErrorCode::kInvalidArgument);
 }
 
-void TestNames() {
-  KvType type = KvType::kF32;
-  for (int i = 0; i < kNumKvTypes; ++i) {
-    CHECK(ParseKvType(KvTypeName(static_cast<KvType>(i)), &type) && static_cast<int>(type) == i);
-  }
-  CHECK(!ParseKvType("f64", &type) && !ParseKvType("", &type));
-}
-
 }  // namespace
 }  // namespace diecast
 
 int main() {
   using namespace diecast;
-  TestNames();
   std::printf("kv_types_test on %s:", CpuName().c_str());
   for (CpuLevel level : AvailableCpuLevels()) {
     setenv("DIECAST_CPU", CpuLevelName(level), 1);

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "native/engine/speculator.h"
+#include "native/matcher/habits.h"
 #include "native/test/check.h"
 #include "native/test/engine_client.h"
 
@@ -117,16 +118,45 @@ void TheGrammarRemembersChoices() {
   request.prompt = kTokenizer->Encode("another prompt of other letters", false);
   const Outcome second = client.RunOne(request);
   CHECK(second.finish.forward_passes < first.finish.forward_passes);
-  Matcher matcher(request.grammar);
-  CHECK(matcher.HabitualToken().id == -1 || matcher.HabitualToken().share > 0);
 }
 
-void ScoredRequestsAndWideBatchesAreNotGuessed() {
+void HabitsAreWhatWonTheLastVotes() {
+  Habits habits;
+  CHECK(habits.Find(5).id == -1);
+  habits.Add(5, 'a');
+  CHECK(habits.Find(5).id == 'a' && habits.Find(5).share == 0.5f && habits.Find(6).id == -1);
+  for (int i = 0; i < 200; i++) habits.Add(5, 'a');
+  CHECK(habits.Find(5).share > 0.95f);
+  habits.Add(5, 'b');
+  CHECK(habits.Find(5).id == 'a' && habits.Find(5).share < 0.99f);
+  for (int i = 0; i < 100; i++) habits.Add(5, 'b');  // old votes fade
+  CHECK(habits.Find(5).id == 'b' && habits.Find(5).share > 0.5f);
+  habits.Clear();
+  CHECK(habits.Find(5).id == -1);
+}
+
+void ScoredRequestsAreNotGuessed() {
   Request request = Ask(1, "go");
   request.logprobs = true;
   Client client(kAlways, Repeats);
   client.RunOne(request);
   CHECK(client.engine().stats().drafted_tokens == 0);
+}
+
+// Steps whose time is their tokens': a token more is a step more.
+void NothingIsGuessedWhereNoGuessPays() {
+  Request request = Ask(1, "abab");
+  request.prompt = kTokenizer->Encode("abababab", false);
+  Sequence sequence(request, kTokenizer, 20);
+  Speculator speculator(Speculation::kAuto);
+  speculator.Propose(sequence, 1, 1, 8);
+  CHECK(sequence.guess.id == 'a' && !sequence.drafts.empty());
+  for (int i = 0; i < 50; i++) {
+    speculator.cost().Add(1, 1000);
+    speculator.cost().Add(4, 4000);
+  }
+  speculator.Propose(sequence, 1, 1, 8);
+  CHECK(sequence.guess.id == -1 && sequence.drafts.empty());
 }
 
 void MatchesAreTheLongestThenTheLatest() {
@@ -164,5 +194,7 @@ int main() {
   OutputsAreTheSameWithAndWithout();
   GuessesSavePasses();
   TheGrammarRemembersChoices();
-  ScoredRequestsAndWideBatchesAreNotGuessed();
+  HabitsAreWhatWonTheLastVotes();
+  ScoredRequestsAreNotGuessed();
+  NothingIsGuessedWhereNoGuessPays();
 }

@@ -160,16 +160,6 @@ void KeysAreForgotten() {
   CHECK((queue.Ids() == Ids{3, 2}));
 }
 
-void PoliciesHaveNames() {
-  for (const auto policy :
-       {SchedulePolicy::kFcfs, SchedulePolicy::kLpm, SchedulePolicy::kDfsWeight}) {
-    SchedulePolicy parsed = SchedulePolicy::kFcfs;
-    CHECK(ParseSchedulePolicy(SchedulePolicyName(policy), &parsed) && parsed == policy);
-  }
-  SchedulePolicy policy = SchedulePolicy::kLpm;
-  CHECK(!ParseSchedulePolicy("random", &policy) && policy == SchedulePolicy::kLpm);
-}
-
 }  // namespace
 
 int main() {
@@ -179,5 +169,4 @@ int main() {
   RetractedOnesGoFirst();
   KeysTakeTurnsByWeight();
   KeysAreForgotten();
-  PoliciesHaveNames();
 }

@@ -4,7 +4,13 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Engine, GenerateRequest, GenerationResult, TokenScore } from "../../src/engine/engine.ts";
+import {
+  type Engine,
+  type GenerateRequest,
+  type GenerationResult,
+  SCHEDULE_POLICIES,
+  type TokenScore,
+} from "../../src/engine/engine.ts";
 import { DiecastError } from "../../src/errors.ts";
 import { loadRealEngine, realModelPath } from "../support/real-model.ts";
 
@@ -295,5 +301,7 @@ describe.skipIf(modelPath === undefined)("requests to the real model", { timeout
       [{ roundTokens: 0 }, "roundTokens"],
     ];
     for (const [bad, name] of options) await expect(loadRealEngine(modelPath!, bad)).rejects.toThrow(name);
+    for (const schedulePolicy of SCHEDULE_POLICIES)
+      await (await loadRealEngine(modelPath!, { maxBatch: 1, contextLength: 64, schedulePolicy })).close();
   });
 });

@@ -86,6 +86,6 @@ describe.skipIf(modelPath === undefined)("speculation", () => {
 
   test("a mode that there is not is refused by name", async () => {
     const load = loadRealEngine(modelPath!, { speculation: "sometimes" as "auto" });
-    await expect(load).rejects.toThrow(/speculation must be "off", "auto" or "always"/);
+    await expect(load).rejects.toThrow(/speculation must be one of "off", "auto", "always"/);
   });
 });
