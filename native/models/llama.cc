@@ -31,8 +31,8 @@ constexpr int kGateRows = 32;      ///< rows of a gate/up piece whose products s
 /// Bytes fetched ahead for the next phase by a thread that waits, at a time and at most: what fits
 /// the second level of cache beside the rows.
 constexpr size_t kCacheLine = 64;
-constexpr size_t kWarmBytes = 512;
-constexpr int kMaxWarmSteps = 64;
+constexpr size_t kPrefetchBytes = 512;
+constexpr int kMaxPrefetches = 64;
 /// Panels of a gate/up piece: long stretches of memory for few rows, what fits L1 beside the rows
 /// for many. Pieces of the head are of the greater size.
 constexpr int kMaxGatePanels = 12;
@@ -138,7 +138,8 @@ class LlamaModel final : public CausalModel {
   void BetweenPhases(StepTeam::Member& member, int num_rows, std::initializer_list<Weights> next,
                      Fn&& fn) const;
   /// Fetches part number `step` of what this thread will read of `next`; false when it is enough.
-  bool Warm(const StepTeam::Member& member, std::initializer_list<Weights> next, int step) const;
+  bool Prefetch(const StepTeam::Member& member, std::initializer_list<Weights> next,
+                int step) const;
 
   std::shared_ptr<const GgufFile> file_;
   ThreadPool& pool_;
@@ -327,7 +328,7 @@ void LlamaModel::BetweenPhases(StepTeam::Member& member, int num_rows,
         [&] {
           for (int row = 0; row < num_rows; ++row) fn(row);
         },
-        [&](int i) { return Warm(member, next, i); });
+        [&](int i) { return Prefetch(member, next, i); });
     return;
   }
   member.Sync();
@@ -338,19 +339,19 @@ void LlamaModel::BetweenPhases(StepTeam::Member& member, int num_rows,
   member.Sync();
 }
 
-bool LlamaModel::Warm(const StepTeam::Member& member, std::initializer_list<Weights> next,
-                      int step) const {
-  if (step == kMaxWarmSteps) return false;
+bool LlamaModel::Prefetch(const StepTeam::Member& member, std::initializer_list<Weights> next,
+                          int step) const {
+  if (step == kMaxPrefetches) return false;
   for (const Weights& matrices : next) {
     int num_panels = 0;
     for (const Linear* linear : matrices) num_panels += linear->weight.num_panels();
-    int panel = member.StretchBegin(num_panels, Piece(member, num_panels));
+    int panel = member.RangeBegin(num_panels, Piece(member, num_panels));
     for (const Linear* linear : matrices) {
       const PackedMatrix& weight = linear->weight;
       if (panel < weight.num_panels()) {
         const size_t begin = weight.panel_bytes * static_cast<size_t>(panel) +
-                             kWarmBytes * static_cast<size_t>(step);
-        const size_t end = std::min(begin + kWarmBytes, weight.bytes.size());
+                             kPrefetchBytes * static_cast<size_t>(step);
+        const size_t end = std::min(begin + kPrefetchBytes, weight.bytes.size());
         for (size_t i = begin; i < end; i += kCacheLine)
           __builtin_prefetch(weight.bytes.data() + i, 0, 2);
         break;

@@ -53,14 +53,14 @@ void TestEveryItemOnce(int num_threads, std::mt19937& random) {
   CHECK(idle_calls.load() <= 4 * kPhases * num_threads);
 }
 
-// Stretches follow on one another and begin at a piece's beginning.
-void TestStretches() {
+// Ranges follow on one another and begin at a piece's beginning.
+void TestRanges() {
   for (const int num_threads : {1, 2, 3, 7}) {
     StepTeam team(num_threads);
     for (const int count : {0, 1, 5, 36, 60}) {
       int last = 0;
       for (int thread = 0; thread < num_threads; ++thread) {
-        const int begin = StepTeam::Member(team, thread).StretchBegin(count, 2);
+        const int begin = StepTeam::Member(team, thread).RangeBegin(count, 2);
         CHECK(begin >= last && begin <= count && (begin % 2 == 0 || begin == count));
         CHECK(thread != 0 || begin == 0);
         last = begin;
@@ -74,5 +74,5 @@ void TestStretches() {
 int main() {
   std::mt19937 random(17);
   for (const int num_threads : {1, 2, 3, 5}) TestEveryItemOnce(num_threads, random);
-  TestStretches();
+  TestRanges();
 }

@@ -45,15 +45,15 @@ class StepTeam {
     }
 
     /// Calls fn(begin, end) for pieces of [0, count) of at most `piece` items until none are left.
-    /// Every thread has a stretch of its own, so that what it reads follows on what it read before,
-    /// and then helps the others with theirs. Between two Syncs all threads must ask for the same
+    /// Every thread has a range of its own, so that what it reads follows on what it read before,
+    /// and then steals from the others'. Between two Syncs all threads must ask for the same
     /// `count` and `piece`.
     template <typename Fn>
     void ForPieces(int count, int piece, Fn&& fn) {
       for (int i = 0; i < num_threads(); ++i) {
         const int owner = (thread_ + i) % num_threads();
-        const int first = StretchBegin(owner, count, piece);
-        const int end = StretchBegin(owner + 1, count, piece);
+        const int first = RangeBegin(owner, count, piece);
+        const int end = RangeBegin(owner + 1, count, piece);
         std::atomic<int32_t>& taken = team_.taken_[static_cast<size_t>(owner)].items;
         while (taken.load(std::memory_order_relaxed) < end - first) {
           const int begin = first + taken.fetch_add(piece, std::memory_order_relaxed);
@@ -61,11 +61,11 @@ class StepTeam {
         }
       }
     }
-    /// Where this thread's own stretch begins; `count` where it has none.
-    int StretchBegin(int count, int piece) const { return StretchBegin(thread_, count, piece); }
+    /// Where this thread's own range begins; `count` where it has none.
+    int RangeBegin(int count, int piece) const { return RangeBegin(thread_, count, piece); }
 
    private:
-    int StretchBegin(int thread, int count, int piece) const {
+    int RangeBegin(int thread, int count, int piece) const {
       const int64_t pieces = (int64_t{count} + piece - 1) / piece;
       const int64_t begin = pieces * thread / num_threads() * piece;
       return begin < count ? static_cast<int>(begin) : count;
@@ -83,7 +83,7 @@ class StepTeam {
   const int num_threads_;
   alignas(64) std::atomic<uint32_t> generation_{0};
   alignas(64) std::atomic<int32_t> arrived_{0};
-  std::vector<Taken> taken_;  // of each thread's stretch
+  std::vector<Taken> taken_;  // of each thread's range
 };
 
 }  // namespace diecast
