@@ -5,6 +5,8 @@
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 
+#include <algorithm>
+
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/kv_store.h"
 #include "kernels/cpu/vec_avx2.h"
@@ -14,6 +16,11 @@ namespace {
 
 constexpr int kHalfRows = 8;
 constexpr int kTileRows = 4;
+/// A panel's two halves meet each broadcast activation together: loads are what a tile has most of.
+constexpr int kHalves = 2;
+/// Weights that stay in the second level of cache while all rows meet them.
+constexpr size_t kPanelBlockBytes = size_t{64} << 10;
+
 inline __m256i LineMask(int count) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lane);
@@ -24,12 +31,19 @@ inline void WriteOut(__m256 value, __m256i mask, float* out, OutputMode mode) {
   _mm256_maskstore_ps(out, mask, value);
 }
 
-inline __m256 LoadHalves(const uint8_t* p) {
-  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
+template <int R>
+inline void WriteTile(const __m256 (*sum)[kHalves], const __m256i* mask, float* out,
+                      ptrdiff_t out_stride, OutputMode mode) {
+#pragma GCC unroll 4
+  for (int c = 0; c < R; ++c) {
+#pragma GCC unroll 2
+    for (int h = 0; h < kHalves; ++h)
+      WriteOut(sum[c][h], mask[h], out + c * out_stride + kHalfRows * h, mode);
+  }
 }
 
-inline __m256i LoadLine(const uint8_t* p) {
-  return _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
+inline __m256 LoadHalves(const uint8_t* p) {
+  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
 }
 
 inline __m256i BroadcastFour(const int8_t* p) {
@@ -38,59 +52,83 @@ inline __m256i BroadcastFour(const int8_t* p) {
   return _mm256_set1_epi32(four);
 }
 
-/// Dot products of one group of columns (16 or 32) with R activation rows, as 8 x int32 each.
-template <PackedFormat F, int R>
-inline void GroupDots(const uint8_t* quants, int group, const int8_t* x, ptrdiff_t x_stride,
-                      __m256i* dots) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  if constexpr (F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero) {
-    // 8 sums of two products of at most 15 * 127 stay below 2^15.
-    const __m256i low_mask = _mm256_set1_epi8(15);
-    __m256i sum[R];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const __m256i raw = LoadLine(quants + 64 * i);
-      const __m256i low = _mm256_and_si256(raw, low_mask);
-      const __m256i high = _mm256_and_si256(_mm256_srli_epi16(raw, 4), low_mask);
-#pragma GCC unroll 4
-      for (int c = 0; c < R; ++c) {
-        const __m256i a = _mm256_maddubs_epi16(low, BroadcastFour(x + c * x_stride + 4 * i));
-        const __m256i b = _mm256_maddubs_epi16(high, BroadcastFour(x + c * x_stride + 16 + 4 * i));
-        const __m256i both = _mm256_add_epi16(a, b);
-        sum[c] = i == 0 ? both : _mm256_add_epi16(sum[c], both);
-      }
-    }
-#pragma GCC unroll 4
-    for (int c = 0; c < R; ++c) dots[c] = _mm256_madd_epi16(sum[c], ones);
+/// Lines of four columns whose products of two, added up, fit 16 bits: 8 * 2 * 15 * 127 and so on.
+template <PackedFormat F>
+constexpr int SummedLines() {
+  switch (F) {
+    case PackedFormat::kU4Min:
+    case PackedFormat::kU4Zero:
+      return 8;
+    case PackedFormat::kU8Min:
+    case PackedFormat::kU8Zero:
+      return 4;
+    case PackedFormat::kU8Zero16:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+template <PackedFormat F>
+constexpr bool HasNibbles() {
+  return F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero;
+}
+
+/// Where in its block a line's four columns begin; the lines of nibbles take turns, low and high.
+template <PackedFormat F>
+constexpr int ColumnOf(int line) {
+  return HasNibbles<F>() ? line / 2 * 4 + line % 2 * 16 : line * 4;
+}
+
+/// Eight rows of a block's line; kU8Wide as signed bytes.
+template <PackedFormat F>
+[[gnu::always_inline]] inline __m256i LoadLine(const uint8_t* quants, int line, int half) {
+  const uint8_t* p = quants + 64 * (HasNibbles<F>() ? line / 2 : line) + 32 * half;
+  __m256i bytes = _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
+  if constexpr (HasNibbles<F>()) {
+    if (line % 2 == 1) bytes = _mm256_srli_epi16(bytes, 4);
+    bytes = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
   } else if constexpr (F == PackedFormat::kU8Wide) {
-    // The full range of bytes: |w| times x with w's sign; 2 products of 128 * 127 fit, no more.
-    const __m256i flip = _mm256_set1_epi8(static_cast<char>(0x80));
+    bytes = _mm256_xor_si256(bytes, _mm256_set1_epi8(static_cast<char>(0x80)));
+  }
+  return bytes;
+}
+
+template <PackedFormat F>
+[[gnu::always_inline]] inline __m256i Multiply(__m256i w, __m256i four) {
+  if constexpr (F == PackedFormat::kU8Wide)
+    return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(four, w));
+  return _mm256_maddubs_epi16(w, four);
+}
+
+/// The compiler, knowing how a sum came about, would make all products first and store them.
+inline __m256i Opaque(__m256i sum) {
+  __asm__("" : "+x"(sum));
+  return sum;
+}
+
+/// Dot products of a panel's group of columns (16 or 32) with R activation rows, as int32. `x(c)`
+/// is where the block's columns begin in row c.
+template <PackedFormat F, int R, typename Rows>
+[[gnu::always_inline]] inline void GroupDots(const uint8_t* quants, int group, const Rows& x,
+                                             __m256i (*dots)[kHalves]) {
+  constexpr int kLines = F == PackedFormat::kU8Zero16 ? 4 : 8;
+  constexpr int kSummed = SummedLines<F>();
+  __m256i sum[R][kHalves];
 #pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) {
-      const __m256i w = _mm256_xor_si256(LoadLine(quants + 64 * i), flip);
-      const __m256i magnitude = _mm256_abs_epi8(w);
+  for (int i = 0; i < kLines; ++i) {
+    const int line = group * kLines + i;
+    const __m256i w[kHalves] = {LoadLine<F>(quants, line, 0), LoadLine<F>(quants, line, 1)};
 #pragma GCC unroll 4
-      for (int c = 0; c < R; ++c) {
-        const __m256i signed_x = _mm256_sign_epi8(BroadcastFour(x + c * x_stride + 4 * i), w);
-        const __m256i products = _mm256_madd_epi16(_mm256_maddubs_epi16(magnitude, signed_x), ones);
-        dots[c] = i == 0 ? products : _mm256_add_epi32(dots[c], products);
-      }
-    }
-  } else {
-    // Bytes below 64: two sums of two products of at most 63 * 127 stay below 2^15.
-    constexpr int kLines = F == PackedFormat::kU8Zero16 ? 4 : 8;
-    const uint8_t* lines = quants + group * 64 * kLines;
-#pragma GCC unroll 4
-    for (int i = 0; i < kLines; i += 2) {
-      const __m256i w0 = LoadLine(lines + 64 * i);
-      const __m256i w1 = LoadLine(lines + 64 * i + 64);
-#pragma GCC unroll 4
-      for (int c = 0; c < R; ++c) {
-        const int8_t* xc = x + c * x_stride + group * 16 + 4 * i;
-        const __m256i a = _mm256_maddubs_epi16(w0, BroadcastFour(xc));
-        const __m256i b = _mm256_maddubs_epi16(w1, BroadcastFour(xc + 4));
-        const __m256i products = _mm256_madd_epi16(_mm256_add_epi16(a, b), ones);
-        dots[c] = i == 0 ? products : _mm256_add_epi32(dots[c], products);
+    for (int c = 0; c < R; ++c) {
+      const __m256i four = BroadcastFour(x(c) + ColumnOf<F>(line));
+#pragma GCC unroll 2
+      for (int h = 0; h < kHalves; ++h) {
+        const __m256i products = Multiply<F>(w[h], four);
+        sum[c][h] = i % kSummed == 0 ? products : Opaque(_mm256_add_epi16(sum[c][h], products));
+        if ((i + 1) % kSummed != 0) continue;
+        const __m256i wide = _mm256_madd_epi16(sum[c][h], _mm256_set1_epi16(1));
+        dots[c][h] = i + 1 == kSummed ? wide : Opaque(_mm256_add_epi32(dots[c][h], wide));
       }
     }
   }
@@ -111,58 +149,125 @@ constexpr int ZeroPoint() {
   }
 }
 
-/// Half a panel by R activation rows.
+/// One row's: dot = 2^kResidualShift * dot + rest
+[[gnu::always_inline]] inline void AddRest(__m256i* dot, const __m256i* rest) {
+#pragma GCC unroll 2
+  for (int h = 0; h < kHalves; ++h)
+    dot[h] = _mm256_add_epi32(_mm256_slli_epi32(dot[h], kResidualShift), rest[h]);
+}
+
+/// GroupDots by a call: within a tile, registers for a second set of sums would have to be made.
 template <PackedFormat F, int R>
-void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, int half,
-                   const Activations& a, int row, bool prefetch, __m256i mask, float* out,
-                   ptrdiff_t out_stride, OutputMode mode) {
+[[gnu::noinline]] void ResidualDots(const uint8_t* quants, int group, const int8_t* residuals,
+                                    ptrdiff_t stride, __m256i (*dots)[kHalves]) {
+  GroupDots<F, R>(
+      quants, group, [=](int c) { return residuals + c * stride; }, dots);
+}
+
+/// dots = 2^kResidualShift * dots + products of the residuals, in the rows whose block is fine.
+template <PackedFormat F, int R>
+[[gnu::always_inline]] inline void AddResiduals(const uint8_t* quants, int group,
+                                                const int8_t* residuals, ptrdiff_t stride,
+                                                const uint8_t* fine, ptrdiff_t fine_stride,
+                                                bool all_fine, __m256i (*dots)[kHalves]) {
+  if (all_fine) {
+    __m256i rest[R][kHalves];
+    ResidualDots<F, R>(quants, group, residuals, stride, rest);
+#pragma GCC unroll 4
+    for (int c = 0; c < R; ++c) AddRest(dots[c], rest[c]);
+    return;
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < R; ++c) {
+    if (!fine[c * fine_stride]) continue;
+    __m256i rest[1][kHalves];
+    ResidualDots<F, 1>(quants, group, residuals + c * stride, stride, rest);
+    AddRest(dots[c], rest[0]);
+  }
+}
+
+/// A panel by R activation rows.
+template <PackedFormat F, int R>
+void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Activations& a, int row,
+                   bool prefetch, const __m256i* mask, float* out, ptrdiff_t out_stride,
+                   OutputMode mode) {
   constexpr bool kHasMin = F == PackedFormat::kU4Min || F == PackedFormat::kU8Min;
   constexpr int kGroups = F == PackedFormat::kU8Zero16 ? 2 : 1;
-  constexpr int kQuantBytes = F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero ? 256 : 512;
+  constexpr int kQuantBytes = HasNibbles<F>() ? 256 : 512;
   constexpr int kScaleBytes = kHasMin ? 64 : 32;
   const ptrdiff_t blocks = weights.cols / kBlock;
   const ptrdiff_t x_stride = blocks * kBlock;
-  const uint8_t* quants = panel + 32 * half;
-  const uint8_t* scale_bytes = panel + weights.quant_bytes + 16 * half;
+  const uint8_t* quants = panel;
+  const uint8_t* scale_bytes = panel + weights.quant_bytes;
   const int8_t* x = a.quantized.quants + row * x_stride;
   const int8_t* x_residuals = a.quantized.residuals + row * x_stride;
   const uint8_t* x_fine = a.quantized.fine + row * blocks;
   const float* x_scales = a.quantized.scales + row * blocks;
   const float* x_scaled_sums = a.quantized.scaled_sums + row * blocks;
   const int32_t* x_sums = a.quantized.sums + row * blocks * 2;
-  __m256 sum[R];
+  __m256 sum[R][kHalves];
 #pragma GCC unroll 4
-  for (int c = 0; c < R; ++c) sum[c] = _mm256_setzero_ps();
+  for (int c = 0; c < R; ++c) sum[c][0] = sum[c][1] = _mm256_setzero_ps();
   for (ptrdiff_t b = 0; b < blocks; ++b, quants += kQuantBytes) {
-    // The next panel into the second level of cache; the second half finds this one in the first.
-    if (half == 0 && prefetch) {
+    if (prefetch) {  // the next panel, into the second level of cache
       for (int i = 0; i < kQuantBytes; i += 64)
         __builtin_prefetch(quants + weights.panel_bytes + i, 0, 2);
     }
+    uint8_t any_fine = 0, all_fine = 1;
+#pragma GCC unroll 4
+    for (int c = 0; c < R; ++c) {
+      any_fine |= x_fine[c * blocks + b];
+      all_fine &= x_fine[c * blocks + b];
+    }
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g, scale_bytes += kScaleBytes) {
-      __m256i dots[R];
-      GroupDots<F, R>(quants, g, x + b * kBlock, x_stride, dots);
-      const __m256 scale = LoadHalves(scale_bytes);
-      __m256 min = scale;
-      if constexpr (kHasMin) min = LoadHalves(scale_bytes + 32);
+      __m256i dots[R][kHalves];
+      const int8_t* quants_of = x + b * kBlock;
+      const int8_t* residuals_of = x_residuals + b * kBlock;
+      if (2 * R <= kTileRows &&
+          all_fine) {  // few rows: both at once, as if they were twice as many
+        __m256i both[2 * R][kHalves];
+        GroupDots<F, 2 * R>(
+            quants, g,
+            [=](int c) {
+              return c < R ? quants_of + c * x_stride : residuals_of + (c - R) * x_stride;
+            },
+            both);
+#pragma GCC unroll 2
+        for (int c = 0; c < R; ++c) {
+          AddRest(both[c], both[R + c]);
+          for (int h = 0; h < kHalves; ++h) dots[c][h] = both[c][h];
+        }
+      } else {
+        GroupDots<F, R>(
+            quants, g, [=](int c) { return quants_of + c * x_stride; }, dots);
+        if (any_fine) {
+          AddResiduals<F, R>(quants, g, residuals_of, x_stride, x_fine + b, blocks, all_fine, dots);
+        }
+      }
+      __m256 scale[kHalves], min[kHalves];
+#pragma GCC unroll 2
+      for (int h = 0; h < kHalves; ++h) {
+        scale[h] = LoadHalves(scale_bytes + 16 * h);
+        if constexpr (kHasMin) min[h] = LoadHalves(scale_bytes + 32 + 16 * h);
+      }
 #pragma GCC unroll 4
       for (int c = 0; c < R; ++c) {
-        __m256i dot = dots[c];
-        if (x_fine[c * blocks + b]) {
-          __m256i rest[1];
-          GroupDots<F, 1>(quants, g, x_residuals + c * x_stride + b * kBlock, x_stride, rest);
-          dot = _mm256_add_epi32(_mm256_slli_epi32(dot, kResidualShift), rest[0]);
-        }
+        const __m256 x_scale = _mm256_set1_ps(x_scales[c * blocks + b]);
+        __m256i zero = _mm256_setzero_si256();
         if constexpr (ZeroPoint<F>() != 0) {
           const int32_t* s = x_sums + (c * blocks + b) * 2;
-          dot = _mm256_sub_epi32(
-              dot, _mm256_set1_epi32(ZeroPoint<F>() * (kGroups == 2 ? s[g] : s[0] + s[1])));
+          zero = _mm256_set1_epi32(ZeroPoint<F>() * (kGroups == 2 ? s[g] : s[0] + s[1]));
         }
-        const __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(x_scales[c * blocks + b]));
-        sum[c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), factor, sum[c]);
-        if constexpr (kHasMin) {
-          sum[c] = _mm256_fmadd_ps(min, _mm256_set1_ps(x_scaled_sums[c * blocks + b]), sum[c]);
+        __m256 x_sum = x_scale;
+        if constexpr (kHasMin) x_sum = _mm256_set1_ps(x_scaled_sums[c * blocks + b]);
+#pragma GCC unroll 2
+        for (int h = 0; h < kHalves; ++h) {
+          __m256i dot = dots[c][h];
+          if constexpr (ZeroPoint<F>() != 0) dot = _mm256_sub_epi32(dot, zero);
+          sum[c][h] =
+              _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(scale[h], x_scale), sum[c][h]);
+          if constexpr (kHasMin) sum[c][h] = _mm256_fmadd_ps(min[h], x_sum, sum[c][h]);
         }
       }
     }
@@ -170,76 +275,74 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, int half,
   const __m256 output_scale = _mm256_set1_ps(weights.output_scale);
 #pragma GCC unroll 4
   for (int c = 0; c < R; ++c) {
-    WriteOut(_mm256_mul_ps(sum[c], output_scale), mask, out + c * out_stride, mode);
+#pragma GCC unroll 2
+    for (int h = 0; h < kHalves; ++h) sum[c][h] = _mm256_mul_ps(sum[c][h], output_scale);
   }
+  WriteTile<R>(sum, mask, out, out_stride, mode);
 }
 
 template <PackedFormat F, int R>
-void FloatTile(const PackedMatrix& weights, const uint8_t* panel, int half, const Activations& a,
-               int row, __m256i mask, float* out, ptrdiff_t out_stride, OutputMode mode) {
+void FloatTile(const PackedMatrix& weights, const uint8_t* panel, const Activations& a, int row,
+               const __m256i* mask, float* out, ptrdiff_t out_stride, OutputMode mode) {
   const ptrdiff_t cols = weights.cols;
   const float* x = a.values + row * cols;
-  __m256 sum[R];
+  __m256 sum[R][kHalves];
 #pragma GCC unroll 4
-  for (int c = 0; c < R; ++c) sum[c] = _mm256_setzero_ps();
+  for (int c = 0; c < R; ++c) sum[c][0] = sum[c][1] = _mm256_setzero_ps();
   for (ptrdiff_t k = 0; k < cols; ++k) {
-    __m256 w;
-    if constexpr (F == PackedFormat::kF32) {
-      w = _mm256_load_ps(reinterpret_cast<const float*>(panel + 64 * k + 32 * half));
-    } else if constexpr (F == PackedFormat::kF16) {
-      w = LoadHalves(panel + 32 * k + 16 * half);
-    } else {
-      const __m128i bits =
-          _mm_load_si128(reinterpret_cast<const __m128i*>(panel + 32 * k + 16 * half));
-      w = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+    __m256 w[kHalves];
+#pragma GCC unroll 2
+    for (int h = 0; h < kHalves; ++h) {
+      if constexpr (F == PackedFormat::kF32) {
+        w[h] = _mm256_load_ps(reinterpret_cast<const float*>(panel + 64 * k + 32 * h));
+      } else if constexpr (F == PackedFormat::kF16) {
+        w[h] = LoadHalves(panel + 32 * k + 16 * h);
+      } else {
+        const __m128i bits =
+            _mm_load_si128(reinterpret_cast<const __m128i*>(panel + 32 * k + 16 * h));
+        w[h] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+      }
     }
 #pragma GCC unroll 4
-    for (int c = 0; c < R; ++c)
-      sum[c] = _mm256_fmadd_ps(w, _mm256_set1_ps(x[c * cols + k]), sum[c]);
+    for (int c = 0; c < R; ++c) {
+      const __m256 value = _mm256_set1_ps(x[c * cols + k]);
+#pragma GCC unroll 2
+      for (int h = 0; h < kHalves; ++h) sum[c][h] = _mm256_fmadd_ps(w[h], value, sum[c][h]);
+    }
   }
-#pragma GCC unroll 4
-  for (int c = 0; c < R; ++c) WriteOut(sum[c], mask, out + c * out_stride, mode);
+  WriteTile<R>(sum, mask, out, out_stride, mode);
 }
 
+/// A panel by `rows` <= R activation rows: by exactly that many, so that weights are unpacked once.
 template <PackedFormat F, int R>
-inline void Tile(const PackedMatrix& weights, const uint8_t* panel, int half, const Activations& a,
-                 int row, bool prefetch, __m256i mask, float* out, ptrdiff_t out_stride,
-                 OutputMode mode) {
-  if constexpr (IsQuantized(F)) {
-    QuantizedTile<F, R>(weights, panel, half, a, row, prefetch, mask, out, out_stride, mode);
+void Tile(int rows, const PackedMatrix& weights, const uint8_t* panel, const Activations& a,
+          int row, bool prefetch, const __m256i* mask, float* out, ptrdiff_t out_stride,
+          OutputMode mode) {
+  if (R > 1 && rows < R) {
+    Tile<F, (R > 1 ? R - 1 : 1)>(rows, weights, panel, a, row, prefetch, mask, out, out_stride,
+                                 mode);
+  } else if constexpr (IsQuantized(F)) {
+    QuantizedTile<F, R>(weights, panel, a, row, prefetch, mask, out, out_stride, mode);
   } else {
-    FloatTile<F, R>(weights, panel, half, a, row, mask, out, out_stride, mode);
-  }
-}
-
-template <PackedFormat F, int R>
-void RestTile(int rows, const PackedMatrix& weights, const uint8_t* panel, int half,
-              const Activations& a, int row, bool prefetch, __m256i mask, float* out,
-              ptrdiff_t out_stride, OutputMode mode) {
-  if (rows == R) {
-    Tile<F, R>(weights, panel, half, a, row, prefetch, mask, out, out_stride, mode);
-  } else if constexpr (R > 1) {
-    RestTile<F, R - 1>(rows, weights, panel, half, a, row, prefetch, mask, out, out_stride, mode);
+    FloatTile<F, R>(weights, panel, a, row, mask, out, out_stride, mode);
   }
 }
 
 template <PackedFormat F>
 void Gemm(const PackedMatrix& weights, int panel_begin, int panel_end, const Activations& a,
           int row_begin, int row_end, float* out, ptrdiff_t out_stride, OutputMode mode) {
-  for (int panel = panel_begin; panel < panel_end; ++panel) {
-    const uint8_t* bytes = weights.panel(panel);
-    for (int half = 0; half < 2; ++half) {
-      const __m256i mask = LineMask(weights.rows - panel * kPanelRows - half * kHalfRows);
-      float* half_out = out + (panel - panel_begin) * kPanelRows + half * kHalfRows;
-      int row = row_begin;
-      for (; row + kTileRows <= row_end; row += kTileRows) {
-        Tile<F, kTileRows>(weights, bytes, half, a, row, row == row_begin, mask,
-                           half_out + (row - row_begin) * out_stride, out_stride, mode);
-      }
-      if (row < row_end) {
-        RestTile<F, kTileRows - 1>(row_end - row, weights, bytes, half, a, row, row == row_begin,
-                                   mask, half_out + (row - row_begin) * out_stride, out_stride,
-                                   mode);
+  // A tile's rows stay in the first level of cache; panels come to them from the second.
+  const int block = std::max(1, static_cast<int>(kPanelBlockBytes / weights.panel_bytes));
+  for (int first = panel_begin; first < panel_end; first += block) {
+    const int end = std::min(first + block, panel_end);
+    for (int row = row_begin; row < row_end; row += kTileRows) {
+      const int rows = std::min(kTileRows, row_end - row);
+      float* row_out = out + (row - row_begin) * out_stride;
+      for (int panel = first; panel < end; ++panel) {
+        const int count = weights.rows - panel * kPanelRows;
+        const __m256i mask[kHalves] = {LineMask(count), LineMask(count - kHalfRows)};
+        Tile<F, kTileRows>(rows, weights, weights.panel(panel), a, row, row == row_begin, mask,
+                           row_out + (panel - panel_begin) * kPanelRows, out_stride, mode);
       }
     }
   }

@@ -33,10 +33,10 @@ constexpr int kGateRows = 32;      ///< rows of a gate/up piece whose products s
 constexpr size_t kCacheLine = 64;
 constexpr size_t kPrefetchBytes = 512;
 constexpr int kMaxPrefetches = 64;
-/// Panels of a gate/up piece: long stretches of memory for few rows, what fits L1 beside the rows
+/// Panels of a gate/up piece: long stretches of memory for few rows, what fits L2 beside the rows
 /// for many. Pieces of the head are of the greater size.
 constexpr int kMaxGatePanels = 12;
-constexpr int kMinGatePanels = 2;
+constexpr int kMinGatePanels = 8;
 
 /// Plain int8 inputs cost some positions of the default model their direction (a cosine of 0.63
 /// against f32 at worst). Errors of the first layers grow through all others, so the first third
