@@ -462,7 +462,7 @@ void TestLevel(CpuLevel level) {
   TestQuantizeRow(kernels);
   for (TensorType type : kTypes) {
     const int unit = static_cast<int>(TraitsOf(type).block_elements);
-    for (int x_rows : {1, 2, 3, 5, 8, 9, 19}) {
+    for (int x_rows : {1, 2, 3, 5, 8, 9, 16, 19, 33}) {
       for (int weight_rows : {1, 16, 37, 64}) {
         TestGemm(kernels, pool, type, false, weight_rows,
                  unit == 1    ? 45
