@@ -8,13 +8,16 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { runTool, toolVersion } from "./setup/child.mjs";
 import { ROOT, setUp } from "./setup/index.mjs";
+import { parseOptions } from "./setup/options.mjs";
 import { reportFailure } from "./setup/terminal.mjs";
 import { compareLayouts, findOversizedFiles, listFiles } from "./source-rules.mjs";
 
-const { values } = parseArgs({ options: { report: { type: "string" } } });
+const USAGE = `Usage: npm run check -- [--report FILE]
+
+Formats, lint, types, import directions, layouts and sizes of files. --report writes { passed, failed }.`;
+const values = parseOptions(USAGE, { report: { type: "string" } });
 
 /** A check of a tool's own: resolves to the problems it printed, empty when it is content. */
 function tool(path, ...args) {

@@ -10,15 +10,22 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { parseBuildLine } from "./setup/addon.mjs";
 import { runTool, toolVersion } from "./setup/child.mjs";
 import { ROOT, setUp } from "./setup/index.mjs";
+import { parseOptions } from "./setup/options.mjs";
 import { startProgress } from "./setup/progress.mjs";
 import { reportFailure, SetupError, say } from "./setup/terminal.mjs";
 
-const { values } = parseArgs({
-  options: { "fuzz-seconds": { type: "string" }, report: { type: "string" }, sanitize: { type: "string" } },
+const USAGE = `Usage: npm run test:native -- [--sanitize KIND] [--fuzz-seconds N] [--report FILE]
+
+  --sanitize KIND     builds and runs the tests under address, undefined, thread or address,undefined instead
+  --fuzz-seconds N    then runs the fuzzers, which share these seconds
+  --report FILE       writes { passed, failed }`;
+const values = parseOptions(USAGE, {
+  "fuzz-seconds": { type: "string" },
+  report: { type: "string" },
+  sanitize: { type: "string" },
 });
 const jobs = String(availableParallelism());
 const SANITIZERS = ["address", "undefined", "thread", "address,undefined"];

@@ -8,7 +8,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { Engine } from "../../src/engine/engine.ts";
 import { defaultModelRef, resolveModel } from "../../src/engine/model-store/index.ts";
 import { FATES, fateOf, outcomesOf } from "./requests.ts";
@@ -22,16 +22,16 @@ const RETRY_MS = 25;
 const WARM_SHARE = 0.2;
 const RSS_SLACK = 0.15;
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: "string", default: "10000" },
-    gguf: { type: "string" },
-    "at-once": { type: "string", default: "24" },
-    trace: { type: "string" },
-  },
-});
+const values = new Command("bench:soak")
+  .description("requests of every fate against an engine too small for them: none lost, stuck or leaked")
+  .option("--requests <count>", "how many", "10000")
+  .option("--gguf <file>", "model (default: the default model, fetched if need be)")
+  .option("--at-once <count>", "requests at once", "24")
+  .option("--trace <file>", "the steps in Chrome's trace format")
+  .parse()
+  .opts<{ requests: string; gguf?: string; atOnce: string; trace?: string }>();
 const total = Number(values.requests);
-const atOnce = Number(values["at-once"]);
+const atOnce = Number(values.atOnce);
 if (!(Number.isInteger(total) && total > 0 && Number.isInteger(atOnce) && atOnce > 0)) {
   throw new RangeError("--requests and --at-once must be whole numbers above 0");
 }

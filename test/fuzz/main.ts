@@ -5,20 +5,20 @@
  * mutated too where the MaskBench rows are at hand. Ends with 1 when there were findings.
  */
 
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { maskBenchRows } from "../support/maskbench.ts";
 import { fuzz } from "./fuzz.ts";
 import { KINDS, type Kind } from "./fuzz-case.ts";
 import { corpusOf } from "./generate.ts";
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "60" },
-    cases: { type: "string", default: "Infinity" },
-    seed: { type: "string" },
-    kind: { type: "string", multiple: true },
-  },
-});
+const values = new Command("fuzz")
+  .description("random grammars and texts through the compiler, against oracles")
+  .option("--seconds <count>", "how long", "60")
+  .option("--cases <count>", "how many at most", "Infinity")
+  .option("--seed <number>", "of the first case (default: a random one)")
+  .option("--kind <kinds...>", KINDS.join(", "))
+  .parse()
+  .opts<{ seconds: string; cases: string; seed?: string; kind?: string[] }>();
 const kinds = KINDS.filter((kind) => values.kind?.includes(kind) ?? true) as Kind[];
 const seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(values.seed);
 const schemas = (maskBenchRows() ?? []).map(({ schema }) => schema).filter((schema) => schema.length < 10_000);

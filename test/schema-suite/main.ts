@@ -7,19 +7,19 @@
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { judge } from "./judge.ts";
 import { DRAFTS, hasSuite, readGroups, remoteSchemas } from "./suite.ts";
 import { countByFile, type JudgedGroup, markdown } from "./table.ts";
 
-const { values } = parseArgs({
-  options: {
-    draft: { type: "string" },
-    file: { type: "string" },
-    list: { type: "string" },
-    write: { type: "boolean", default: false },
-  },
-});
+const values = new Command("schema-suite")
+  .description("how the compiler does on the official JSON Schema test suite")
+  .option("--draft <name>", "one draft only")
+  .option("--file <name>", "one file only")
+  .option("--list <outcome>", "refused, wrong or all: names the groups")
+  .option("--write", "puts the table into docs/conformance.md, the counts into test/schema-suite/expected.json")
+  .parse()
+  .opts<{ draft?: string; file?: string; list?: string; write?: boolean }>();
 
 const START = "<!-- table: begin -->";
 const END = "<!-- table: end -->";
