@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import pc from "picocolors";
 import type { Engine } from "../engine/engine.ts";
 import { DEMO_CASES } from "./demo/cases.ts";
-import { type CaseOutcome, type DemoResult, type DemoWatcher, runDemo } from "./demo/run.ts";
+import { type CaseOutcome, DEMO_ENGINE, type DemoResult, type DemoWatcher, runDemo } from "./demo/run.ts";
 import { type Line, type Span, span, toLines } from "./demo/span.ts";
 import { renderSvg } from "./demo/svg.ts";
 import { write } from "./demo/terminal.ts";
@@ -104,7 +104,7 @@ async function show(engine: Engine, flags: DemoFlags, signal: AbortSignal): Prom
 }
 
 async function demo(flags: DemoFlags): Promise<void> {
-  const engine = await openEngine(flags);
+  const engine = await openEngine(flags, { prefixCache: DEMO_ENGINE.prefixCache });
   const { signal, release } = abortOnInterrupt();
   try {
     const result = await show(engine, flags, signal);
@@ -137,5 +137,5 @@ export function addDemoCommand(program: Command): void {
       "\nExamples:\n  $ diecast demo\n  $ NO_COLOR=1 diecast demo --threads 1\n  $ diecast demo --svg demo.svg\n",
     )
     .action((flags: DemoFlags) => demo(flags));
-  addEngineFlags(command);
+  addEngineFlags(command, DEMO_ENGINE.speculation);
 }

@@ -26,7 +26,7 @@ export function parseCount(text: string, flag: string, min: number, max: number)
   return value;
 }
 
-export function addEngineFlags(command: Command): void {
+export function addEngineFlags(command: Command, speculation: Speculation = "auto"): void {
   command
     .option("--model <model>", "known name, path, pypi: or hf: reference")
     .option("--threads <count>", "processor threads (default: the physical cores)")
@@ -39,7 +39,7 @@ export function addEngineFlags(command: Command): void {
     .addOption(
       new Option("--speculation <when>", "compute guesses of the tokens to come; values are the same with and without")
         .choices(SPECULATIONS)
-        .default("auto" satisfies Speculation),
+        .default(speculation),
     )
     .option("--trace <file>", "write when each step and request did what, for Chrome's tracing page or Perfetto");
 }

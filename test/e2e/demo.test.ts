@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { setUp } from "../../scripts/setup/index.mjs";
 import { DEMO_CASES } from "../../src/cli/demo/cases.ts";
-import { type DemoResult, runDemo } from "../../src/cli/demo/run.ts";
+import { DEMO_ENGINE, type DemoResult, runDemo } from "../../src/cli/demo/run.ts";
 import { proofLine } from "../../src/cli/demo-command.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { resolveModel } from "../../src/engine/model-store/index.ts";
@@ -11,7 +11,7 @@ let engine: Engine;
 let result: DemoResult;
 beforeAll(async () => {
   await setUp(["addon"]);
-  engine = await Engine.load({ modelPath: await resolveModel() });
+  engine = await Engine.load({ modelPath: await resolveModel(), ...DEMO_ENGINE });
   result = await runDemo(engine, DEMO_CASES, {}, new AbortController().signal);
 });
 afterAll(() => engine?.close());
@@ -32,6 +32,10 @@ test("jump-forward saves forward passes, and nothing is forced without it", () =
   expect(result.jumping.forwardPasses).toBeLessThan(result.stepping.forwardPasses);
   expect(result.jumping.forcedTokens).toBeGreaterThan(0);
   expect(result.stepping.forcedTokens).toBe(0);
+});
+
+test("neither way finds prompts that the other has left", () => {
+  expect([result.jumping.cachedTokens, result.stepping.cachedTokens]).toEqual([0, 0]);
 });
 
 test("the streamed pieces are the value's text", () => {

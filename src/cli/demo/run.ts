@@ -10,6 +10,9 @@ import { ajvValidator } from "./validator.ts";
 
 const MAX_TOKENS = 300;
 
+/** How the engine is loaded, so that the second run finds nothing that the first one left: neither its prompts nor its guesses. */
+export const DEMO_ENGINE = { prefixCache: false, speculation: "off" } as const;
+
 /** One text, run both ways. */
 export interface CaseOutcome {
   readonly title: string;
@@ -24,6 +27,8 @@ export interface CaseOutcome {
 export interface Tally {
   readonly tokens: number;
   readonly forcedTokens: number;
+  /** Of the prompts. */
+  readonly cachedTokens: number;
   readonly forwardPasses: number;
   /** Output tokens per second of the time from the first step to the last token, the prompt's included. */
   readonly tokensPerSecond: number;
@@ -62,6 +67,7 @@ function tally(results: readonly GenerationResult[]): Tally {
   return {
     tokens,
     forcedTokens: sum(({ usage }) => usage.forcedTokens),
+    cachedTokens: sum(({ usage }) => usage.cachedTokens),
     forwardPasses: sum(({ timings }) => timings.forwardPasses),
     tokensPerSecond: ms > 0 ? (1000 * tokens) / ms : 0,
   };
