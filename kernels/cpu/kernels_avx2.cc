@@ -69,23 +69,18 @@ constexpr int SummedLines() {
   }
 }
 
-template <PackedFormat F>
-constexpr bool HasNibbles() {
-  return F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero;
-}
-
 /// Where in its block a line's four columns begin; the lines of nibbles take turns, low and high.
 template <PackedFormat F>
 constexpr int ColumnOf(int line) {
-  return HasNibbles<F>() ? line / 2 * 4 + line % 2 * 16 : line * 4;
+  return HasNibbles(F) ? line / 2 * 4 + line % 2 * 16 : line * 4;
 }
 
 /// Eight rows of a block's line; kU8Wide as signed bytes.
 template <PackedFormat F>
 [[gnu::always_inline]] inline __m256i LoadLine(const uint8_t* quants, int line, int half) {
-  const uint8_t* p = quants + 64 * (HasNibbles<F>() ? line / 2 : line) + 32 * half;
+  const uint8_t* p = quants + 64 * (HasNibbles(F) ? line / 2 : line) + 32 * half;
   __m256i bytes = _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
-  if constexpr (HasNibbles<F>()) {
+  if constexpr (HasNibbles(F)) {
     if (line % 2 == 1) bytes = _mm256_srli_epi16(bytes, 4);
     bytes = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
   } else if constexpr (F == PackedFormat::kU8Wide) {
@@ -112,7 +107,7 @@ inline __m256i Opaque(__m256i sum) {
 template <PackedFormat F, int R, typename Rows>
 [[gnu::always_inline]] inline void GroupDots(const uint8_t* quants, int group, const Rows& x,
                                              __m256i (*dots)[kHalves]) {
-  constexpr int kLines = F == PackedFormat::kU8Zero16 ? 4 : 8;
+  constexpr int kLines = 8 / GroupsPerBlock(F);
   constexpr int kSummed = SummedLines<F>();
   __m256i sum[R][kHalves];
 #pragma GCC unroll 8
@@ -191,10 +186,7 @@ template <PackedFormat F, int R>
 void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Activations& a, int row,
                    bool prefetch, const __m256i* mask, float* out, ptrdiff_t out_stride,
                    OutputMode mode) {
-  constexpr bool kHasMin = F == PackedFormat::kU4Min || F == PackedFormat::kU8Min;
-  constexpr int kGroups = F == PackedFormat::kU8Zero16 ? 2 : 1;
-  constexpr int kQuantBytes = HasNibbles<F>() ? 256 : 512;
-  constexpr int kScaleBytes = kHasMin ? 64 : 32;
+  constexpr int kGroups = GroupsPerBlock(F);
   const ptrdiff_t blocks = weights.cols / kBlock;
   const ptrdiff_t x_stride = blocks * kBlock;
   const uint8_t* quants = panel;
@@ -208,9 +200,9 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
   __m256 sum[R][kHalves];
 #pragma GCC unroll 4
   for (int c = 0; c < R; ++c) sum[c][0] = sum[c][1] = _mm256_setzero_ps();
-  for (ptrdiff_t b = 0; b < blocks; ++b, quants += kQuantBytes) {
+  for (ptrdiff_t b = 0; b < blocks; ++b, quants += QuantBytes(F)) {
     if (prefetch) {  // the next panel, into the second level of cache
-      for (int i = 0; i < kQuantBytes; i += 64)
+      for (int i = 0; i < QuantBytes(F); i += 64)
         __builtin_prefetch(quants + weights.panel_bytes + i, 0, 2);
     }
     uint8_t any_fine = 0, all_fine = 1;
@@ -220,7 +212,7 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
       all_fine &= x_fine[c * blocks + b];
     }
 #pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g, scale_bytes += kScaleBytes) {
+    for (int g = 0; g < kGroups; ++g, scale_bytes += ScaleBytes(F)) {
       __m256i dots[R][kHalves];
       const int8_t* quants_of = x + b * kBlock;
       const int8_t* residuals_of = x_residuals + b * kBlock;
@@ -249,7 +241,7 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
 #pragma GCC unroll 2
       for (int h = 0; h < kHalves; ++h) {
         scale[h] = LoadHalves(scale_bytes + 16 * h);
-        if constexpr (kHasMin) min[h] = LoadHalves(scale_bytes + 32 + 16 * h);
+        if constexpr (HasMin(F)) min[h] = LoadHalves(scale_bytes + 32 + 16 * h);
       }
 #pragma GCC unroll 4
       for (int c = 0; c < R; ++c) {
@@ -260,14 +252,14 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
           zero = _mm256_set1_epi32(ZeroPoint<F>() * (kGroups == 2 ? s[g] : s[0] + s[1]));
         }
         __m256 x_sum = x_scale;
-        if constexpr (kHasMin) x_sum = _mm256_set1_ps(x_scaled_sums[c * blocks + b]);
+        if constexpr (HasMin(F)) x_sum = _mm256_set1_ps(x_scaled_sums[c * blocks + b]);
 #pragma GCC unroll 2
         for (int h = 0; h < kHalves; ++h) {
           __m256i dot = dots[c][h];
           if constexpr (ZeroPoint<F>() != 0) dot = _mm256_sub_epi32(dot, zero);
           sum[c][h] =
               _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(scale[h], x_scale), sum[c][h]);
-          if constexpr (kHasMin) sum[c][h] = _mm256_fmadd_ps(min[h], x_sum, sum[c][h]);
+          if constexpr (HasMin(F)) sum[c][h] = _mm256_fmadd_ps(min[h], x_sum, sum[c][h]);
         }
       }
     }

@@ -66,7 +66,7 @@ inline void PrefetchLines(const uint8_t* p, int bytes) {
 template <PackedFormat F, int P, int R>
 inline void GroupDots(const uint8_t* quants, ptrdiff_t panel_bytes, int group, const int8_t* x,
                       ptrdiff_t x_stride, __m512i (*dots)[R]) {
-  if constexpr (F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero) {
+  if constexpr (HasNibbles(F)) {
     const __m512i low_mask = _mm512_set1_epi8(15);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
@@ -130,10 +130,7 @@ inline void WriteTile(const __m512 (*sum)[R], const TileOut& out) {
 template <PackedFormat F, int P, int R>
 void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Activations& a, int row,
                    bool prefetch, const TileOut& out) {
-  constexpr bool kHasMin = F == PackedFormat::kU4Min || F == PackedFormat::kU8Min;
-  constexpr int kGroups = F == PackedFormat::kU8Zero16 ? 2 : 1;
-  constexpr int kQuantBytes = F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero ? 256 : 512;
-  constexpr int kScaleBytes = kHasMin ? 64 : 32;
+  constexpr int kGroups = GroupsPerBlock(F);
   const ptrdiff_t blocks = weights.cols / kBlock;
   const ptrdiff_t x_stride = blocks * kBlock;
   const auto panel_bytes = static_cast<ptrdiff_t>(weights.panel_bytes);
@@ -151,14 +148,14 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
 #pragma GCC unroll 8
     for (int c = 0; c < R; ++c) sum[p][c] = _mm512_setzero_ps();
   }
-  for (ptrdiff_t b = 0; b < blocks; ++b, quants += kQuantBytes) {
+  for (ptrdiff_t b = 0; b < blocks; ++b, quants += QuantBytes(F)) {
     if (prefetch) {
-      for (int p = P; p < 2 * P; ++p) PrefetchLines(quants + p * panel_bytes, kQuantBytes);
+      for (int p = P; p < 2 * P; ++p) PrefetchLines(quants + p * panel_bytes, QuantBytes(F));
     }
     int num_fine = 0;
     for (int c = 0; c < R; ++c) num_fine += x_fine[c * blocks + b];
 #pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g, scale_bytes += kScaleBytes) {
+    for (int g = 0; g < kGroups; ++g, scale_bytes += ScaleBytes(F)) {
       __m512i dots[P][R];
 #pragma GCC unroll 2
       for (int p = 0; p < P; ++p) {
@@ -190,7 +187,7 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
 #pragma GCC unroll 2
       for (int p = 0; p < P; ++p) {
         scale[p] = LoadHalves(scale_bytes + p * panel_bytes);
-        if constexpr (kHasMin) min[p] = LoadHalves(scale_bytes + p * panel_bytes + 32);
+        if constexpr (HasMin(F)) min[p] = LoadHalves(scale_bytes + p * panel_bytes + 32);
       }
 #pragma GCC unroll 8
       for (int c = 0; c < R; ++c) {
@@ -206,7 +203,7 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
           if constexpr (ZeroPoint<F>() != 0) dot = _mm512_sub_epi32(dot, zero);
           sum[p][c] =
               _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(scale[p], x_scale), sum[p][c]);
-          if constexpr (kHasMin) {
+          if constexpr (HasMin(F)) {
             sum[p][c] =
                 _mm512_fmadd_ps(min[p], _mm512_set1_ps(x_scaled_sums[c * blocks + b]), sum[p][c]);
           }

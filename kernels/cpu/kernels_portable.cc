@@ -23,7 +23,7 @@ void WriteOut(const float* sums, float scale, int count, float* out, OutputMode 
 /// every baseline.
 template <PackedFormat F>
 void UnpackBlock(const uint8_t* quants, int16_t* values) {
-  if constexpr (F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero) {
+  if constexpr (HasNibbles(F)) {
     for (int line = 0; line < 4; ++line) {
       for (int r = 0; r < kPanelRows; ++r) {
         for (int k = 0; k < 4; ++k) {
@@ -63,10 +63,8 @@ template <PackedFormat F>
 void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end,
                    const Activations& activations, int row_begin, int row_end, float* out,
                    ptrdiff_t out_stride, OutputMode mode) {
-  constexpr bool kHasMin = F == PackedFormat::kU4Min || F == PackedFormat::kU8Min;
-  constexpr int kGroups = F == PackedFormat::kU8Zero16 ? 2 : 1;  // per block
+  constexpr int kGroups = GroupsPerBlock(F);
   constexpr int kGroupCols = kBlock / kGroups;
-  constexpr int kLineBytes = F == PackedFormat::kU4Min || F == PackedFormat::kU4Zero ? 256 : 512;
   const QuantizedRows& a = activations.quantized;
   const int blocks = weights.cols / kBlock;
   for (int panel = panel_begin; panel < panel_end; ++panel) {
@@ -77,13 +75,13 @@ void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end,
       float sums[kTileRows][kPanelRows] = {};
       const uint8_t* quants = weights.panel(panel);
       const uint8_t* scale_bytes = quants + weights.quant_bytes;
-      for (int b = 0; b < blocks; ++b, quants += kLineBytes) {
+      for (int b = 0; b < blocks; ++b, quants += QuantBytes(F)) {
         int16_t values[kPanelRows * kBlock];
         UnpackBlock<F>(quants, values);
         for (int g = 0; g < kGroups; ++g) {
           uint16_t half[2 * kPanelRows];
-          std::memcpy(half, scale_bytes, kHasMin ? 64 : 32);
-          scale_bytes += kHasMin ? 64 : 32;
+          std::memcpy(half, scale_bytes, ScaleBytes(F));
+          scale_bytes += ScaleBytes(F);
           for (int c = 0; c < tile; ++c) {
             const ptrdiff_t block = static_cast<ptrdiff_t>(row + c) * blocks + b;
             int16_t x[kGroupCols];
@@ -103,7 +101,7 @@ void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end,
               for (int k = 0; k < kGroupCols; ++k) dot += w[k] * x[k];
               dot -= ZeroPoint<F>() * total;
               sums[c][r] += static_cast<float>(dot) * (FiniteHalfToFloat(half[r]) * scale);
-              if constexpr (kHasMin) {
+              if constexpr (HasMin(F)) {
                 sums[c][r] += FiniteHalfToFloat(half[kPanelRows + r]) * a.scaled_sums[block];
               }
             }

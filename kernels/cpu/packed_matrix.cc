@@ -122,20 +122,14 @@ void Unpack(TensorType type, const uint8_t* row, int index, UnpackedBlock* out) 
   out->scale[1] = out->scale[0];
 }
 
-bool HasMin(PackedFormat format) {
-  return format == PackedFormat::kU4Min || format == PackedFormat::kU8Min;
-}
-bool HasNibbles(PackedFormat format) {
-  return format == PackedFormat::kU4Min || format == PackedFormat::kU4Zero;
-}
-
 void PackQuantizedPanel(const PackedMatrix& matrix, TensorType type, const uint8_t* data,
                         size_t row_bytes, int panel) {
   uint8_t* quants = matrix.bytes.data() + matrix.panel_bytes * static_cast<size_t>(panel);
   uint8_t* scales = quants + matrix.quant_bytes;
   const bool nibbles = HasNibbles(matrix.format);
-  const int groups = matrix.format == PackedFormat::kU8Zero16 ? 2 : 1;
-  const size_t scale_bytes = HasMin(matrix.format) ? 64 : 32;
+  const int groups = GroupsPerBlock(matrix.format);
+  const auto quant_bytes = static_cast<size_t>(QuantBytes(matrix.format));
+  const auto scale_bytes = static_cast<size_t>(ScaleBytes(matrix.format));
   const float factor = 1.0f / matrix.output_scale;
   const int blocks = matrix.cols / kBlock;
   const int count = std::min(kPanelRows, matrix.rows - panel * kPanelRows);
@@ -144,7 +138,7 @@ void PackQuantizedPanel(const PackedMatrix& matrix, TensorType type, const uint8
     for (int b = 0; b < blocks; ++b) {
       UnpackedBlock block;
       Unpack(type, row, b, &block);
-      uint8_t* lines = quants + static_cast<size_t>(b) * (nibbles ? 256 : 512) + r * 4;
+      uint8_t* lines = quants + static_cast<size_t>(b) * quant_bytes + r * 4;
       if (nibbles) {
         for (int line = 0; line < 4; ++line) {
           for (int k = 0; k < 4; ++k) {
@@ -278,9 +272,9 @@ PackedMatrix PackMatrix(TensorType type, const uint8_t* data, int rows, int cols
   const size_t blocks = static_cast<size_t>(cols) / kBlock;
   if (IsQuantized(matrix.format)) {
     matrix.output_scale = OutputScale(type, data, row_bytes, rows, cols);
-    matrix.quant_bytes = blocks * (HasNibbles(matrix.format) ? 256 : 512);
+    matrix.quant_bytes = blocks * static_cast<size_t>(QuantBytes(matrix.format));
     const size_t scales =
-        blocks * (HasMin(matrix.format) || matrix.format == PackedFormat::kU8Zero16 ? 64 : 32);
+        blocks * static_cast<size_t>(GroupsPerBlock(matrix.format) * ScaleBytes(matrix.format));
     matrix.panel_bytes = RoundUp(matrix.quant_bytes + scales, kLine);
   } else {
     matrix.panel_bytes =

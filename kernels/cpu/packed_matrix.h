@@ -35,6 +35,21 @@ enum class PackedFormat : uint8_t {
 inline constexpr int kNumPackedFormats = 9;
 
 constexpr bool IsQuantized(PackedFormat format) { return format < PackedFormat::kF32; }
+constexpr bool HasNibbles(PackedFormat format) {
+  return format == PackedFormat::kU4Min || format == PackedFormat::kU4Zero;
+}
+constexpr bool HasMin(PackedFormat format) {
+  return format == PackedFormat::kU4Min || format == PackedFormat::kU8Min;
+}
+/// Groups of a block's columns that have a scale each.
+constexpr int GroupsPerBlock(PackedFormat format) {
+  return format == PackedFormat::kU8Zero16 ? 2 : 1;
+}
+/// Bytes of a panel's quants in one block of columns, and of its scales and mins in one group.
+constexpr int QuantBytes(PackedFormat format) {
+  return kPanelRows * kBlock / (HasNibbles(format) ? 2 : 1);
+}
+constexpr int ScaleBytes(PackedFormat format) { return kPanelRows * (HasMin(format) ? 4 : 2); }
 const char* PackedFormatName(PackedFormat format);
 /// The packed format that keeps a tensor type's values as they are.
 PackedFormat PackedFormatOf(TensorType type);
