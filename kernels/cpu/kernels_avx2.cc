@@ -159,24 +159,56 @@ template <PackedFormat F, int R>
       quants, group, [=](int c) { return residuals + c * stride; }, dots);
 }
 
-/// dots = 2^kResidualShift * dots + products of the residuals, in the rows whose block is fine.
+/// Where a block's columns begin in R activation rows, and which rows have residuals there.
+struct BlockInput {
+  const int8_t* quants;
+  const int8_t* residuals;
+  ptrdiff_t stride;
+  const uint8_t* fine;
+  ptrdiff_t fine_stride;
+};
+
+/// Dot products of a panel's group of columns with the whole values of R rows: those whose block is
+/// fine are 2^kResidualShift * quant + residual.
 template <PackedFormat F, int R>
-[[gnu::always_inline]] inline void AddResiduals(const uint8_t* quants, int group,
-                                                const int8_t* residuals, ptrdiff_t stride,
-                                                const uint8_t* fine, ptrdiff_t fine_stride,
-                                                bool all_fine, __m256i (*dots)[kHalves]) {
+[[gnu::always_inline]] inline void BlockDots(const uint8_t* quants, int group, const BlockInput& x,
+                                             __m256i (*dots)[kHalves]) {
+  uint8_t any_fine = 0, all_fine = 1;
+#pragma GCC unroll 4
+  for (int c = 0; c < R; ++c) {
+    any_fine |= x.fine[c * x.fine_stride];
+    all_fine &= x.fine[c * x.fine_stride];
+  }
+  if constexpr (2 * R <= kTileRows) {
+    if (all_fine) {  // both at once, as if the rows were twice as many
+      __m256i both[2 * R][kHalves];
+      GroupDots<F, 2 * R>(
+          quants, group,
+          [=](int c) { return c < R ? x.quants + c * x.stride : x.residuals + (c - R) * x.stride; },
+          both);
+#pragma GCC unroll 2
+      for (int c = 0; c < R; ++c) {
+        AddRest(both[c], both[R + c]);
+        for (int h = 0; h < kHalves; ++h) dots[c][h] = both[c][h];
+      }
+      return;
+    }
+  }
+  GroupDots<F, R>(
+      quants, group, [=](int c) { return x.quants + c * x.stride; }, dots);
+  if (!any_fine) return;
   if (all_fine) {
     __m256i rest[R][kHalves];
-    ResidualDots<F, R>(quants, group, residuals, stride, rest);
+    ResidualDots<F, R>(quants, group, x.residuals, x.stride, rest);
 #pragma GCC unroll 4
     for (int c = 0; c < R; ++c) AddRest(dots[c], rest[c]);
     return;
   }
 #pragma GCC unroll 4
   for (int c = 0; c < R; ++c) {
-    if (!fine[c * fine_stride]) continue;
+    if (!x.fine[c * x.fine_stride]) continue;
     __m256i rest[1][kHalves];
-    ResidualDots<F, 1>(quants, group, residuals + c * stride, stride, rest);
+    ResidualDots<F, 1>(quants, group, x.residuals + c * x.stride, x.stride, rest);
     AddRest(dots[c], rest[0]);
   }
 }
@@ -205,38 +237,12 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
       for (int i = 0; i < QuantBytes(F); i += 64)
         __builtin_prefetch(quants + weights.panel_bytes + i, 0, 2);
     }
-    uint8_t any_fine = 0, all_fine = 1;
-#pragma GCC unroll 4
-    for (int c = 0; c < R; ++c) {
-      any_fine |= x_fine[c * blocks + b];
-      all_fine &= x_fine[c * blocks + b];
-    }
+    const BlockInput block = {x + b * kBlock, x_residuals + b * kBlock, x_stride, x_fine + b,
+                              blocks};
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g, scale_bytes += ScaleBytes(F)) {
       __m256i dots[R][kHalves];
-      const int8_t* quants_of = x + b * kBlock;
-      const int8_t* residuals_of = x_residuals + b * kBlock;
-      if (2 * R <= kTileRows &&
-          all_fine) {  // few rows: both at once, as if they were twice as many
-        __m256i both[2 * R][kHalves];
-        GroupDots<F, 2 * R>(
-            quants, g,
-            [=](int c) {
-              return c < R ? quants_of + c * x_stride : residuals_of + (c - R) * x_stride;
-            },
-            both);
-#pragma GCC unroll 2
-        for (int c = 0; c < R; ++c) {
-          AddRest(both[c], both[R + c]);
-          for (int h = 0; h < kHalves; ++h) dots[c][h] = both[c][h];
-        }
-      } else {
-        GroupDots<F, R>(
-            quants, g, [=](int c) { return quants_of + c * x_stride; }, dots);
-        if (any_fine) {
-          AddResiduals<F, R>(quants, g, residuals_of, x_stride, x_fine + b, blocks, all_fine, dots);
-        }
-      }
+      BlockDots<F, R>(quants, g, block, dots);
       __m256 scale[kHalves], min[kHalves];
 #pragma GCC unroll 2
       for (int h = 0; h < kHalves; ++h) {
