@@ -3,8 +3,6 @@
  *
  *   format and lint (Biome), types (sources; tests, benches), import directions (dependency-cruiser), C++ format (clang-format,
  *   where it is installed), the program layout in both languages, sizes of files
- *
- * `--report FILE` writes { passed, failed } for the continuous integration's sum.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +14,8 @@ import { compareLayouts, findOversizedFiles, listFiles } from "./source-rules.mj
 
 const USAGE = `Usage: npm run check -- [--report FILE]
 
-Formats, lint, types, import directions, layouts and sizes of files. --report writes { passed, failed }.`;
+Formats, lint, types, import directions, layouts and sizes of files. --report writes { passed, failed },
+for the continuous integration's sum.`;
 const values = parseOptions(USAGE, { report: { type: "string" } });
 
 /** A check of a tool's own: resolves to the problems it printed, empty when it is content. */

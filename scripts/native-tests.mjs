@@ -1,11 +1,7 @@
 /**
  * Builds and runs the native tests (ctest), then each fuzzer for a while under the address and undefined-behaviour sanitizers.
  *
- *   node scripts/native-tests.mjs [--sanitize address|undefined|thread|address,undefined] [--fuzz-seconds N] [--report FILE]
- *
- * With `--sanitize` the tests are built and run under those sanitizers instead, in a folder of their own.
- * Without `--fuzz-seconds` no fuzzer is run. The seconds are shared by all fuzzers; each gets its share as its only argument.
- * `--report` writes { passed, failed } for the continuous integration's sum.
+ * Each fuzzer gets its share of the seconds as its only argument. Sanitizers have a build folder of their own.
  */
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -21,7 +17,7 @@ const USAGE = `Usage: npm run test:native -- [--sanitize KIND] [--fuzz-seconds N
 
   --sanitize KIND     builds and runs the tests under address, undefined, thread or address,undefined instead
   --fuzz-seconds N    then runs the fuzzers, which share these seconds
-  --report FILE       writes { passed, failed }`;
+  --report FILE       writes { passed, failed }, for the continuous integration's sum`;
 const values = parseOptions(USAGE, {
   "fuzz-seconds": { type: "string" },
   report: { type: "string" },

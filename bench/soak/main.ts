@@ -2,8 +2,6 @@
  * Many requests of every fate against a real engine whose queue and pool are too small for them. In the end none may be lost (not settled), stuck
  * (settled too late), wrong (another end than its fate's) or have left anything behind (KV slots, requests, memory).
  *
- *   npm run bench:soak -- [--requests 10000] [--gguf FILE] [--at-once 24] [--trace FILE]
- *
  * Exits with 1 unless all of these are 0.
  */
 

@@ -1,11 +1,11 @@
 /**
- * The long run of the compiler's fuzzer: `npm run fuzz -- [--seconds 60] [--seed N] [--kind regex …] [--cases N]`.
+ * The long run of the compiler's fuzzer: `npm run fuzz`.
  *
  * Every finding is printed with the seed that repeats it alone (`--seed S --cases 1`) and as the smallest case that deletion leads to. Real schemas are
  * mutated too where the MaskBench rows are at hand. Ends with 1 when there were findings.
  */
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { maskBenchRows } from "../support/maskbench.ts";
 import { fuzz } from "./fuzz.ts";
 import { KINDS, type Kind } from "./fuzz-case.ts";
@@ -16,7 +16,7 @@ const values = new Command("fuzz")
   .option("--seconds <count>", "how long", "60")
   .option("--cases <count>", "how many at most", "Infinity")
   .option("--seed <number>", "of the first case (default: a random one)")
-  .option("--kind <kinds...>", KINDS.join(", "))
+  .addOption(new Option("--kind <kinds...>", "of grammars (default: all)").choices(KINDS))
   .parse()
   .opts<{ seconds: string; cases: string; seed?: string; kind?: string[] }>();
 const kinds = KINDS.filter((kind) => values.kind?.includes(kind) ?? true) as Kind[];

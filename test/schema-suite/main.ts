@@ -1,22 +1,19 @@
 /**
  * Prints how the compiler does on the official JSON Schema test suite.
- *
- *   npx tsx test/schema-suite/main.ts [--draft NAME] [--file NAME] [--list refused|wrong|all] [--write]
- *
- * `--write` also puts the table into docs/conformance.md and the counts into test/schema-suite/expected.json, which the test holds as a ratchet.
+ * What `--write` puts into expected.json the test holds as a ratchet.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { judge } from "./judge.ts";
 import { DRAFTS, hasSuite, readGroups, remoteSchemas } from "./suite.ts";
 import { countByFile, type JudgedGroup, markdown } from "./table.ts";
 
 const values = new Command("schema-suite")
   .description("how the compiler does on the official JSON Schema test suite")
-  .option("--draft <name>", "one draft only")
+  .addOption(new Option("--draft <name>", "one draft only").choices(DRAFTS))
   .option("--file <name>", "one file only")
-  .option("--list <outcome>", "refused, wrong or all: names the groups")
+  .addOption(new Option("--list <outcome>", "names the groups").choices(["refused", "wrong", "all"]))
   .option("--write", "puts the table into docs/conformance.md, the counts into test/schema-suite/expected.json")
   .parse()
   .opts<{ draft?: string; file?: string; list?: string; write?: boolean }>();
