@@ -13,6 +13,11 @@ import { reportFailure } from "./setup/terminal.mjs";
 const VERBS_WITH_ENGINE = new Set(["serve", "demo", "extract"]);
 
 const args = process.argv.slice(2);
+// Whoever reads the results may have seen enough (`| head`). The service goes on.
+process.stdout.on("error", (error) => {
+  if (error.code !== "EPIPE") throw error;
+  if (args[0] !== "serve") process.exit(0);
+});
 const wantsHelp = args.includes("--help") || args.includes("-h");
 try {
   // These ask the native matcher, without a model.

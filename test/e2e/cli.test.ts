@@ -69,6 +69,16 @@ describe("help", () => {
   });
 });
 
+test("ends without a word when nobody reads its results any more", async () => {
+  const { stdout, stderr } = await new Promise<Outcome>((resolve) => {
+    const program = `"${process.execPath}" "${join(ROOT, "scripts", "diecast.mjs")}"`;
+    const command = `(${program} schema sample --count 5000 person.json; echo "status $?" >&2) | head -n 1`;
+    execFile("sh", ["-c", command], { cwd: folder }, (_error, stdout, stderr) => resolve({ code: 0, stdout, stderr }));
+  });
+  expect(stdout.split("\n")).toHaveLength(2);
+  expect(stderr).toBe("status 0\n");
+});
+
 describe("exit status 2 for a wrong command line", () => {
   test.each([
     [["frobnicate"]],
