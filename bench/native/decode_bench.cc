@@ -68,8 +68,12 @@ class Sequences {
       const size_t cached = slots_[s].size();
       if (!pool_->Allocate(static_cast<int32_t>(tokens_[s].size() - cached), &slots_[s]))
         return false;
-      rows.push_back(
-          {std::span(tokens_[s]).subspan(cached), static_cast<int32_t>(cached), slots_[s], 1});
+      const auto tokens = std::span(tokens_[s]).subspan(cached);
+      rows.push_back({.tokens = tokens,
+                      .context_length = static_cast<int32_t>(cached),
+                      .kv_slots = slots_[s],
+                      .num_logits = 1,
+                      .num_prompt_tokens = cached == 0 ? static_cast<int32_t>(tokens.size()) : 0});
     }
     model_.Forward(rows, *pool_, logits_);
     const size_t vocab = static_cast<size_t>(model_.config().vocab_size);

@@ -49,7 +49,10 @@ class Sequence {
       tokens.push_back(static_cast<int32_t>((at * 104729 + 17) % model_->config().vocab_size));
     }
     pool_->Allocate(count, &slots_);
-    const StepRow row{tokens, static_cast<int32_t>(cached), slots_, 1};
+    const StepRow row{.tokens = tokens,
+                      .context_length = static_cast<int32_t>(cached),
+                      .kv_slots = slots_,
+                      .num_logits = 1};
     model_->Forward({&row, 1}, *pool_, logits_);
   }
 

@@ -5,6 +5,8 @@ namespace diecast {
 
 const CpuKernels& KernelsOf(CpuLevel level) {
   switch (level) {
+    case CpuLevel::kAmx:
+      return AmxKernels();
     case CpuLevel::kAvx512:
       return Avx512Kernels();
     case CpuLevel::kAvx2:

@@ -29,10 +29,22 @@ using QuantizedRowsOut = QuantizedRowsOf<int8_t, uint8_t, float, int32_t>;
 
 inline constexpr int kResidualShift = 7;
 
-/// Activation rows as a matrix product reads them: f32 for float weights, int8 for quantized ones.
+/// Activation rows for tiles: bfloat16, in groups of rows that lie side by side. Shape: pairs
+/// [groups][cols/32][16 pairs][group rows][2]; the columns of a block are in the order that
+/// tile_row gives them.
+struct TiledRows {
+  const uint16_t* pairs = nullptr;
+  int group = 1;  ///< rows: a power of two up to kMaxTiledGroup
+};
+inline constexpr int kMaxTiledGroup = 16;
+
+/// Activation rows as a matrix product reads them: f32 for float weights; for quantized ones the
+/// first rows as tiles, where there are any, and the others as int8.
 struct Activations {
   const float* values = nullptr;  ///< Shape: [rows, cols]
   QuantizedRows quantized;
+  TiledRows tiled;
+  int num_tiled = 0;  ///< rows
 };
 
 /// What a product does with what is in the output already.
@@ -103,6 +115,11 @@ struct CpuKernels {
                                 const float* cos_sin, void* row);
   /// By KvType.
   void (*attention[kNumKvTypes])(const AttentionArgs& args);
+  /// Products with quantized weights that read tiles, and how a row becomes one: lane `lane` of the
+  /// group that begins at `out`. They round otherwise than `gemm` and pay for many rows; null where
+  /// the level has none.
+  GemmFn tile_gemm[kNumPackedFormats] = {};
+  void (*tile_row)(const float* x, int cols, int lane, int group, uint16_t* out) = nullptr;
 };
 
 /// The table of a level. The caller must know that the processor has it (CpuHas).
@@ -111,5 +128,6 @@ const CpuKernels& KernelsOf(CpuLevel level);
 const CpuKernels& PortableKernels();
 const CpuKernels& Avx2Kernels();
 const CpuKernels& Avx512Kernels();
+const CpuKernels& AmxKernels();
 
 }  // namespace diecast

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "kernels/cpu/half.h"
+
 namespace diecast {
 
 std::vector<double> DequantizeRowsRef(const QuantizedRows& quantized, int rows, int cols) {
@@ -14,6 +16,23 @@ std::vector<double> DequantizeRowsRef(const QuantizedRows& quantized, int rows, 
     double integer = quantized.quants[i];
     if (quantized.fine[block]) integer = integer * (1 << kResidualShift) + quantized.residuals[i];
     values[i] = integer * static_cast<double>(quantized.scales[block]);
+  }
+  return values;
+}
+
+std::vector<double> UntileRowsRef(const TiledRows& tiled, int rows, int cols) {
+  std::vector<double> values(static_cast<size_t>(rows) * static_cast<size_t>(cols));
+  for (int r = 0; r < rows; ++r) {
+    for (int k = 0; k < cols; ++k) {
+      const int in_block = k % kBlock;
+      const int position = 16 * (in_block & 1) + 8 * (in_block / 16) + in_block % 16 / 2;
+      const ptrdiff_t block =
+          static_cast<ptrdiff_t>(r / tiled.group) * (cols / kBlock) + k / kBlock;
+      const ptrdiff_t pair = block * (kBlock / 2) + position / 2;
+      const double value = static_cast<double>(
+          BrainToFloat(tiled.pairs[(pair * tiled.group + r % tiled.group) * 2 + position % 2]));
+      values[static_cast<size_t>(r) * static_cast<size_t>(cols) + static_cast<size_t>(k)] = value;
+    }
   }
   return values;
 }

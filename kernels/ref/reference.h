@@ -12,6 +12,9 @@ namespace diecast {
 /// The values that quantized rows stand for. Shape: [rows, cols].
 std::vector<double> DequantizeRowsRef(const QuantizedRows& quantized, int rows, int cols);
 
+/// The values that tiled rows stand for. Shape: [rows, cols].
+std::vector<double> UntileRowsRef(const TiledRows& tiled, int rows, int cols);
+
 /// out[r, n] = sum over k of x[r, k] * weights[n, k]. Shape: x [x_rows, cols], weights
 /// [weight_rows, cols].
 std::vector<double> GemmRef(const std::vector<double>& x, int x_rows,

@@ -487,11 +487,13 @@ bool Engine::Forward(const StepPlan& plan) {
   drafted.reserve(static_cast<size_t>(plan.num_tokens + plan.num_drafts));
   for (const PlannedRow& planned : plan.rows) {
     const Sequence& s = *planned.sequence;
-    StepRow row = {.tokens = std::span(s.tokens).subspan(static_cast<size_t>(s.num_computed),
-                                                         static_cast<size_t>(planned.num_tokens)),
-                   .context_length = s.num_computed,
-                   .kv_slots = s.slots,
-                   .num_logits = s.NumLogits(planned.num_tokens, planned.samples)};
+    StepRow row = {
+        .tokens = std::span(s.tokens).subspan(static_cast<size_t>(s.num_computed),
+                                              static_cast<size_t>(planned.num_tokens)),
+        .context_length = s.num_computed,
+        .kv_slots = s.slots,
+        .num_logits = s.NumLogits(planned.num_tokens, planned.samples),
+        .num_prompt_tokens = std::clamp(s.num_prompt() - s.num_computed, 0, planned.num_tokens)};
     if (!s.drafts.empty()) {
       const size_t first = drafted.size();
       drafted.insert(drafted.end(), row.tokens.begin(), row.tokens.end());

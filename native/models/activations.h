@@ -1,6 +1,8 @@
 // The buffers of one pass through a model, sized for its rows and kept for the next pass.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -27,13 +29,23 @@ class RowBuffer {
   int cols_ = 0;
 };
 
-/// The input rows of a matrix product: f32 and, where quantized weights will read them, int8.
+/// The input rows of a matrix product: f32 and, where quantized weights will read them, the first
+/// rows as tiles (none where the level has no tiles) and the others as int8.
 class InputBuffer {
  public:
-  void Resize(int rows, int cols, bool quantized) {
+  void Resize(int rows, int cols, bool quantized, int num_tiled = 0) {
     values_.Resize(rows, cols);
     quantized_ = quantized;
+    num_tiled_ = quantized ? num_tiled : 0;
     if (!quantized) return;
+    if (num_tiled_ > 0) {
+      group_ = std::min(static_cast<int>(std::bit_ceil(static_cast<unsigned>(num_tiled_))),
+                        kMaxTiledGroup);
+      const int padded = (num_tiled_ + group_ - 1) / group_ * group_;
+      const size_t bytes =
+          static_cast<size_t>(padded) * static_cast<size_t>(cols) * sizeof(uint16_t);
+      if (bytes > pairs_.size()) pairs_ = AlignedBytes(bytes);
+    }
     const size_t elements = static_cast<size_t>(rows) * static_cast<size_t>(cols);
     if (elements > quants_.size()) {
       quants_ = AlignedBytes(elements);
@@ -47,10 +59,17 @@ class InputBuffer {
     }
   }
   float* row(int index) const { return values_.row(index); }
-  /// Makes the int8 form of a row, where the buffer has one.
+  /// Makes a row's form for quantized weights, where they will read it.
   void QuantizeRow(const CpuKernels& kernels, int row, float fine_step) {
     if (!quantized_) return;
     const ptrdiff_t first = static_cast<ptrdiff_t>(row) * values_.cols();
+    if (row < num_tiled_) {
+      const int lane = row % group_;
+      uint16_t* const group = reinterpret_cast<uint16_t*>(pairs_.data()) + first -
+                              static_cast<ptrdiff_t>(lane) * values_.cols();
+      kernels.tile_row(values_.row(row), values_.cols(), lane, group_, group);
+      return;
+    }
     QuantizedRowsOut out;
     out.quants = reinterpret_cast<int8_t*>(quants_.data()) + first;
     out.residuals = reinterpret_cast<int8_t*>(residuals_.data()) + first;
@@ -69,6 +88,9 @@ class InputBuffer {
     view.quantized.scales = scales_.data();
     view.quantized.scaled_sums = scaled_sums_.data();
     view.quantized.sums = sums_.data();
+    view.tiled.pairs = reinterpret_cast<const uint16_t*>(pairs_.data());
+    view.tiled.group = group_;
+    view.num_tiled = num_tiled_;
     return view;
   }
 
@@ -80,7 +102,27 @@ class InputBuffer {
   std::vector<float> scales_;
   std::vector<float> scaled_sums_;
   std::vector<int32_t> sums_;
+  AlignedBytes pairs_;
+  int group_ = 1;
+  int num_tiled_ = 0;
   bool quantized_ = false;
 };
+
+/// The product of rows [row_begin, row_end) of an input, each by the kernel that reads its form.
+inline void Multiply(const CpuKernels& kernels, const PackedMatrix& weights, int panel_begin,
+                     int panel_end, const Activations& input, int row_begin, int row_end,
+                     float* out, ptrdiff_t out_stride, OutputMode mode) {
+  const auto format = static_cast<size_t>(weights.format);
+  int row = row_begin;
+  if (IsQuantized(weights.format) && row < input.num_tiled) {
+    const int end = std::min(input.num_tiled, row_end);
+    kernels.tile_gemm[format](weights, panel_begin, panel_end, input, row, end, out, out_stride,
+                              mode);
+    row = end;
+  }
+  if (row == row_end) return;
+  kernels.gemm[format](weights, panel_begin, panel_end, input, row, row_end,
+                       out + (row - row_begin) * out_stride, out_stride, mode);
+}
 
 }  // namespace diecast

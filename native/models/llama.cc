@@ -27,7 +27,10 @@ namespace {
 constexpr int kMaxPassTokens =
     512;  ///< longer steps are cut: the buffers stay small and the rows in cache
 constexpr int kMaxSerialRows = 4;  ///< up to here one thread does the work between products
-constexpr int kGateRows = 32;      ///< rows of a gate/up piece whose products stay in cache
+/// Rows of a gate/up piece, whose products stay in cache: more where each piece unpacks its
+/// weights.
+constexpr int kGateRows = 32;
+constexpr int kTiledGateRows = 256;
 /// Bytes fetched ahead for the next phase by a thread that waits, at a time and at most: what fits
 /// the second level of cache beside the rows.
 constexpr size_t kCacheLine = 64;
@@ -57,6 +60,7 @@ struct Segment {
   const StepRow* row = nullptr;
   int first_token = 0;  ///< index in row->tokens
   int num_tokens = 0;
+  bool tiled = false;   ///< multiplied by tile_gemm
   int first_index = 0;  ///< index of the first token in the pass
 };
 
@@ -74,23 +78,33 @@ struct Target {
 
 std::span<const Target> One(const Target& target) { return {&target, 1}; }
 
-/// What one pass computes: tokens of several rows side by side.
+/// What one pass computes: tokens of several rows side by side, those of prompts first where they
+/// are multiplied as tiles.
 struct Pass {
   explicit Pass(int vocab_size) : head(vocab_size) {}
-  std::vector<Segment> segments;
+  std::vector<Segment> segments;   ///< in the order of rows
   std::vector<int> token_segment;  ///< per token of the pass
+  int num_tiled = 0;               ///< tokens
   std::vector<int> logit_tokens;   ///< tokens of the pass whose logits are wanted, in order
   HeadPlan head;                   ///< of these
-  std::vector<AttentionTile> tiles;
+  std::vector<AttentionTile> attention;
   float* logits = nullptr;
-  int num_tokens() const { return static_cast<int>(token_segment.size()); }
+  int num_tokens() const { return num_tokens_; }
+  void Add(const Segment& segment) {
+    segments.push_back(segment);
+    num_tokens_ += segment.num_tokens;
+  }
   void Clear() {
     segments.clear();
     token_segment.clear();
     logit_tokens.clear();
     head.Clear();
-    tiles.clear();
+    attention.clear();
+    num_tokens_ = 0;
   }
+
+ private:
+  int num_tokens_ = 0;
 };
 
 /// What a thread needs for itself.
@@ -117,6 +131,8 @@ class LlamaModel final : public CausalModel {
 
  private:
   void CheckStep(std::span<const StepRow> rows, const CpuKvPool& kv, size_t num_logits) const;
+  /// Gives the pass's tokens their places and says what is computed of each.
+  void LayOutPass();
   void RunPass(const CpuKvPool& kv);
   void Work(StepTeam::Member member, const CpuKvPool& kv);
   /// How coarse a block of a layer's int8 input may be against its row before it gets residuals.
@@ -145,6 +161,7 @@ class LlamaModel final : public CausalModel {
   ThreadPool& pool_;
   ModelConfig config_;
   const CpuKernels& kernels_;
+  const int gate_rows_;
   KvType kv_type_;
   bool quantized_;
   std::vector<float> rope_frequencies_;
@@ -170,6 +187,7 @@ LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
       pool_(pool),
       config_(ReadLlamaConfig(*file_)),
       kernels_(KernelsOf(ChooseCpuLevel())),
+      gate_rows_(kernels_.tile_row != nullptr ? kTiledGateRows : kGateRows),
       // Halves would be converted one by one in portable code, and parity wants what was computed.
       kv_type_(options.kv_type.value_or(options.mode == WeightMode::kDequantized ||
                                                 kernels_.level == CpuLevel::kPortable
@@ -241,6 +259,8 @@ void LlamaModel::CheckStep(std::span<const StepRow> rows, const CpuKvPool& kv,
     if (row.kv_slots.size() != row.tokens.size() + static_cast<size_t>(row.context_length)) {
       fail(i, "the number of KV slots differs from the number of tokens");
     }
+    if (row.num_prompt_tokens < 0 || static_cast<size_t>(row.num_prompt_tokens) > row.tokens.size())
+      fail(i, "num_prompt_tokens out of range");
     if (row.num_logits < 0 || static_cast<size_t>(row.num_logits) > row.tokens.size())
       fail(i, "num_logits out of range");
     if (!row.wanted.empty() && row.wanted.size() != static_cast<size_t>(row.num_logits))
@@ -267,28 +287,16 @@ void LlamaModel::Forward(std::span<const StepRow> rows, KvPool& pool, std::span<
   if (kv == nullptr)
     throw Error(ErrorCode::kInvalidArgument, "the KV pool was made for another backend");
   CheckStep(rows, *kv, logits.size());
-  const int group = config_.num_heads / config_.num_kv_heads;
-  const int tile_tokens = std::max(1, kMaxQueriesPerTile / group);
   pass_.Clear();
   pass_.logits = logits.data();
   for (const StepRow& row : rows) {
     const int total = static_cast<int>(row.tokens.size());
+    const int num_tiled = kernels_.tile_row != nullptr ? row.num_prompt_tokens : 0;
     for (int done = 0; done < total;) {
-      const int begin = pass_.num_tokens();
-      const int count = std::min(total - done, kMaxPassTokens - begin);
-      const int segment = static_cast<int>(pass_.segments.size());
-      pass_.segments.push_back({&row, done, count, begin});
-      for (int t = 0; t < count; ++t) {
-        pass_.token_segment.push_back(segment);
-        const int logits_row = done + t - (total - row.num_logits);
-        if (logits_row < 0) continue;
-        pass_.logit_tokens.push_back(begin + t);
-        pass_.head.Add(row.wanted.empty() ? std::nullopt
-                                          : row.wanted[static_cast<size_t>(logits_row)]);
-      }
-      for (int t = 0; t < count; t += tile_tokens) {
-        pass_.tiles.push_back({segment, t, std::min(tile_tokens, count - t)});
-      }
+      const int room = kMaxPassTokens - pass_.num_tokens();
+      const bool tiled = done < num_tiled;
+      const int count = std::min((tiled ? num_tiled : total) - done, room);
+      pass_.Add({&row, done, count, tiled});
       done += count;
       if (pass_.num_tokens() == kMaxPassTokens) RunPass(*kv);
     }
@@ -296,24 +304,58 @@ void LlamaModel::Forward(std::span<const StepRow> rows, KvPool& pool, std::span<
   if (pass_.num_tokens() > 0) RunPass(*kv);
 }
 
+void LlamaModel::LayOutPass() {
+  const int tile_tokens =
+      std::max(1, kMaxQueriesPerTile / (config_.num_heads / config_.num_kv_heads));
+  int index = 0;
+  for (const bool tiled : {true, false}) {
+    for (size_t s = 0; s < pass_.segments.size(); ++s) {
+      Segment& segment = pass_.segments[s];
+      if (segment.tiled != tiled) continue;
+      segment.first_index = index;
+      index += segment.num_tokens;
+      pass_.token_segment.resize(static_cast<size_t>(index), static_cast<int>(s));
+    }
+    if (tiled) pass_.num_tiled = index;
+  }
+  for (size_t s = 0; s < pass_.segments.size(); ++s) {
+    const Segment& segment = pass_.segments[s];
+    const StepRow& row = *segment.row;
+    const int first_logits = static_cast<int>(row.tokens.size()) - row.num_logits;
+    for (int t = 0; t < segment.num_tokens; ++t) {
+      const int logits_row = segment.first_token + t - first_logits;
+      if (logits_row < 0) continue;
+      pass_.logit_tokens.push_back(segment.first_index + t);
+      pass_.head.Add(row.wanted.empty() ? std::nullopt
+                                        : row.wanted[static_cast<size_t>(logits_row)]);
+    }
+    for (int t = 0; t < segment.num_tokens; t += tile_tokens) {
+      pass_.attention.push_back(
+          {static_cast<int>(s), t, std::min(tile_tokens, segment.num_tokens - t)});
+    }
+  }
+  // The tiles with the most keys first, so that no thread ends with a long one.
+  std::reverse(pass_.attention.begin(), pass_.attention.end());
+}
+
 void LlamaModel::RunPass(const CpuKvPool& kv) {
+  LayOutPass();
   const int n = pass_.num_tokens();
+  const int num_tiled = pass_.num_tiled;
   const int query_size = config_.num_heads * config_.head_dim;
   const int kv_size = config_.num_kv_heads * config_.head_dim;
   hidden_.Resize(n, config_.hidden_size);
   qkv_.Resize(n, query_size + 2 * kv_size);
   rotation_.Resize(n, config_.rope_dim);
-  normed_.Resize(n, config_.hidden_size, quantized_);
-  attended_.Resize(n, query_size, quantized_);
-  gated_.Resize(n, config_.ffn_size, quantized_);
+  normed_.Resize(n, config_.hidden_size, quantized_, num_tiled);
+  attended_.Resize(n, query_size, quantized_, num_tiled);
+  gated_.Resize(n, config_.ffn_size, quantized_, num_tiled);
   head_in_.Resize(static_cast<int>(pass_.logit_tokens.size()), config_.hidden_size, quantized_);
   for (ThreadScratch& scratch : scratch_) {
     scratch.attention.Resize(1, static_cast<int>(AttentionScratchFloats(config_.head_dim)));
-    scratch.gate.Resize(kGateRows, kMaxGatePanels * kPanelRows);
-    scratch.up.Resize(kGateRows, kMaxGatePanels * kPanelRows);
+    scratch.gate.Resize(gate_rows_, kMaxGatePanels * kPanelRows);
+    scratch.up.Resize(gate_rows_, kMaxGatePanels * kPanelRows);
   }
-  // The tiles with the most keys first, so that no thread ends with a long one.
-  std::reverse(pass_.tiles.begin(), pass_.tiles.end());
   StepTeam team(pool_.num_threads());
   pool_.Run([&](int thread) { Work({team, thread}, kv); });
   pass_.logits += pass_.logit_tokens.size() * static_cast<size_t>(config_.vocab_size);
@@ -381,8 +423,7 @@ void LlamaModel::Product(StepTeam::Member& member, std::span<const Target> targe
       first_panel += weight.num_panels();
       if (from >= to) continue;
       const int column = from * kPanelRows;
-      kernels_.gemm[static_cast<int>(weight.format)](weight, from, to, view, 0, num_rows,
-                                                     target.out + column, stride, mode);
+      Multiply(kernels_, weight, from, to, view, 0, num_rows, target.out + column, stride, mode);
       const std::vector<float>& bias = target.linear->bias;
       if (bias.empty()) continue;
       const int count = std::min(to * kPanelRows, weight.rows) - column;
@@ -433,7 +474,7 @@ void LlamaModel::RotateAndStore(int layer, int index, const CpuKvPool& kv) {
 
 void LlamaModel::Attend(int layer, int unit, int thread, const CpuKvPool& kv) {
   const int kv_head = unit % config_.num_kv_heads;
-  const AttentionTile& tile = pass_.tiles[static_cast<size_t>(unit / config_.num_kv_heads)];
+  const AttentionTile& tile = pass_.attention[static_cast<size_t>(unit / config_.num_kv_heads)];
   const Segment& segment = pass_.segments[static_cast<size_t>(tile.segment)];
   const int dim = config_.head_dim;
   const int group = config_.num_heads / config_.num_kv_heads;
@@ -462,21 +503,20 @@ void LlamaModel::GateAndUp(const Layer& layer, int panel_begin, int panel_end, i
   ThreadScratch& scratch = scratch_[static_cast<size_t>(thread)];
   const PackedMatrix& gate = layer.gate.weight;
   const PackedMatrix& up = layer.up.weight;
-  const GemmFn gate_gemm = kernels_.gemm[static_cast<int>(gate.format)];
-  const GemmFn up_gemm = kernels_.gemm[static_cast<int>(up.format)];
   const Activations input = normed_.view();
   const int num_rows = pass_.num_tokens();
-  const int step = num_rows <= kGateRows ? kMaxGatePanels : kMinGatePanels;
+  const int step = num_rows <= gate_rows_ ? kMaxGatePanels : kMinGatePanels;
   for (int panel = panel_begin; panel < panel_end; panel += step) {
     const int end = std::min(panel + step, panel_end);
     const int column = panel * kPanelRows;
     const int count = std::min(end * kPanelRows, config_.ffn_size) - column;
-    for (int row = 0; row < num_rows; row += kGateRows) {
-      const int rows_end = std::min(row + kGateRows, num_rows);
+    for (int row = 0; row < num_rows; row += gate_rows_) {
+      const int rows_end = std::min(row + gate_rows_, num_rows);
       const ptrdiff_t stride = scratch.gate.cols();
-      gate_gemm(gate, panel, end, input, row, rows_end, scratch.gate.row(0), stride,
-                OutputMode::kStore);
-      up_gemm(up, panel, end, input, row, rows_end, scratch.up.row(0), stride, OutputMode::kStore);
+      Multiply(kernels_, gate, panel, end, input, row, rows_end, scratch.gate.row(0), stride,
+               OutputMode::kStore);
+      Multiply(kernels_, up, panel, end, input, row, rows_end, scratch.up.row(0), stride,
+               OutputMode::kStore);
       for (int r = row; r < rows_end; ++r) {
         float* gate_row = scratch.gate.row(r - row);
         float* up_row = scratch.up.row(r - row);
@@ -506,8 +546,8 @@ void LlamaModel::Head(int panel_begin, int panel_end, int thread) {
       gemm(weight, panel, end, input, 0, num_whole, pass_.logits + whole.front() * stride + column,
            stride, OutputMode::kStore);
     } else {
-      for (int row = 0; row < num_whole; row += kGateRows) {
-        const int rows_end = std::min(row + kGateRows, num_whole);
+      for (int row = 0; row < num_whole; row += gate_rows_) {
+        const int rows_end = std::min(row + gate_rows_, num_whole);
         gemm(weight, panel, end, input, row, rows_end, scratch.row(0), scratch.cols(),
              OutputMode::kStore);
         for (int r = row; r < rows_end; ++r)
@@ -554,7 +594,7 @@ void LlamaModel::Work(StepTeam::Member member, const CpuKvPool& kv) {
                               {&layer.value, qkv + query_size + kv_size}};
     Product(member, targets, normed_, n, stride, OutputMode::kStore);
     BetweenPhases(member, n, {}, [&](int row) { RotateAndStore(l, row, kv); });
-    member.ForPieces(static_cast<int>(pass_.tiles.size()) * config_.num_kv_heads, 1,
+    member.ForPieces(static_cast<int>(pass_.attention.size()) * config_.num_kv_heads, 1,
                      [&](int begin, int end) {
                        for (int unit = begin; unit < end; ++unit)
                          Attend(l, unit, member.thread(), kv);

@@ -58,6 +58,10 @@ struct StepRow {
   std::span<const int32_t>
       kv_slots;  ///< size context_length + tokens.size(); the last ones are written by this step
   int32_t num_logits = 0;  ///< how many of the row's last tokens need logits
+  /// How many of the row's first tokens are of a prompt. A level may have products of its own for
+  /// those (CpuKernels::tile_gemm), so a token must have the same part whenever its keys may be
+  /// compared or shared.
+  int32_t num_prompt_tokens = 0;
   /// Per row of logits the ids that will be read, without it all; others are left as they were or
   /// written. Size num_logits, or empty: all of all rows.
   std::span<const std::optional<WantedTokens>> wanted = {};
@@ -75,8 +79,8 @@ class CausalModel {
   virtual void Forward(std::span<const StepRow> rows, KvPool& pool, std::span<float> logits) = 0;
 };
 
-/// How weights are multiplied: as stored (int8 activations per block), or dequantized to f32 first
-/// (exact, slow; for parity).
+/// How weights are multiplied: as stored (int8 activations per block, or bfloat16 tiles), or
+/// dequantized to f32 first (exact, slow; for parity).
 enum class WeightMode : uint8_t { kQuantized, kDequantized };
 
 struct ModelOptions {

@@ -31,7 +31,8 @@ namespace diecast::test {
 class FakeKvPool final : public KvPool {
  public:
   static constexpr int32_t kPoison = -1;
-  explicit FakeKvPool(int32_t num_slots) : tokens(static_cast<size_t>(num_slots), kPoison) {
+  explicit FakeKvPool(int32_t num_slots)
+      : tokens(static_cast<size_t>(num_slots), kPoison), of_prompt(tokens.size()) {
     free_.resize(static_cast<size_t>(num_slots));
     std::iota(free_.rbegin(), free_.rend(), 0);
   }
@@ -54,6 +55,7 @@ class FakeKvPool final : public KvPool {
     }
   }
   std::vector<int32_t> tokens;
+  std::vector<bool> of_prompt;
 
  private:
   std::vector<int32_t> free_;
@@ -90,14 +92,18 @@ class FakeModel final : public CausalModel {
       const auto context = static_cast<size_t>(row.context_length);
       CHECK(!row.tokens.empty() && row.kv_slots.size() == context + row.tokens.size());
       for (size_t i = 0; i < row.tokens.size(); i++) {
-        pool.tokens[static_cast<size_t>(row.kv_slots[context + i])] = row.tokens[i];
+        const auto slot = static_cast<size_t>(row.kv_slots[context + i]);
+        pool.tokens[slot] = row.tokens[i];
+        pool.of_prompt[slot] = static_cast<int32_t>(i) < row.num_prompt_tokens;
       }
       uint64_t h = 1;
       const size_t first = row.kv_slots.size() - static_cast<size_t>(row.num_logits);
       for (size_t i = 0; i < row.kv_slots.size(); i++) {
         const int32_t token = pool.tokens[static_cast<size_t>(row.kv_slots[i])];
         CHECK(token != FakeKvPool::kPoison);
-        h = HashStep(h, static_cast<uint64_t>(token));
+        // A token of a prompt may be computed otherwise than a generated one.
+        h = HashStep(h, 2 * static_cast<uint64_t>(token) +
+                            pool.of_prompt[static_cast<size_t>(row.kv_slots[i])]);
         if (i < first) continue;
         for (int32_t v = 0; v < config_.vocab_size; v++) {
           const auto wanted =

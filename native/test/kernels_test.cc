@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
-#include <memory>
 #include <random>
 #include <vector>
 
@@ -17,6 +16,7 @@
 #include "native/backend/cpu/cpu_features.h"
 #include "native/backend/cpu/thread_pool.h"
 #include "native/loader/gguf.h"
+#include "native/models/activations.h"
 #include "native/test/check.h"
 
 namespace diecast {
@@ -87,79 +87,76 @@ std::vector<uint8_t> RandomTensor(TensorType type, size_t count) {
   return bytes;
 }
 
-/// Owns what QuantizedRows points to.
-struct QuantizedInput {
-  QuantizedInput(const CpuKernels& kernels, const std::vector<float>& x, int rows, int cols,
-                 float fine_step)
-      : quants(x.size()),
-        residuals(x.size()),
-        fine(x.size() / kBlock),
-        scales(fine.size()),
-        scaled_sums(fine.size()),
-        sums(x.size() / 16) {
-    for (int r = 0; r < rows; ++r) {
-      const size_t first = static_cast<size_t>(r) * static_cast<size_t>(cols);
-      QuantizedRowsOut out;
-      out.quants = quants.data() + first;
-      out.residuals = residuals.data() + first;
-      out.fine = fine.data() + first / kBlock;
-      out.scales = scales.data() + first / kBlock;
-      out.scaled_sums = scaled_sums.data() + first / kBlock;
-      out.sums = sums.data() + first / 16;
-      kernels.quantize_row(x.data() + first, cols, fine_step, out);
-    }
+/// A product's input rows in the forms that products read.
+InputBuffer MakeInput(const CpuKernels& kernels, const std::vector<float>& x, int rows, int cols,
+                      float fine_step, int num_tiled = 0) {
+  InputBuffer input;
+  input.Resize(rows, cols, true, num_tiled);
+  for (int r = 0; r < rows; ++r) {
+    std::copy_n(x.begin() + static_cast<ptrdiff_t>(r) * cols, cols, input.row(r));
+    input.QuantizeRow(kernels, r, fine_step);
   }
-  QuantizedRows view() const {
-    return {quants.data(), residuals.data(),   fine.data(),
-            scales.data(), scaled_sums.data(), sums.data()};
-  }
-  std::vector<int8_t> quants, residuals;
-  std::vector<uint8_t> fine;
-  std::vector<float> scales, scaled_sums;
-  std::vector<int32_t> sums;
-};
+  return input;
+}
 
 void TestQuantizeRow(const CpuKernels& kernels) {
   const int cols = 160;
   std::vector<float> x = RandomFloats(cols);
   x[70] = 60.0f;  // an outlier: its block must become fine
   for (int i = 96; i < 128; ++i) x[static_cast<size_t>(i)] = 0.0f;  // an empty block
-  const QuantizedInput input(kernels, x, 1, cols, 0.02f);
+  const InputBuffer buffer = MakeInput(kernels, x, 1, cols, 0.02f);
+  const QuantizedRows input = buffer.view().quantized;
   CHECK(input.fine[2] == 1 && input.fine[0] == 0 && input.fine[3] == 0);
-  const std::vector<double> values = DequantizeRowsRef(input.view(), 1, cols);
+  const std::vector<double> values = DequantizeRowsRef(input, 1, cols);
   for (int b = 0; b < cols / kBlock; ++b) {
     double sums[2] = {0, 0};
     for (int i = 0; i < kBlock; ++i) {
       const size_t at = static_cast<size_t>(b * kBlock + i);
       // Half a step, or a whole one where the residual would be one more than an int8 step holds.
-      CHECK(Near(values[at], x[at], input.scales[static_cast<size_t>(b)] * 0.51));
+      CHECK(Near(values[at], x[at], input.scales[b] * 0.51));
       sums[i / 16] += values[at];
     }
-    const double scale = input.scales[static_cast<size_t>(b)];
-    CHECK(Near(sums[0], input.sums[static_cast<size_t>(2 * b)] * scale, 1e-4));
-    CHECK(Near(sums[1], input.sums[static_cast<size_t>(2 * b + 1)] * scale, 1e-4));
-    CHECK(Near(sums[0] + sums[1], input.scaled_sums[static_cast<size_t>(b)], 1e-4));
+    const double scale = input.scales[b];
+    CHECK(Near(sums[0], input.sums[2 * b] * scale, 1e-4));
+    CHECK(Near(sums[1], input.sums[2 * b + 1] * scale, 1e-4));
+    CHECK(Near(sums[0] + sums[1], input.scaled_sums[b], 1e-4));
+  }
+}
+
+void TestTileRows(const CpuKernels& kernels) {
+  for (int rows : {1, 2, 3, 8, 11, 16, 17, 40}) {
+    const int cols = 160;
+    std::vector<float> x = RandomFloats(static_cast<size_t>(rows * cols), 8.0f);
+    x[70] = 6000.0f;
+    const InputBuffer buffer = MakeInput(kernels, x, rows, cols, 0.02f, rows);
+    const std::vector<double> values = UntileRowsRef(buffer.view().tiled, rows, cols);
+    for (size_t i = 0; i < x.size(); ++i)
+      CHECK(values[i] == static_cast<double>(BrainToFloat(FloatToBrain(x[i]))));
   }
 }
 
 void TestGemm(const CpuKernels& kernels, ThreadPool& pool, TensorType type, bool dequantize,
-              int weight_rows, int cols, int x_rows, float fine_step) {
+              int weight_rows, int cols, int x_rows, float fine_step, bool tiled = false) {
   const size_t count = static_cast<size_t>(weight_rows) * static_cast<size_t>(cols);
   const std::vector<uint8_t> bytes = RandomTensor(type, count);
   std::vector<float> weights(count);
   Dequantize(type, bytes.data(), weights.data(), count);
   const PackedMatrix packed = PackMatrix(type, bytes.data(), weight_rows, cols, dequantize, pool);
-  const GemmFn gemm = kernels.gemm[static_cast<int>(packed.format)];
+  const GemmFn gemm = (tiled ? kernels.tile_gemm : kernels.gemm)[static_cast<int>(packed.format)];
   const std::vector<float> x =
       RandomFloats(static_cast<size_t>(x_rows) * static_cast<size_t>(cols));
   Activations activations;
   activations.values = x.data();
   std::vector<double> exact_x(x.begin(), x.end());
-  std::unique_ptr<QuantizedInput> input;
+  InputBuffer input;
   if (IsQuantized(packed.format)) {
-    input = std::make_unique<QuantizedInput>(kernels, x, x_rows, cols, fine_step);
-    activations.quantized = input->view();
-    exact_x = DequantizeRowsRef(activations.quantized, x_rows, cols);
+    input = MakeInput(kernels, x, x_rows, cols, fine_step, tiled ? x_rows : 0);
+    activations = input.view();
+    exact_x = tiled ? UntileRowsRef(activations.tiled, x_rows, cols)
+                    : DequantizeRowsRef(activations.quantized, x_rows, cols);
+  }
+  if (tiled) {
+    for (float& weight : weights) weight = BrainToFloat(FloatToBrain(weight));
   }
   const std::vector<double> expected = GemmRef(exact_x, x_rows, weights, weight_rows, cols);
   std::vector<double> magnitudes_x = exact_x;
@@ -169,9 +166,10 @@ void TestGemm(const CpuKernels& kernels, ThreadPool& pool, TensorType type, bool
   const std::vector<double> magnitudes =
       GemmRef(magnitudes_x, x_rows, magnitudes_w, weight_rows, cols);
 
-  // f32 sums; scales of K types are rounded to f16 on top.
+  // f32 sums; scales of K types are rounded to f16 on top, and either way of making a weight may
+  // round it to another bfloat16.
   const bool rounded = packed.output_scale != 1.0f;
-  const double tolerance = rounded ? 3e-4 : 3e-6;
+  const double tolerance = tiled ? 1e-3 : rounded ? 3e-4 : 3e-6;
   const ptrdiff_t stride = weight_rows + 3;
   const float guard = 12345.0f;
   std::vector<float> out(static_cast<size_t>(stride * x_rows), guard);
@@ -193,7 +191,18 @@ void TestGemm(const CpuKernels& kernels, ThreadPool& pool, TensorType type, bool
       }
     }
   }
-  // Alone, each row gives the same bits; panels may be taken one by one; kAdd adds.
+  // From any row on, and alone, each row gives the same bits; panels may be taken one by one; kAdd
+  // adds.
+  for (int first : {1, 5}) {
+    if (first >= x_rows) continue;
+    std::vector<float> rest(out.size());
+    gemm(packed, 0, packed.num_panels(), activations, first, x_rows, rest.data(), stride,
+         OutputMode::kStore);
+    for (int r = first; r < x_rows; ++r) {
+      CHECK(std::equal(out.begin() + r * stride, out.begin() + r * stride + weight_rows,
+                       rest.begin() + (r - first) * stride));
+    }
+  }
   for (int r = 0; r < x_rows; ++r) {
     for (int p = 0; p < packed.num_panels(); ++p) {
       std::vector<float> alone(kPanelRows, 0.0f);
@@ -460,19 +469,22 @@ void TestLevel(CpuLevel level) {
   CHECK(kernels.level == level);
   ThreadPool pool(2);
   TestQuantizeRow(kernels);
+  if (kernels.tile_row != nullptr) TestTileRows(kernels);
   for (TensorType type : kTypes) {
     const int unit = static_cast<int>(TraitsOf(type).block_elements);
-    for (int x_rows : {1, 2, 3, 5, 8, 9, 16, 19, 33}) {
+    for (int x_rows : {1, 2, 3, 5, 8, 9, 16, 19, 33, 36, 70}) {
       for (int weight_rows : {1, 16, 37, 64}) {
-        TestGemm(kernels, pool, type, false, weight_rows,
-                 unit == 1    ? 45
-                 : unit == 32 ? 96
-                              : 512,
-                 x_rows, x_rows % 2 == 0 ? 0.0f : 0.02f);
+        const int cols = unit == 1 ? 45 : unit == 32 ? 96 : 512;
+        const float fine_step = x_rows % 2 == 0 ? 0.0f : 0.02f;
+        TestGemm(kernels, pool, type, false, weight_rows, cols, x_rows, fine_step);
+        if (unit > 1 && kernels.tile_row != nullptr)
+          TestGemm(kernels, pool, type, false, weight_rows, cols, x_rows, fine_step, true);
       }
     }
     TestGemm(kernels, pool, type, true, 21, 256, 3, 0.02f);
     TestGemm(kernels, pool, type, false, 33, 1536, 17, 1e9f);
+    if (unit > 1 && kernels.tile_row != nullptr)
+      TestGemm(kernels, pool, type, false, 33, 1536, 70, 1e9f, true);
   }
   TestElementwise(kernels);
   TestLogitOps(kernels);

@@ -36,12 +36,21 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
+/// How many of the `count` tokens from `first` on are of a prompt of `num_prompt` tokens.
+int32_t PromptPart(size_t num_prompt, size_t first, size_t count) {
+  return static_cast<int32_t>(std::min(num_prompt - std::min(num_prompt, first), count));
+}
+
 /// All logits of a sequence read in one step.
-std::vector<float> Whole(CausalModel& model, const std::vector<int32_t>& tokens) {
+std::vector<float> Whole(CausalModel& model, const std::vector<int32_t>& tokens,
+                         size_t num_prompt = 0) {
   const auto pool = model.CreateKvPool(static_cast<int32_t>(tokens.size()));
   std::vector<int32_t> slots;
   CHECK(pool->Allocate(static_cast<int32_t>(tokens.size()), &slots));
-  const StepRow row{tokens, 0, slots, static_cast<int32_t>(tokens.size())};
+  const StepRow row{.tokens = tokens,
+                    .kv_slots = slots,
+                    .num_logits = static_cast<int32_t>(tokens.size()),
+                    .num_prompt_tokens = PromptPart(num_prompt, 0, tokens.size())};
   std::vector<float> logits(tokens.size() * kVocab);
   model.Forward({&row, 1}, *pool, logits);
   for (float logit : logits) CHECK(std::isfinite(logit));
@@ -50,7 +59,7 @@ std::vector<float> Whole(CausalModel& model, const std::vector<int32_t>& tokens)
 
 /// The same, cut into the given chunks, with slots in an order of their own.
 std::vector<float> Chunked(CausalModel& model, const std::vector<int32_t>& tokens,
-                           const std::vector<int>& chunks) {
+                           const std::vector<int>& chunks, size_t num_prompt) {
   const auto pool = model.CreateKvPool(static_cast<int32_t>(tokens.size()) + 50);
   std::vector<int32_t> slots;
   CHECK(pool->Allocate(pool->num_slots(), &slots));
@@ -59,8 +68,11 @@ std::vector<float> Chunked(CausalModel& model, const std::vector<int32_t>& token
   size_t done = 0;
   for (int chunk : chunks) {
     const size_t count = static_cast<size_t>(chunk);
-    const StepRow row{std::span(tokens).subspan(done, count), static_cast<int32_t>(done),
-                      std::span(slots).first(done + count), chunk};
+    const StepRow row{.tokens = std::span(tokens).subspan(done, count),
+                      .context_length = static_cast<int32_t>(done),
+                      .kv_slots = std::span(slots).first(done + count),
+                      .num_logits = chunk,
+                      .num_prompt_tokens = PromptPart(num_prompt, done, count)};
     std::vector<float> logits(count * kVocab);
     model.Forward({&row, 1}, *pool, logits);
     all.insert(all.end(), logits.begin(), logits.end());
@@ -70,13 +82,14 @@ std::vector<float> Chunked(CausalModel& model, const std::vector<int32_t>& token
   return all;
 }
 
-void TestInvariance(CausalModel& model) {
+/// Every sequence has a prompt of at most `num_prompt` tokens.
+void TestInvariance(CausalModel& model, size_t num_prompt) {
   const std::vector<int32_t> tokens = Tokens(75, 1);
-  const std::vector<float> whole = Whole(model, tokens);
-  CHECK(!SameBits(whole, Whole(model, Tokens(75, 2))));
-  CHECK(SameBits(whole, Chunked(model, tokens, {1, 1, 30, 2, 33, 1, 7})));
-  CHECK(SameBits(whole, Chunked(model, tokens, std::vector<int>(75, 1))));
-  CHECK(SameBits(whole, Chunked(model, tokens, {64, 11})));
+  const std::vector<float> whole = Whole(model, tokens, num_prompt);
+  CHECK(!SameBits(whole, Whole(model, Tokens(75, 2), num_prompt)));
+  CHECK(SameBits(whole, Chunked(model, tokens, {1, 1, 30, 2, 33, 1, 7}, num_prompt)));
+  CHECK(SameBits(whole, Chunked(model, tokens, std::vector<int>(75, 1), num_prompt)));
+  CHECK(SameBits(whole, Chunked(model, tokens, {64, 11}, num_prompt)));
 
   // A ragged batch: a prompt, two decoding sequences, a chunk that wants no logits, one that wants
   // them all.
@@ -95,16 +108,23 @@ void TestInvariance(CausalModel& model) {
   for (Sequence& sequence : sequences) {
     CHECK(pool->Allocate(static_cast<int32_t>(sequence.tokens.size()), &sequence.slots));
     if (sequence.cached == 0) continue;
-    const StepRow row{std::span(sequence.tokens).first(static_cast<size_t>(sequence.cached)), 0,
-                      std::span(sequence.slots).first(static_cast<size_t>(sequence.cached)), 0};
+    const auto cached = static_cast<size_t>(sequence.cached);
+    const StepRow row{.tokens = std::span(sequence.tokens).first(cached),
+                      .kv_slots = std::span(sequence.slots).first(cached),
+                      .num_prompt_tokens = PromptPart(num_prompt, 0, cached)};
     model.Forward({&row, 1}, *pool, {});
   }
   std::vector<StepRow> rows;
   std::vector<float> expected;
   for (const Sequence& sequence : sequences) {
-    rows.push_back({std::span(sequence.tokens).subspan(static_cast<size_t>(sequence.cached)),
-                    sequence.cached, sequence.slots, sequence.num_logits});
-    const std::vector<float> all = Whole(model, sequence.tokens);
+    const auto cached = static_cast<size_t>(sequence.cached);
+    rows.push_back(
+        {.tokens = std::span(sequence.tokens).subspan(cached),
+         .context_length = sequence.cached,
+         .kv_slots = sequence.slots,
+         .num_logits = sequence.num_logits,
+         .num_prompt_tokens = PromptPart(num_prompt, cached, sequence.tokens.size() - cached)});
+    const std::vector<float> all = Whole(model, sequence.tokens, num_prompt);
     expected.insert(expected.end(), all.end() - sequence.num_logits * kVocab, all.end());
   }
   std::vector<float> logits(expected.size());
@@ -113,7 +133,8 @@ void TestInvariance(CausalModel& model) {
 
   // Longer than one pass of the implementation.
   const std::vector<int32_t> longer = Tokens(600, 8);
-  CHECK(SameBits(Whole(model, longer), Chunked(model, longer, {590, 10})));
+  CHECK(SameBits(Whole(model, longer, 8 * num_prompt),
+                 Chunked(model, longer, {590, 10}, 8 * num_prompt)));
 }
 
 ErrorCode CodeOf(const std::function<void()>& fn) {
@@ -137,6 +158,16 @@ double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
   return ab / std::sqrt(aa * bb);
 }
 
+/// Products of prompts may round otherwise, but not by much.
+void TestPrompts(CausalModel& model) {
+  const std::vector<int32_t> tokens = Tokens(75, 1);
+  const std::vector<float> generated = Whole(model, tokens);
+  for (const size_t num_prompt : {1, 16, 40, 75}) {
+    TestInvariance(model, num_prompt);
+    CHECK(Cosine(Whole(model, tokens, num_prompt), generated) > 0.999);
+  }
+}
+
 /// All that holds of the model holds with keys and values of each type, and what they give is near
 /// to what f32 gives. A pool of another type is refused.
 void TestKvTypes(ThreadPool& threads) {
@@ -153,7 +184,8 @@ void TestKvTypes(ThreadPool& threads) {
     const auto model = load(type);
     CHECK(model->kv_bytes_per_token() ==
           2 * kLayers * static_cast<int64_t>(KvRowBytes(type, kKvHeads, kHeadDim)));
-    TestInvariance(*model);
+    TestInvariance(*model, 0);
+    TestInvariance(*model, 30);
     const std::vector<float> logits = Whole(*model, tokens);
     CHECK(SameBits(logits, exact) == (type == KvType::kF32));
     CHECK(Cosine(logits, exact) >= least[i]);
@@ -182,9 +214,10 @@ void TakeGreedy(const float* logits, Continuation* out) {
 constexpr int kGreedySteps = 10;
 
 Continuation ContinueAlone(CausalModel& model, std::vector<int32_t> tokens) {
+  const size_t num_prompt = tokens.size();
   Continuation result;
   for (int step = 0; step < kGreedySteps; ++step) {
-    const std::vector<float> all = Whole(model, tokens);
+    const std::vector<float> all = Whole(model, tokens, num_prompt);
     TakeGreedy(all.data() + all.size() - kVocab, &result);
     tokens.push_back(result.tokens.back());
   }
@@ -198,13 +231,14 @@ Continuation ContinueInCompany(CausalModel& model, const std::vector<int32_t>& p
   const auto below = [&random](size_t n) { return static_cast<size_t>(random() % n); };
   struct Member {
     std::vector<int32_t> tokens, slots;
-    size_t computed = 0;
+    size_t computed = 0, num_prompt = 0;
   };
   const auto pool = model.CreateKvPool(6000);
   const std::vector<uint32_t> some_bits((kVocab + 31) / 32, 0x00010000);
   const std::vector<std::optional<WantedTokens>> some_wanted(1024, WantedTokens{some_bits, {}});
   std::vector<Member> members(1);  // the first is the one that is looked at
   members[0].tokens = prompt;
+  members[0].num_prompt = prompt.size();
   Continuation result;
   while (result.tokens.size() < kGreedySteps) {
     for (size_t i = members.size(); i-- > 1;) {
@@ -221,6 +255,7 @@ Continuation ContinueInCompany(CausalModel& model, const std::vector<int32_t>& p
       members.emplace_back();
       for (size_t n = 1 + below(100); n > 0; --n)
         members.back().tokens.push_back(static_cast<int32_t>(below(kVocab)));
+      members.back().num_prompt = below(members.back().tokens.size() + 1);
     }
     std::vector<size_t> order(members.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -233,8 +268,10 @@ Continuation ContinueInCompany(CausalModel& model, const std::vector<int32_t>& p
       const size_t pending = member.tokens.size() - member.computed;
       const size_t count = below(3) == 0 ? 1 + below(pending) : pending;
       CHECK(pool->Allocate(static_cast<int32_t>(count), &member.slots));
-      StepRow row{std::span(member.tokens).subspan(member.computed, count),
-                  static_cast<int32_t>(member.computed), member.slots, 0};
+      StepRow row{.tokens = std::span(member.tokens).subspan(member.computed, count),
+                  .context_length = static_cast<int32_t>(member.computed),
+                  .kv_slots = member.slots,
+                  .num_prompt_tokens = PromptPart(member.num_prompt, member.computed, count)};
       if (i == 0) {
         samples = count == pending;
         row.num_logits = samples ? 1 : 0;
@@ -427,7 +464,7 @@ void TestThreadPool() {
 void TestLevelChoice() {
   setenv("DIECAST_CPU", "sse9", 1);
   CHECK(CodeOf([] { ChooseCpuLevel(); }) == ErrorCode::kInvalidArgument);
-  for (CpuLevel level : {CpuLevel::kAvx2, CpuLevel::kAvx512}) {
+  for (CpuLevel level : {CpuLevel::kAvx2, CpuLevel::kAvx512, CpuLevel::kAmx}) {
     setenv("DIECAST_CPU", CpuLevelName(level), 1);
     if (CpuHas(level)) {
       CHECK(ChooseCpuLevel() == level);
@@ -462,7 +499,8 @@ int main(int argc, char** argv) {
         const std::vector<uint8_t> bytes = TinyModel(variant);
         const auto model = LoadModel(GgufFile::Parse(bytes), threads);
         CHECK(model->config().vocab_size == kVocab && model->config().head_dim == kHeadDim);
-        TestInvariance(*model);
+        TestInvariance(*model, 0);
+        TestPrompts(*model);
         TestWantedTokens(*model);
         TestKvPool(*model);
         if (!variant.tied) continue;
@@ -478,7 +516,7 @@ int main(int argc, char** argv) {
       }
       const std::vector<uint8_t> bytes = TinyModel({});
       const auto exact = LoadModel(GgufFile::Parse(bytes), threads, {WeightMode::kDequantized});
-      TestInvariance(*exact);
+      TestInvariance(*exact, 0);
       TestWantedTokens(*exact);
       TestRefusals(threads);
       if (num_threads == 2) TestKvTypes(threads);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/kernels.h"
 #include "native/backend/cpu/cpu_features.h"
 #include "native/backend/cpu/thread_pool.h"
 #include "native/loader/gguf.h"
@@ -98,11 +99,15 @@ Fixture ReadFixture(size_t vocab) {
 }
 
 /// Logits of every position of a prompt, read in one step. Shape: [tokens, vocab].
-std::vector<float> Logits(CausalModel& model, const std::vector<int32_t>& tokens) {
+std::vector<float> Logits(CausalModel& model, const std::vector<int32_t>& tokens, bool as_prompt) {
   const auto pool = model.CreateKvPool(static_cast<int32_t>(tokens.size()));
   std::vector<int32_t> slots;
   CHECK(pool->Allocate(static_cast<int32_t>(tokens.size()), &slots));
-  const StepRow row{tokens, 0, slots, static_cast<int32_t>(tokens.size())};
+  const auto count = static_cast<int32_t>(tokens.size());
+  const StepRow row{.tokens = tokens,
+                    .kv_slots = slots,
+                    .num_logits = count,
+                    .num_prompt_tokens = as_prompt ? count : 0};
   std::vector<float> logits(tokens.size() * static_cast<size_t>(model.config().vocab_size));
   model.Forward({&row, 1}, *pool, logits);
   return logits;
@@ -132,7 +137,7 @@ struct Agreement {
   size_t positions = 0;
 };
 
-Agreement Compare(CausalModel& model, const Fixture& fixture) {
+Agreement Compare(CausalModel& model, const Fixture& fixture, bool as_prompt) {
   const size_t vocab = static_cast<size_t>(model.config().vocab_size);
   const size_t num_ids = fixture.sampled_ids.size();
   const char* full_folder = std::getenv("DIECAST_LOGITS_FULL");
@@ -144,7 +149,7 @@ Agreement Compare(CausalModel& model, const Fixture& fixture) {
   };
   for (size_t p = 0; p < fixture.prompts.size(); ++p) {
     const Prompt& prompt = fixture.prompts[p];
-    const std::vector<float> logits = Logits(model, prompt.tokens);
+    const std::vector<float> logits = Logits(model, prompt.tokens, as_prompt);
     std::vector<float> full;
     if (full_folder != nullptr) {
       full = ToFloats(ReadFile(std::string(full_folder) + "/" + std::to_string(p) + ".bin"));
@@ -169,18 +174,18 @@ Agreement Compare(CausalModel& model, const Fixture& fixture) {
 }
 
 void TestLevel(const std::shared_ptr<const GgufFile>& file, CpuLevel level, WeightMode mode,
-               const Fixture& fixture) {
+               bool as_prompt, const Fixture& fixture) {
   setenv("DIECAST_CPU", CpuLevelName(level), 1);
   ThreadPool pool(0);
   const auto model = LoadModel(file, pool, {mode});
-  const Agreement agreement = Compare(*model, fixture);
+  const Agreement agreement = Compare(*model, fixture, as_prompt);
   const double same =
       static_cast<double>(agreement.same_argmax) / static_cast<double>(agreement.positions);
   std::printf(
-      "%-8s %-11s max difference %.2e, least cosine %.6f, same argmax %zu of %zu (%.2f %%)\n",
+      "%-8s %-11s%s max difference %.2e, least cosine %.6f, same argmax %zu of %zu (%.2f %%)\n",
       CpuLevelName(level), mode == WeightMode::kDequantized ? "dequantized" : "quantized",
-      agreement.max_difference, agreement.min_cosine, agreement.same_argmax, agreement.positions,
-      100 * same);
+      as_prompt ? " prompts" : "", agreement.max_difference, agreement.min_cosine,
+      agreement.same_argmax, agreement.positions, 100 * same);
   std::fflush(stdout);
   if (mode == WeightMode::kDequantized) CHECK(agreement.max_difference <= kMaxDifference);
   CHECK(agreement.min_cosine >= kMinCosine);
@@ -191,7 +196,7 @@ void TestKvType(const std::shared_ptr<const GgufFile>& file, WeightMode mode, Kv
                 const Fixture& fixture) {
   ThreadPool pool(0);
   const auto model = LoadModel(file, pool, {mode, type});
-  const Agreement agreement = Compare(*model, fixture);
+  const Agreement agreement = Compare(*model, fixture, false);
   std::printf("KV %-4s %-11s max difference %.2e, least cosine %.7f, same argmax %zu of %zu\n",
               KvTypeName(type), mode == WeightMode::kDequantized ? "dequantized" : "quantized",
               agreement.max_difference, agreement.min_cosine, agreement.same_argmax,
@@ -226,8 +231,10 @@ int main() {
   const Fixture fixture = ReadFixture(embedding->dims[1]);
   std::printf("processor: %s\n", CpuName().c_str());
   for (CpuLevel level : AvailableCpuLevels()) {
-    TestLevel(file, level, WeightMode::kDequantized, fixture);
-    TestLevel(file, level, WeightMode::kQuantized, fixture);
+    TestLevel(file, level, WeightMode::kDequantized, false, fixture);
+    TestLevel(file, level, WeightMode::kQuantized, false, fixture);
+    if (KernelsOf(level).tile_row != nullptr)
+      TestLevel(file, level, WeightMode::kQuantized, true, fixture);
   }
   for (int i = 0; i < kNumKvTypes; ++i) {
     for (const WeightMode mode : {WeightMode::kDequantized, WeightMode::kQuantized})

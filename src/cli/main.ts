@@ -40,7 +40,7 @@ Examples:
 Environment:
   DIECAST_MODEL   model used when none is named: a path, a known name or a reference
   DIECAST_CACHE   folder for fetched models (default: ~/.cache/diecast)
-  DIECAST_CPU     portable, avx2 or avx512: forces a level of the processor's instructions
+  DIECAST_CPU     portable, avx2, avx512 or amx: forces a level of the processor's instructions
   NO_COLOR        no colours
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 the schema can't be used.`,

@@ -14,6 +14,8 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -25,12 +27,24 @@ namespace {
 #if defined(__x86_64__)
 constexpr uint64_t kXcr0Avx = 0x06;     // SSE and AVX state
 constexpr uint64_t kXcr0Avx512 = 0xe6;  // and opmask, upper halves, registers 16..31
+constexpr uint64_t kXcr0Amx = 0x60000;  // configuration and data of tiles
 
 uint64_t ReadXcr0() {
   uint32_t low = 0;
   uint32_t high = 0;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (static_cast<uint64_t>(high) << 32) | low;
+}
+
+/// Linux saves a process's tiles only once it has asked for them (arch_prctl(2)).
+bool AskForTiles() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
 }
 
 CpuLevel DetectLevel() {
@@ -52,7 +66,13 @@ CpuLevel DetectLevel() {
   const bool vl = (b >> 31) & 1;
   const bool vnni = (c >> 11) & 1;
   if (!(f && dq && bw && vl && vnni) || (xcr0 & kXcr0Avx512) != kXcr0Avx512) return CpuLevel::kAvx2;
-  return CpuLevel::kAvx512;
+  const bool amx_bf16 = (d >> 22) & 1;
+  const bool amx_tile = (d >> 24) & 1;
+  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d)) return CpuLevel::kAvx512;
+  const bool avx512_bf16 = (a >> 5) & 1;
+  if (!(amx_tile && amx_bf16 && avx512_bf16) || (xcr0 & kXcr0Amx) != kXcr0Amx || !AskForTiles())
+    return CpuLevel::kAvx512;
+  return CpuLevel::kAmx;
 }
 #else
 CpuLevel DetectLevel() { return CpuLevel::kPortable; }
@@ -95,6 +115,8 @@ const char* CpuLevelName(CpuLevel level) {
       return "avx2";
     case CpuLevel::kAvx512:
       return "avx512";
+    case CpuLevel::kAmx:
+      return "amx";
   }
   return "unknown";
 }
@@ -103,7 +125,7 @@ bool CpuHas(CpuLevel level) { return level <= BestLevel(); }
 
 std::vector<CpuLevel> AvailableCpuLevels() {
   std::vector<CpuLevel> levels;
-  for (CpuLevel level : {CpuLevel::kPortable, CpuLevel::kAvx2, CpuLevel::kAvx512}) {
+  for (CpuLevel level : kCpuLevels) {
     if (CpuHas(level)) levels.push_back(level);
   }
   return levels;
@@ -112,7 +134,7 @@ std::vector<CpuLevel> AvailableCpuLevels() {
 CpuLevel ChooseCpuLevel() {
   const char* wanted = std::getenv("DIECAST_CPU");
   if (wanted == nullptr || *wanted == '\0') return BestLevel();
-  for (CpuLevel level : {CpuLevel::kPortable, CpuLevel::kAvx2, CpuLevel::kAvx512}) {
+  for (CpuLevel level : kCpuLevels) {
     if (std::string(wanted) != CpuLevelName(level)) continue;
     if (!CpuHas(level)) {
       throw Error(ErrorCode::kInvalidArgument, std::string("DIECAST_CPU asks for ") + wanted +
@@ -121,8 +143,8 @@ CpuLevel ChooseCpuLevel() {
     }
     return level;
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              std::string("DIECAST_CPU is '") + wanted + "'; it must be portable, avx2 or avx512");
+  throw Error(ErrorCode::kInvalidArgument, std::string("DIECAST_CPU is '") + wanted +
+                                               "'; it must be portable, avx2, avx512 or amx");
 }
 
 std::string CpuName() {

@@ -8,12 +8,16 @@
 namespace diecast {
 
 /// Levels of the kernels. kAvx2 means AVX2 with FMA and F16C; kAvx512 means AVX-512 F, BW, DQ, VL
-/// and VNNI.
-enum class CpuLevel : uint8_t { kPortable, kAvx2, kAvx512 };
+/// and VNNI; kAmx these, AVX-512 BF16 and AMX's tiles
+/// of bfloat16.
+enum class CpuLevel : uint8_t { kPortable, kAvx2, kAvx512, kAmx };
+inline constexpr CpuLevel kCpuLevels[] = {CpuLevel::kPortable, CpuLevel::kAvx2, CpuLevel::kAvx512,
+                                          CpuLevel::kAmx};
 
-/// "portable", "avx2" or "avx512".
+/// "portable", "avx2", "avx512" or "amx".
 const char* CpuLevelName(CpuLevel level);
-/// Whether the processor has the level and the operating system saves its registers.
+/// Whether the processor has the level and the operating system saves its registers, which it is
+/// asked to do for tiles.
 bool CpuHas(CpuLevel level);
 /// Every level this processor has, the plainest first.
 std::vector<CpuLevel> AvailableCpuLevels();
