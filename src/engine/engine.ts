@@ -31,7 +31,7 @@ import type { TokenTable } from "./compile-service/task.ts";
 import type { GenerateRequest, Generation } from "./generation.ts";
 import { type FreshGrammar, type Grammar, GrammarCache, type GrammarCacheLimits } from "./grammar-cache.ts";
 import { type GrammarSource, keyOf, taskOf } from "./grammar-source.ts";
-import { concat, LiveGenerations } from "./live-generations.ts";
+import { LiveGenerations } from "./live-generations.ts";
 
 export {
   KV_TYPES,
@@ -304,4 +304,17 @@ function tokenIds(name: string, ids: readonly number[]): Int32Array {
   const wrong = ids.find((id) => (id | 0) !== id);
   if (wrong !== undefined) throw new DiecastError("INVALID_ARGUMENT", `${name} must be token ids, not ${wrong}`);
   return Int32Array.from(ids);
+}
+
+/** One array of all the ids. */
+function concat(arrays: readonly Int32Array[]): Int32Array {
+  const [first] = arrays;
+  if (arrays.length === 1 && first !== undefined) return first;
+  const whole = new Int32Array(arrays.reduce((sum, a) => sum + a.length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    whole.set(array, at);
+    at += array.length;
+  }
+  return whole;
 }

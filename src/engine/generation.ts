@@ -6,8 +6,11 @@
  */
 
 import type { DiecastError } from "../errors.ts";
+import { type GenerationDelta, GenerationOutput } from "./generation-output.ts";
 import type { Grammar } from "./grammar-cache.ts";
-import { TokenScores } from "./token-scores.ts";
+import type { TokenScores } from "./token-scores.ts";
+
+export type { GenerationDelta, TextSegment } from "./generation-output.ts";
 
 export interface GenerateRequest {
   /** Text is encoded with special tokens parsed and BOS added where the model expects it; ids are used as they are. */
@@ -72,23 +75,6 @@ export interface StopRegex {
   readonly grammar: Grammar;
 }
 
-export interface TextSegment {
-  readonly text: string;
-  /** The grammar left no choice, and the text was appended without sampling. */
-  readonly forced: boolean;
-}
-
-export interface GenerationDelta {
-  readonly text: string;
-  readonly segments: readonly TextSegment[];
-  readonly numTokens: number;
-  /**
-   * Scores of the next output tokens, empty unless asked for. They come in order, but those of forced tokens a step after the tokens; over all deltas
-   * every token has its score.
-   */
-  readonly scores: TokenScores;
-}
-
 /**
  * "stop": the grammar was complete, EOS, a stop string, stop regex or stop token. "length": out of tokens, perhaps inside a value. "deadline": out of time, perhaps
  * before the first token.
@@ -134,6 +120,16 @@ export interface GenerationResult {
   readonly timings: GenerationTimings;
 }
 
+/** @internal How a generation ended; what it said is in its output. */
+export type GenerationEnd = Omit<GenerationResult, "text" | "tokens" | "scores" | "promptScores">;
+
+/** @internal Which scores were asked for. */
+export interface ScoresWanted {
+  readonly ofOutput: boolean;
+  /** How many tokens of the prompt have scores; undefined: not asked for. */
+  readonly ofPrompt: number | undefined;
+}
+
 interface Waiter {
   resolve(result: IteratorResult<GenerationDelta, undefined>): void;
   reject(error: unknown): void;
@@ -149,18 +145,20 @@ export class Generation implements AsyncIterable<GenerationDelta> {
   readonly id: number;
   /** Rejects with a DiecastError when the request failed; resolves with "cancelled" when it was cancelled. */
   readonly result: Promise<GenerationResult>;
+  /** @internal Whoever adds to it calls `publish` then. */
+  readonly output: GenerationOutput;
+  readonly #scores: ScoresWanted;
   readonly #cancel: () => void;
   readonly #settle: Settle;
-  #segments: TextSegment[] = [];
-  #numTokens = 0;
-  #scores: TokenScores[] = [];
   #end: { readonly error?: DiecastError } | undefined;
   #waiter: Waiter | undefined;
   #iterated = false;
 
   /** @internal Made by `Engine.generate`. */
-  constructor(id: number, cancel: () => void) {
+  constructor(id: number, cancel: () => void, scores: ScoresWanted = { ofOutput: false, ofPrompt: undefined }) {
     this.id = id;
+    this.output = new GenerationOutput(scores.ofPrompt ?? 0);
+    this.#scores = scores;
     this.#cancel = cancel;
     let settle: Settle | undefined;
     this.result = new Promise((resolve, reject) => {
@@ -188,25 +186,22 @@ export class Generation implements AsyncIterable<GenerationDelta> {
     };
   }
 
-  /** @internal */
-  push(segments: readonly TextSegment[], numTokens: number, scores = TokenScores.EMPTY): void {
-    for (const segment of segments) {
-      const last = this.#segments.at(-1);
-      if (last !== undefined && last.forced === segment.forced) {
-        this.#segments[this.#segments.length - 1] = { text: last.text + segment.text, forced: last.forced };
-      } else if (segment.text !== "") {
-        this.#segments.push(segment);
-      }
-    }
-    this.#numTokens += numTokens;
-    if (scores.length > 0) this.#scores.push(scores);
+  /** @internal Hands what the output has to a reader who waits. */
+  publish(): void {
     this.#wake();
   }
 
   /** @internal */
-  finish(result: GenerationResult): void {
+  finish(end: GenerationEnd): void {
+    const { output } = this;
     this.#end = {};
-    this.#settle.resolve(result);
+    this.#settle.resolve({
+      text: output.text(),
+      tokens: output.tokens(),
+      ...(this.#scores.ofOutput ? { scores: output.scores() } : {}),
+      ...(this.#scores.ofPrompt === undefined ? {} : { promptScores: output.promptScores() }),
+      ...end,
+    });
     this.#wake();
   }
 
@@ -227,15 +222,9 @@ export class Generation implements AsyncIterable<GenerationDelta> {
   #wake(): void {
     const waiter = this.#waiter;
     if (waiter === undefined) return;
-    if (this.#segments.length > 0 || this.#numTokens > 0 || this.#scores.length > 0) {
-      const segments = this.#segments;
-      const text = segments.map((s) => s.text).join("");
-      const delta = { text, segments, numTokens: this.#numTokens, scores: TokenScores.concat(this.#scores) };
-      this.#segments = [];
-      this.#numTokens = 0;
-      this.#scores = [];
+    if (this.output.hasUnread) {
       this.#waiter = undefined;
-      waiter.resolve({ done: false, value: delta });
+      waiter.resolve({ done: false, value: this.output.takeUnread() });
     } else if (this.#end !== undefined) {
       this.#waiter = undefined;
       if (this.#end.error !== undefined) waiter.reject(this.#end.error);

@@ -3,21 +3,14 @@
  */
 
 import { DELTA, DELTA_WORDS, type NativeFinish, type NativeStepEvent, nativeError } from "./binding.ts";
-import { type GenerateRequest, Generation, type StopRegex, type TextSegment } from "./generation.ts";
+import { type GenerateRequest, Generation, type StopRegex } from "./generation.ts";
 import type { Grammar } from "./grammar-cache.ts";
-import { TokenScores } from "./token-scores.ts";
 
 /** A generation in progress and what its result will need. */
 interface Live {
   readonly generation: Generation;
   readonly grammar: Grammar | undefined;
   readonly stopRegex: readonly StopRegex[] | undefined;
-  readonly texts: string[];
-  readonly tokens: Int32Array[];
-  /** Of prompt tokens but the first; undefined when not asked for. */
-  readonly promptScores: TokenScores[] | undefined;
-  numPromptScoresMissing: number;
-  readonly scores: TokenScores[] | undefined;
   readonly onEnd: () => void;
 }
 
@@ -61,19 +54,11 @@ export class LiveGenerations {
     };
     const generations = Array.from({ length: numChoices }, (_, index) => {
       const id = firstId + index;
-      const generation = new Generation(id, () => cancel(id));
-      const hasPromptScores = request.promptLogprobs === true && index === 0;
-      this.#live.set(id, {
-        generation,
-        grammar,
-        stopRegex,
-        texts: [],
-        tokens: [],
-        promptScores: hasPromptScores ? [] : undefined,
-        numPromptScoresMissing: hasPromptScores ? promptLength - 1 : 0,
-        scores: request.logprobs === true ? [] : undefined,
-        onEnd,
+      const generation = new Generation(id, () => cancel(id), {
+        ofOutput: request.logprobs === true,
+        ofPrompt: request.promptLogprobs === true && index === 0 ? promptLength - 1 : undefined,
       });
+      this.#live.set(id, { generation, grammar, stopRegex, onEnd });
       return generation;
     });
     if (signal?.aborted) onAbort();
@@ -81,50 +66,31 @@ export class LiveGenerations {
     return generations;
   }
 
+  /** Makes no object for a delta, however many there are, unless its reader waits for it. */
   deliver(event: NativeStepEvent): void {
-    const { deltas, segments, tokens, text } = event;
-    const bytes = Buffer.from(text.buffer, text.byteOffset, text.byteLength);
+    const { deltas, segments, tokens, text, scoreIds, scores } = event;
     let [segmentAt, tokenAt, byteAt, scoreAt] = [0, 0, 0, 0];
     for (let at = 0; at < deltas.length; at += DELTA_WORDS) {
       // Invariant: native/engine/outbox.h writes whole records whose counts add up to the arrays' lengths.
-      const numTokens = deltas[at + DELTA.numTokens]!;
-      const numSegments = deltas[at + DELTA.numSegments]!;
+      const tokenEnd = tokenAt + deltas[at + DELTA.numTokens]!;
+      const segmentEnd = segmentAt + 2 * deltas[at + DELTA.numSegments]!;
       const scoreWidth = deltas[at + DELTA.scoreWidth]!;
       const scoreEnd = scoreAt + 2 * scoreWidth * deltas[at + DELTA.numScores]!;
-      const pieces: TextSegment[] = [];
-      for (let i = 0; i < numSegments; i++, segmentAt += 2) {
-        const end = byteAt + segments[segmentAt]!;
-        pieces.push({ text: bytes.toString("utf8", byteAt, end), forced: segments[segmentAt + 1] === 1 });
-        byteAt = end;
+      const generation = this.#live.get(deltas[at + DELTA.requestId]!)?.generation;
+      for (; segmentAt < segmentEnd; segmentAt += 2) {
+        const byteEnd = byteAt + segments[segmentAt]!;
+        generation?.output.addText(text, byteAt, byteEnd, segments[segmentAt + 1] === 1);
+        byteAt = byteEnd;
       }
-      const live = this.#live.get(deltas[at + DELTA.requestId]!);
-      if (live !== undefined) {
-        for (const piece of pieces) live.texts.push(piece.text);
-        live.tokens.push(tokens.slice(tokenAt, tokenAt + numTokens));
-        const scores =
-          scoreEnd === scoreAt
-            ? TokenScores.EMPTY
-            : new TokenScores(
-                event.scoreIds.slice(scoreAt, scoreEnd),
-                event.scores.slice(scoreAt, scoreEnd),
-                scoreWidth,
-              );
-        live.generation.push(pieces, numTokens, this.#sortScores(live, scores));
+      if (generation !== undefined) {
+        generation.output.addTokens(tokens, tokenAt, tokenEnd);
+        generation.output.addScores(scoreIds, scores, scoreAt, scoreEnd, scoreWidth);
+        generation.publish();
       }
-      tokenAt += numTokens;
+      tokenAt = tokenEnd;
       scoreAt = scoreEnd;
     }
     for (const finish of event.finished) this.#finish(finish);
-  }
-
-  /** Keeps new scores; returns those of output tokens. Prompt tokens come first. */
-  #sortScores(live: Live, scores: TokenScores): TokenScores {
-    const numPrompt = Math.min(live.numPromptScoresMissing, scores.length);
-    live.numPromptScoresMissing -= numPrompt;
-    if (numPrompt > 0) live.promptScores?.push(scores.slice(0, numPrompt));
-    const ofOutput = numPrompt === 0 ? scores : scores.slice(numPrompt);
-    if (ofOutput.length > 0) live.scores?.push(ofOutput);
-    return ofOutput;
   }
 
   #finish(finish: NativeFinish): void {
@@ -136,13 +102,9 @@ export class LiveGenerations {
       live.generation.fail(nativeError(finish.code, finish.message ?? "the request failed"));
       return;
     }
-    const { grammar, scores, promptScores, stopRegex } = live;
+    const { grammar, stopRegex } = live;
     const matchedStop = finish.matchedStop ?? stopRegex?.[finish.matchedPattern ?? -1]?.pattern;
     live.generation.finish({
-      text: live.texts.join(""),
-      tokens: concat(live.tokens),
-      ...(scores === undefined ? {} : { scores: TokenScores.concat(scores) }),
-      ...(promptScores === undefined ? {} : { promptScores: TokenScores.concat(promptScores) }),
       finishReason: finish.reason,
       ...(matchedStop === undefined ? {} : { matchedStop }),
       ...(finish.matchedToken === undefined ? {} : { matchedToken: finish.matchedToken }),
@@ -161,17 +123,4 @@ export class LiveGenerations {
       },
     });
   }
-}
-
-/** One array of all the ids. */
-export function concat(arrays: readonly Int32Array[]): Int32Array {
-  const [first] = arrays;
-  if (arrays.length === 1 && first !== undefined) return first;
-  const whole = new Int32Array(arrays.reduce((sum, a) => sum + a.length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    whole.set(array, at);
-    at += array.length;
-  }
-  return whole;
 }

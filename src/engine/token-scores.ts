@@ -36,23 +36,6 @@ export class TokenScores {
     this.length = ids.length / (2 * width);
   }
 
-  /** @internal Of runs with equal widths. */
-  static concat(runs: readonly TokenScores[]): TokenScores {
-    const filled = runs.filter(({ length }) => length > 0);
-    const [first] = filled;
-    if (first === undefined) return TokenScores.EMPTY;
-    if (filled.length === 1) return first;
-    const size = filled.reduce((sum, run) => sum + run.#ids.length, 0);
-    const [ids, logprobs] = [new Int32Array(size), new Float32Array(size)];
-    let at = 0;
-    for (const run of filled) {
-      ids.set(run.#ids, at);
-      logprobs.set(run.#logprobs, at);
-      at += run.#ids.length;
-    }
-    return new TokenScores(ids, logprobs, first.#width);
-  }
-
   slice(start: number, end = this.length): TokenScores {
     const size = 2 * this.#width;
     const [from, to] = [start * size, end * size];
@@ -76,5 +59,45 @@ export class TokenScores {
   #score(i: number): TokenScore {
     // Invariant: `at` has checked the index, and the arrays are equally long.
     return { id: this.#ids[i]!, logprob: this.#logprobs[i]! };
+  }
+}
+
+/** @internal Scores that go on coming, all of one width, in arrays that double when they are full. */
+export class ScoreLog {
+  #ids = new Int32Array();
+  #logprobs = new Float32Array();
+  #size = 0;
+  #width = 1;
+
+  /** Tokens. */
+  get length(): number {
+    return this.#size / (2 * this.#width);
+  }
+
+  /** The numbers from `from` up to `to`, which are whole tokens'. */
+  add(ids: Int32Array, logprobs: Float32Array, from: number, to: number, width: number): void {
+    this.#width = width;
+    const size = this.#size + to - from;
+    if (size > this.#ids.length) {
+      const room = 2 ** Math.ceil(Math.log2(size));
+      const [moreIds, moreLogprobs] = [new Int32Array(room), new Float32Array(room)];
+      moreIds.set(this.#ids);
+      moreLogprobs.set(this.#logprobs);
+      this.#ids = moreIds;
+      this.#logprobs = moreLogprobs;
+    }
+    for (let i = from, at = this.#size; i < to; i++, at++) {
+      this.#ids[at] = ids[i]!;
+      this.#logprobs[at] = logprobs[i]!;
+    }
+    this.#size = size;
+  }
+
+  /** Of the tokens from `start` up to `end`, as far as they are there. */
+  slice(start: number, end = this.length): TokenScores {
+    const last = Math.min(end, this.length);
+    if (start >= last) return TokenScores.EMPTY;
+    const [from, to] = [start, last].map((token) => token * 2 * this.#width);
+    return new TokenScores(this.#ids.slice(from, to), this.#logprobs.slice(from, to), this.#width);
   }
 }

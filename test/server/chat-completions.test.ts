@@ -1,7 +1,6 @@
 /** Chat completions over an engine that the test drives: shapes, streams, and what reaches the engine. */
 
 import { afterEach, describe, expect, test } from "vitest";
-import { TokenScores } from "../../src/engine/engine.ts";
 import type { ChatCompletion, ChatCompletionChunk } from "../../src/protocol.ts";
 import { type AppOptions, buildApp } from "../../src/server/index.ts";
 import { FakeEngine, type FakeScript } from "../support/fake-engine.ts";
@@ -223,11 +222,8 @@ describe("a whole completion", () => {
 
 describe("log probabilities", () => {
   // Two tokens with one of the likeliest each: after the mask, then the model's own. The second was the only one allowed and is an unlikely one.
-  const scores = new TokenScores(
-    Int32Array.of(0, 0, 0, 1, 2, -1, 2, 1),
-    Float32Array.of(-0.25, -0.25, -0.5, -0.125, 0, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, -0.75),
-    2,
-  );
+  const ids = Int32Array.of(0, 0, 0, 1, 2, -1, 2, 1);
+  const logs = [-0.25, -0.25, -0.5, -0.125, 0, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, -0.75];
   const [a, b, c] = ["a", "b", "c"].map((token) => ({ token, bytes: [token.charCodeAt(0)] }));
   const raw = [
     { ...a, logprob: -0.5, top_logprobs: [{ ...b, logprob: -0.125 }] },
@@ -237,7 +233,9 @@ describe("log probabilities", () => {
     { ...a, logprob: -0.25, top_logprobs: [{ ...a, logprob: -0.25 }] },
     { ...c, logprob: 0, top_logprobs: [] },
   ];
-  const script: FakeScript = { onGenerate: (run) => run.push("a", "c").pushScores(scores).finish() };
+  const script: FakeScript = {
+    onGenerate: (run) => run.push("a", "c").pushScores(ids, Float32Array.from(logs), 2).finish(),
+  };
 
   test.each([
     ["raw", undefined, raw],

@@ -12,8 +12,6 @@ import {
   type GenerationResult,
   type Grammar,
   type GrammarSource,
-  type TextSegment,
-  TokenScores,
 } from "../../src/engine/engine.ts";
 import type { DiecastError } from "../../src/errors.ts";
 
@@ -25,51 +23,49 @@ export class FakeRun {
   readonly generation: Generation;
   cancelled = false;
   ended = false;
-  #text = "";
   #tokens = 0;
   #forced = 0;
-  #scores = TokenScores.EMPTY;
 
   constructor(id: number, request: GenerateRequest, index: number) {
     this.request = request;
     this.index = index;
-    this.generation = new Generation(id, () => this.#onCancel());
+    this.generation = new Generation(id, () => this.#onCancel(), {
+      ofOutput: request.logprobs === true,
+      ofPrompt: request.promptLogprobs === true && index === 0 ? 0 : undefined,
+    });
     if (request.signal?.aborted) this.generation.cancel();
     request.signal?.addEventListener("abort", () => this.generation.cancel(), { once: true });
   }
 
   /** One delta of one token per segment; forced segments start with "!". */
   push(...pieces: readonly string[]): this {
-    const segments: TextSegment[] = pieces.map((piece) =>
-      piece.startsWith("!") ? { text: piece.slice(1), forced: true } : { text: piece, forced: false },
-    );
-    this.#text += segments.map((s) => s.text).join("");
-    this.#tokens += segments.length;
-    this.#forced += segments.filter((s) => s.forced).length;
-    this.generation.push(segments, segments.length);
+    for (const piece of pieces) {
+      const forced = piece.startsWith("!");
+      const bytes = Buffer.from(forced ? piece.slice(1) : piece);
+      this.generation.output.addTokens(Int32Array.of(0), 0, 1);
+      this.generation.output.addText(bytes, 0, bytes.length, forced);
+      this.#tokens++;
+      if (forced) this.#forced++;
+    }
+    this.generation.publish();
     return this;
   }
 
-  /** Scores without text, as they come for forced tokens. */
-  pushScores(scores: TokenScores): this {
-    this.#scores = TokenScores.concat([this.#scores, scores]);
-    this.generation.push([], 0, scores);
+  /** Scores without text, as they come for forced tokens: the arrays that a `TokenScores` is made of. */
+  pushScores(ids: Int32Array, logprobs: Float32Array, width: number): this {
+    this.generation.output.addScores(ids, logprobs, 0, ids.length, width);
+    this.generation.publish();
     return this;
   }
 
   /** @param matched A stop string or the id of a stop token. */
   finish(finishReason: GenerationResult["finishReason"] = "stop", matched?: string | number): void {
     if (this.ended) return;
-    const { logprobs, promptLogprobs } = this.request;
     this.ended = true;
     this.generation.finish({
-      text: this.#text,
-      tokens: new Int32Array(this.#tokens),
       finishReason,
       ...(typeof matched === "string" ? { matchedStop: matched } : {}),
       ...(typeof matched === "number" ? { matchedToken: matched } : {}),
-      ...(logprobs ? { scores: this.#scores } : {}),
-      ...(promptLogprobs && this.index === 0 ? { promptScores: TokenScores.EMPTY } : {}),
       usage: {
         promptTokens: (this.request.prompt as Int32Array).length,
         completionTokens: this.#tokens,
