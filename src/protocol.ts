@@ -266,3 +266,8 @@ export interface Health {
   readonly requests: { readonly running: number; readonly waiting: number };
   readonly uptime_s: number;
 }
+
+/** The answer to `POST /flush_cache`. */
+export interface CacheFlush {
+  readonly flushed: true;
+}

@@ -92,6 +92,7 @@ export interface EngineHandle {
   encodeChat(messages: readonly ChatMessage[], options?: ChatTemplateOptions): Int32Array;
   generateChoices(request: GenerateRequest, numChoices: number): Generation[];
   tokenBytes(id: number): Uint8Array;
+  flushCache(): void;
   stats(): EngineStats;
   close(): Promise<void>;
 }

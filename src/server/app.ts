@@ -17,7 +17,7 @@ import { chatCompletions } from "./chat-completions.ts";
 import { addErrorReplies } from "./error-reply.ts";
 import { extract } from "./extract.ts";
 import { metrics } from "./metrics.ts";
-import { getModel, health, listModels } from "./models.ts";
+import { flushCache, getModel, health, listModels } from "./models.ts";
 import { type AppOptions, resolveAppOptions } from "./server-options.ts";
 import { Service } from "./service.ts";
 
@@ -60,6 +60,7 @@ export function buildApp(engine: EngineHandle, appOptions: AppOptions = {}): Fas
     { method: "GET", url: "/v1/models/:id", handler: getModel(service) },
     { method: "GET", url: "/health", handler: health(service) },
     { method: "GET", url: "/metrics", handler: metrics(service) },
+    { method: "POST", url: "/flush_cache", handler: flushCache(service) },
   ];
   for (const { method, url, handler } of routes) {
     app.route({ method, url, handler });

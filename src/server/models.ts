@@ -1,10 +1,10 @@
 /**
- * `GET /v1/models`, `GET /v1/models/{id}` and `GET /health`.
+ * `GET /v1/models`, `GET /v1/models/{id}`, `GET /health` and `POST /flush_cache`.
  */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
 
-import type { Health, ModelList, ModelObject } from "../protocol.ts";
+import type { CacheFlush, Health, ModelList, ModelObject } from "../protocol.ts";
 import { type Service, unknownModel } from "./service.ts";
 
 const startedAt = Math.floor(Date.now() / 1000);
@@ -43,5 +43,13 @@ export function health(service: Service) {
       requests: { running, waiting },
       uptime_s: Math.floor(Date.now() / 1000) - startedAt,
     };
+  };
+}
+
+/** What running requests hold of the cache goes when they end, so nobody has to stop for it. */
+export function flushCache(service: Service) {
+  return async (): Promise<CacheFlush> => {
+    service.engine.flushCache();
+    return { flushed: true };
   };
 }

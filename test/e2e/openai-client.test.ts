@@ -287,4 +287,14 @@ describe.skipIf(server === undefined)("extraction", () => {
     expect(stepping.usage.completion_tokens_details.forced_tokens).toBe(0);
     expect(stepping.timings.forward_passes).toBeGreaterThan(jumping.timings.forward_passes);
   });
+
+  test("reads its whole text again after a flush of the cache", async () => {
+    const cachedOf = async (): Promise<number> =>
+      (await extractValue({ schema, input: "A text that no other request has." })).usage.prompt_tokens_details
+        .cached_tokens;
+    await cachedOf();
+    expect(await cachedOf()).toBeGreaterThan(10);
+    expect((await fetch(`${server?.url}/flush_cache`, { method: "POST" })).status).toBe(200);
+    expect(await cachedOf()).toBe(0);
+  });
 });

@@ -1,10 +1,11 @@
-/** The routes that only look. */
+/** The routes that generate nothing. */
 
 import { afterAll, expect, test } from "vitest";
 import { buildApp } from "../../src/server/index.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
 
-const app = buildApp(new FakeEngine(), { modelAliases: ["other-name"] });
+const engine = new FakeEngine();
+const app = buildApp(engine, { modelAliases: ["other-name"] });
 afterAll(() => app.close());
 
 const MODEL = {
@@ -32,4 +33,14 @@ test("health says what runs", async () => {
     requests: { running: 0, waiting: 0 },
     uptime_s: expect.any(Number),
   });
+});
+
+test("POST /flush_cache empties the cache, and nothing else does", async () => {
+  const looked = await app.inject({ method: "GET", url: "/flush_cache" });
+  expect([looked.statusCode, looked.headers.allow, engine.numFlushes]).toEqual([405, "POST", 0]);
+  for (const request of [{}, { payload: {} }]) {
+    const response = await app.inject({ method: "POST", url: "/flush_cache", ...request });
+    expect([response.statusCode, response.json()]).toEqual([200, { flushed: true }]);
+  }
+  expect(engine.numFlushes).toBe(2);
 });

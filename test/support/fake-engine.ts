@@ -144,6 +144,11 @@ export class FakeEngine implements EngineHandle {
     return Buffer.from(String.fromCodePoint(97 + id));
   }
 
+  numFlushes = 0;
+  flushCache(): void {
+    this.numFlushes++;
+  }
+
   stats(): EngineStats {
     const running = this.runs.filter((run) => !run.ended).length;
     return { running, waiting: 0 } as EngineStats;
