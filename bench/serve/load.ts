@@ -18,7 +18,8 @@ export interface LoadFigures {
   readonly firstTokenMs: { readonly p50: number; readonly p99: number };
   readonly requestMs: { readonly p50: number; readonly p99: number };
   readonly completionTokens: number;
-  readonly forcedTokens: number;
+  /** Null where no answer tells. */
+  readonly forcedTokens: number | null;
   /** Answers that ended by themselves and validate; free text only has to end by itself. */
   readonly valid: number;
   /** Cut by `max_tokens`: never valid. */
@@ -34,10 +35,11 @@ interface Answer {
   readonly item: Case;
   readonly text: string;
   readonly finish: string | undefined;
-  readonly firstMs: number;
+  /** Undefined: there is no text. */
+  readonly firstMs: number | undefined;
   readonly totalMs: number;
   readonly tokens: number;
-  readonly forced: number;
+  readonly forced: number | undefined;
 }
 
 interface Chunk {
@@ -92,12 +94,15 @@ async function ask(item: Case, { url, maxTokens, extra }: LoadOptions): Promise<
     await reply.arrayBuffer();
     return undefined;
   }
-  let [text, finish, firstMs, tokens, forced] = ["", undefined as string | undefined, 0, 0, 0];
+  let [text, tokens] = ["", 0];
+  let finish: string | undefined;
+  let firstMs: number | undefined;
+  let forced: number | undefined;
   for await (const chunk of serverEvents(reply.body)) {
     if (chunk.error !== undefined) return undefined;
     const choice = chunk.choices?.[0];
     const piece = choice?.delta?.content ?? "";
-    if (piece !== "" && firstMs === 0) firstMs = performance.now() - begin;
+    if (piece !== "") firstMs ??= performance.now() - begin;
     text += piece;
     finish = choice?.finish_reason ?? finish;
     tokens = chunk.usage?.completion_tokens ?? tokens;
@@ -147,8 +152,8 @@ function summarize(answers: readonly (Answer | undefined)[], seconds: number): L
   const verdicts = given.map(({ text, finish, item }) => verdictOf(text, finish, item.schema));
   const count = (wanted: string): number => verdicts.filter((verdict) => verdict === wanted).length;
   const sum = (pick: (answer: Answer) => number): number => given.reduce((total, answer) => total + pick(answer), 0);
-  const spread = (pick: (answer: Answer) => number) => {
-    const sorted = Float64Array.from(given, pick).sort();
+  const spread = (pick: (answer: Answer) => number | undefined) => {
+    const sorted = Float64Array.from(given.map(pick).filter((value) => value !== undefined)).sort();
     return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) };
   };
   const completionTokens = sum((answer) => answer.tokens);
@@ -158,7 +163,7 @@ function summarize(answers: readonly (Answer | undefined)[], seconds: number): L
     firstTokenMs: spread((answer) => answer.firstMs),
     requestMs: spread((answer) => answer.totalMs),
     completionTokens,
-    forcedTokens: sum((answer) => answer.forced),
+    forcedTokens: given.some(({ forced }) => forced !== undefined) ? sum(({ forced }) => forced ?? 0) : null,
     valid: count("valid"),
     cut: count("cut"),
     invalid: count("invalid"),

@@ -1,28 +1,33 @@
 /**
  * `npm run bench:serve`: requests with JSON Schemas over HTTP, our server and llama-server in turns with the same bodies.
  *
- * Every run must have answers that end by themselves and validate before its speed counts: a figure with none is not reported.
- * Requests per second count all answers; those cut by `max_tokens` are shown apart, since both servers spend the same tokens on them.
+ * A speed counts when the answers are right: every one of ours that ended by itself has to validate, and one of the peer's. Otherwise its figures are left
+ * out, and the program ends with 1. Requests per second count all answers; those cut by `max_tokens` are shown apart, since both servers spend the
+ * same tokens on them.
+ *
+ * No run is helped by those before it: each has prompts and schemas (by a remark in them) that no earlier one had, and our servers flush their caches
+ * before it. Both sides of a comparison get the same prompts, and it is the same ones whenever the program runs with the same options.
  */
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { Command } from "commander";
 import { defaultModelRef, resolveModel } from "../../src/engine/model-store/index.ts";
 import { drawBars } from "../bars.ts";
-import { median } from "../median.ts";
-import { type Case, prefixCases, rowCases, standardCases } from "./cases.ts";
+import { wholeNumber } from "../numbers.ts";
+import { type Case, type CaseKind, prefixCases, remarked, rowCases, standardCases } from "./cases.ts";
+import { type Figure, faultOf, figuresOf } from "./figures.ts";
 import { type LoadFigures, runLoad } from "./load.ts";
 import { type Server, startLlama, startOurs } from "./servers.ts";
 
 interface Options {
   readonly gguf?: string;
-  readonly threads?: string;
+  readonly threads: number;
   readonly llama?: string;
   readonly rows?: string;
-  readonly clients: string;
-  readonly requests?: string;
-  readonly rounds?: string;
-  readonly maxTokens: string;
+  readonly clients: number;
+  readonly requests?: number;
+  readonly rounds?: number;
+  readonly maxTokens: number;
   readonly svg?: string;
   readonly quick?: boolean;
   readonly json?: boolean;
@@ -31,105 +36,96 @@ interface Options {
 const options = new Command("bench:serve")
   .description("requests/s with JSON Schemas at N concurrent clients, ours and llama-server's in turns")
   .option("--gguf <file>", "model (default: the default model, fetched if need be)")
-  .option("--threads <count>", "of both servers (default: half of the processors, at least 2)")
+  .option(
+    "--threads <count>",
+    "of both servers (default: half of the processors, at least 2)",
+    wholeNumber(1, 1024),
+    Math.max(2, cpus().length >> 1),
+  )
   .option("--llama <folder>", "folder with llama-server; without it ours runs alone")
   .option("--rows <file>", "MaskBench rows (JSON lines, .gz allowed), of which 50 are drawn")
-  .option("--clients <count>", "concurrent clients", "8")
-  .option("--requests <count>", "requests a run (default: 48, quick: 16)")
-  .option("--rounds <count>", "paired rounds; medians are reported (default: 3, quick: 1)")
-  .option("--max-tokens <count>", "of every answer", "200")
+  .option("--clients <count>", "concurrent clients", wholeNumber(1, 1024), 8)
+  .option("--requests <count>", "requests a run (default: 48, quick: 16)", wholeNumber(1, 256))
+  .option("--rounds <count>", "paired rounds; medians are reported (default: 3, quick: 1)", wholeNumber(1, 100))
+  .option("--max-tokens <count>", "of every answer", wholeNumber(), 200)
   .option("--svg <file>", "draw the figures")
   .option("--quick", "fewer and shorter runs")
-  .option("--json", "one line of JSON a figure")
+  .option(
+    "--json",
+    "one line of JSON a figure: medians of speeds and times (of times a ratio below 1 is better), and of all rounds together how many answers were what",
+  )
   .parse()
   .opts<Options>();
 
-function count(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1) return value;
-  console.error(`bench:serve: --${name} must be a whole number from 1, not ${JSON.stringify(text)}`);
-  process.exit(2);
-}
-
-interface Figure {
-  readonly name: string;
-  readonly ours: number;
-  readonly peer: number | null;
-  readonly ratio: number | null;
-  readonly unit: string;
-}
-
-/** One side of a comparison: cases for a server. */
+/** One side of a comparison. */
 interface Side {
   readonly server: Server;
-  readonly cases: readonly Case[];
+  /** Without schemas. */
+  readonly free?: boolean;
+  /** Further members of the requests' bodies. */
   readonly extra?: object;
 }
 
-const clients = count("clients", options.clients);
-const requests = count("requests", options.requests ?? (options.quick ? "16" : "48"));
-const rounds = count("rounds", options.rounds ?? (options.quick ? "1" : "3"));
-const maxTokens = count("max-tokens", options.maxTokens);
-const threads = count("threads", options.threads ?? String(Math.max(2, cpus().length >> 1)));
-const gguf = options.gguf ?? (await resolveModel(defaultModelRef()));
-const plan = { gguf, threads, clients };
-const figures: Figure[] = [];
-const details: Record<string, object> = {};
-
-/** Runs both sides in turns and keeps the medians; `ours` divided by `peer`. */
-async function compare(
-  name: string,
-  ours: Side,
-  peer: Side | undefined,
-  pick = (f: LoadFigures) => f.requestsPerSecond,
-) {
-  const [mine, theirs]: [number[], number[]] = [[], []];
-  const run = async (label: string, side: Side, rates: number[]): Promise<boolean> => {
-    const { server, cases, extra } = side;
-    const load = await runLoad({ url: server.url, cases, clients, maxTokens, ...(extra ? { extra } : {}) });
-    details[`${name} ${label}`] = {
-      "requests/s": round(load.requestsPerSecond),
-      "tokens/s": round(load.tokensPerSecond),
-      "first token p50/p99 ms": `${load.firstTokenMs.p50.toFixed(0)}/${load.firstTokenMs.p99.toFixed(0)}`,
-      "request p50/p99 ms": `${load.requestMs.p50.toFixed(0)}/${load.requestMs.p99.toFixed(0)}`,
-      tokens: load.completionTokens,
-      forced: load.forcedTokens,
-      valid: load.valid,
-      cut: load.cut,
-      invalid: load.invalid,
-      unjudged: load.unjudged,
-      refused: load.refused,
-    };
-    rates.push(pick(load));
-    const constrained = cases.some(({ schema }) => schema !== undefined);
-    return load.valid + load.cut > 0 && (!constrained || load.valid > 0);
-  };
-  for (let i = 0; i < rounds; i++) {
-    const sound = await run("ours", ours, mine);
-    const peerSound = peer === undefined || (await run("peer", peer, theirs));
-    if (sound && peerSound) continue;
-    console.error(`${name}: no valid answer of ${sound ? "the peer" : "ours"}; its speed is not reported`);
-    return;
-  }
-  const [a, b] = [median(mine), peer === undefined ? null : median(theirs)];
-  const unit = name.endsWith("tokens") ? "tokens/s" : "requests/s";
-  figures.push({
-    name,
-    ours: round(a),
-    peer: b === null ? null : round(b),
-    ratio: b === null ? null : round(a / b),
-    unit,
-  });
+/** `count` cases, all others than those from other numbers. */
+interface Load {
+  readonly count: number;
+  cases(first: number, free: boolean): Case[];
 }
 
-function round(value: number): number {
-  return Number(value.toPrecision(4));
+const { clients, maxTokens, threads } = options;
+const requests = options.requests ?? (options.quick ? 16 : 48);
+const rounds = options.rounds ?? (options.quick ? 1 : 3);
+const gguf = options.gguf ?? (await resolveModel(defaultModelRef()));
+const plan = { gguf, threads, clients };
+/** By comparison. */
+const reports = new Map<string, readonly Figure[]>();
+let nextCase = 0;
+let nextRun = 0;
+
+async function runSide({ server, free = false, extra }: Side, load: Load, first: number) {
+  const cases = remarked(load.cases(first, free), `run ${nextRun++}`);
+  await server.forget();
+  const constrained = cases.some(({ schema }) => schema !== undefined);
+  const result = await runLoad({ url: server.url, cases, clients, maxTokens, ...(extra ? { extra } : {}) });
+  return { result, fault: faultOf(result, server.isOurs, constrained) };
+}
+
+/** Runs both sides in turns; `ours` divided by `peer`. */
+async function compare(
+  name: string,
+  load: Load,
+  ours: Side,
+  peer: Side | undefined,
+  rate: "requests/s" | "tokens/s" = "requests/s",
+): Promise<void> {
+  const [mine, theirs]: [LoadFigures[], LoadFigures[]] = [[], []];
+  for (let round = 0; round < rounds; round++) {
+    const first = nextCase;
+    nextCase += load.count;
+    for (const [side, results] of [
+      [ours, mine],
+      [peer, theirs],
+    ] as const) {
+      if (side === undefined) continue;
+      const { result, fault } = await runSide(side, load, first);
+      results.push(result);
+      if (fault === undefined) continue;
+      console.error(`${name}: of ${side === ours ? "ours" : "the peer"} ${fault}; nothing is reported of it`);
+      process.exitCode = 1;
+      return;
+    }
+  }
+  reports.set(name, figuresOf(name, mine, peer === undefined ? undefined : theirs, rate));
 }
 
 const servers: Server[] = [];
 async function started(server: Promise<Server>): Promise<Server> {
   servers.push(await server);
   return server;
+}
+
+function standard(...kinds: readonly CaseKind[]): Load {
+  return { count: requests, cases: (first, free) => standardCases(requests, kinds, { first, free }) };
 }
 
 try {
@@ -140,53 +136,61 @@ try {
   // What jump-forward and masks are worth by themselves: guesses save passes, too.
   const certain = await started(startOurs(plan, ["--speculation", "off"]));
 
-  const schemas = standardCases(requests, ["character", "city", "invoice"]);
-  const free = standardCases(requests, ["character", "city", "invoice"], true);
+  const schemas = standard("character", "city", "invoice");
+  const character = standard("character");
   const off = { jump_forward: false };
-  const peer = (cases: readonly Case[]): Side | undefined =>
-    llama === undefined ? undefined : { server: llama, cases };
-  for (const server of servers)
-    await runLoad({ url: server.url, cases: schemas.slice(0, 3), clients: 3, maxTokens: 32 });
+  const peer = (free = false): Side | undefined => (llama === undefined ? undefined : { server: llama, free });
+  for (const server of servers) {
+    await runLoad({
+      url: server.url,
+      cases: remarked(schemas.cases(nextCase, false), "warm-up").slice(0, 3),
+      clients: 3,
+      maxTokens: 32,
+    });
+  }
+  nextCase += 3;
 
-  await compare(`serve.schema.${clients}`, { server: ours, cases: schemas }, peer(schemas));
-  await compare(`serve.jumpOff.${clients}`, { server: ours, cases: schemas, extra: off }, peer(schemas));
-  await compare(`serve.free.${clients}`, { server: ours, cases: free }, peer(free));
-  await compare(`serve.cacheOff.${clients}`, { server: uncached, cases: schemas }, peer(schemas));
-  const character = standardCases(requests, ["character"]);
-  await compare("serve.character", { server: ours, cases: character }, peer(character));
-  await compare(
-    "serve.character.jumpOn/Off",
-    { server: certain, cases: character },
-    { server: certain, cases: character, extra: off },
-  );
-  await compare(
-    "serve.schema.speculationOn/Off",
-    { server: ours, cases: schemas },
-    { server: certain, cases: schemas },
-  );
+  await compare(`serve.schema.${clients}`, schemas, { server: ours }, peer());
+  await compare(`serve.jumpOff.${clients}`, schemas, { server: ours, extra: off }, peer());
+  await compare(`serve.free.${clients}`, schemas, { server: ours, free: true }, peer(true));
+  await compare(`serve.cacheOff.${clients}`, schemas, { server: uncached }, peer());
+  await compare("serve.character", character, { server: ours }, peer());
+  await compare("serve.character.jumpOn/Off", character, { server: certain }, { server: certain, extra: off });
+  await compare("serve.schema.speculationOn/Off", schemas, { server: ours }, { server: certain });
   await compare(
     "serve.constrained/free.tokens",
-    { server: certain, cases: schemas, extra: off },
-    { server: certain, cases: free },
-    (load) => load.tokensPerSecond,
+    schemas,
+    { server: certain, extra: off },
+    { server: certain, free: true },
+    "tokens/s",
   );
-  const shared = prefixCases(64);
-  await compare("serve.prefix.cacheOn/Off", { server: ours, cases: shared }, { server: uncached, cases: shared });
+  const shared: Load = { count: 64, cases: (first) => prefixCases(64, first) };
+  await compare("serve.prefix.cacheOn/Off", shared, { server: ours }, { server: uncached });
   if (options.rows !== undefined) {
-    const rows = rowCases(options.rows, options.quick ? 10 : 50);
-    await compare(`serve.maskbench.${clients}`, { server: ours, cases: rows }, peer(rows));
+    const { rows } = options;
+    const count = options.quick ? 10 : 50;
+    const bench: Load = { count, cases: (first) => rowCases(rows, count, first) };
+    await compare(`serve.maskbench.${clients}`, bench, { server: ours }, peer());
   }
 } finally {
   for (const server of servers) await server.stop();
 }
 
 const machine = `${cpus()[0]?.model ?? "unknown"}, ${threads} threads, ${clients} clients, load ${loadavg()[0]?.toFixed(1)}`;
+const rates = [...reports.values()].flatMap((figures) => figures.slice(0, 1));
 if (options.json) {
-  for (const figure of figures) console.log(JSON.stringify(figure));
+  for (const figure of [...reports.values()].flat()) console.log(JSON.stringify(figure));
 } else {
   console.log(machine);
-  console.table(Object.fromEntries(figures.map(({ name, ...rest }) => [name, rest])));
-  console.log("the last run of each");
-  console.table(details);
+  console.table(Object.fromEntries(rates.map(({ name, ...rest }) => [name, rest])));
+  console.log(
+    "of ours and, after a stroke, of the peer: times in ms, and of all rounds together how many answers were what",
+  );
+  console.table(Object.fromEntries([...reports].map(([name, [, ...details]]) => [name, rowOf(name, details)])));
 }
-if (options.svg !== undefined) writeFileSync(options.svg, drawBars(`Served requests: ${machine}`, figures));
+if (options.svg !== undefined) writeFileSync(options.svg, drawBars(`Served requests: ${machine}`, rates));
+
+function rowOf(comparison: string, figures: readonly Figure[]): Record<string, string> {
+  const cell = ({ ours, peer }: Figure): string => (peer === null ? `${ours}` : `${ours} / ${peer}`);
+  return Object.fromEntries(figures.map((figure) => [figure.name.slice(comparison.length + 1), cell(figure)]));
+}

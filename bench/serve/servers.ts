@@ -6,6 +6,9 @@ import { fileURLToPath } from "node:url";
 
 export interface Server {
   readonly url: string;
+  readonly isOurs: boolean;
+  /** Forgets the prompts that it has read, as far as it can be told to. */
+  forget(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -32,17 +35,23 @@ export async function startOurs(plan: ServerPlan, flags: readonly string[] = [])
     plan.gguf,
   ];
   const sizes = ["--threads", String(plan.threads), "--batch", String(plan.clients)];
-  return start(process.execPath, [...args, ...sizes, ...flags], port);
+  const server = await start(process.execPath, [...args, ...sizes, ...flags], port);
+  const forget = async (): Promise<void> => {
+    const { status } = await fetch(`${server.url}/flush_cache`, { method: "POST" });
+    if (status !== 200) throw new Error(`the server did not flush its cache: status ${status}`);
+  };
+  return { ...server, isOurs: true, forget };
 }
 
 /** llama-server with as many slots as clients, each with the room that our requests need. */
 export async function startLlama(folder: string, plan: ServerPlan): Promise<Server> {
   const port = await freePort();
   const sizes = ["-t", String(plan.threads), "-np", String(plan.clients), "-c", String(plan.clients * 2048)];
-  return start(join(folder, "llama-server"), ["-m", plan.gguf, "--port", String(port), "--jinja", ...sizes], port);
+  const args = ["-m", plan.gguf, "--port", String(port), "--jinja", ...sizes];
+  return { ...(await start(join(folder, "llama-server"), args, port)), isOurs: false, forget: async () => {} };
 }
 
-async function start(command: string, args: readonly string[], port: number): Promise<Server> {
+async function start(command: string, args: readonly string[], port: number): Promise<Pick<Server, "url" | "stop">> {
   const child = spawn(command, args, { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
   let errors = "";
   let failure: Error | undefined;

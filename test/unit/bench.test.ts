@@ -1,8 +1,9 @@
 /** The judge of answers in `bench:serve`, and the chart. */
 import { describe, expect, test } from "vitest";
 import { drawBars } from "../../bench/bars.ts";
-import { prefixCases, standardCases } from "../../bench/serve/cases.ts";
-import { verdictOf } from "../../bench/serve/load.ts";
+import { prefixCases, remarked, standardCases } from "../../bench/serve/cases.ts";
+import { faultOf, figuresOf } from "../../bench/serve/figures.ts";
+import { type LoadFigures, verdictOf } from "../../bench/serve/load.ts";
 
 const schema = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
 
@@ -30,11 +31,91 @@ describe("an answer", () => {
   });
 });
 
-test("free cases have the prompts of the constrained ones", () => {
-  const prompts = (free: boolean) =>
-    standardCases(7, ["character", "city", "invoice"], free).map(({ prompt }) => prompt);
-  expect(prompts(true)).toEqual(prompts(false));
-  expect(new Set(prefixCases(64).map(({ prompt }) => prompt)).size).toBe(64);
+describe("cases of bench:serve", () => {
+  const KINDS = ["character", "city", "invoice"] as const;
+  const prompts = (first: number, free = false) =>
+    standardCases(48, KINDS, { first, free }).map(({ prompt }) => prompt);
+
+  test("free ones have the prompts of the constrained ones", () => {
+    const free = standardCases(7, KINDS, { free: true });
+    expect(free.map(({ prompt }) => prompt)).toEqual(standardCases(7, KINDS).map(({ prompt }) => prompt));
+    expect(free.every(({ schema }) => schema === undefined)).toBe(true);
+  });
+
+  test("are never asked twice, and the same in every run of the program", () => {
+    for (const kind of KINDS)
+      expect(new Set(standardCases(5000, [kind]).map(({ prompt }) => prompt)).size, kind).toBe(5000);
+    expect(new Set([...prompts(0), ...prompts(48), ...prompts(96)]).size).toBe(3 * 48);
+    expect(prompts(48)).toEqual(prompts(48));
+    const shared = [...prefixCases(64), ...prefixCases(64, 64)];
+    expect(new Set(shared.map(({ prompt }) => prompt)).size).toBe(128);
+  });
+
+  test("have schemas that a remark makes new and leaves the same", () => {
+    const [plain, remark] = [standardCases(3, KINDS), remarked(standardCases(3, KINDS), "run 1")];
+    for (const [i, { schema }] of remark.entries()) expect(schema).toEqual({ ...plain[i]?.schema, $comment: "run 1" });
+    expect(remarked(standardCases(1, KINDS, { free: true }), "run 1")[0]).not.toHaveProperty("schema");
+  });
+});
+
+describe("figures of bench:serve", () => {
+  const load = (more: Partial<LoadFigures> = {}): LoadFigures => ({
+    requestsPerSecond: 2,
+    tokensPerSecond: 100,
+    firstTokenMs: { p50: 10, p99: 40 },
+    requestMs: { p50: 100, p99: 400 },
+    completionTokens: 600,
+    forcedTokens: 30,
+    valid: 10,
+    cut: 2,
+    invalid: 0,
+    unjudged: 0,
+    refused: 0,
+    ...more,
+  });
+
+  test.each([
+    ["whose answers are valid or cut", {}, true, true, undefined],
+    ["with one answer that is not valid", { valid: 47, invalid: 1 }, true, true, "1 of 50 answers are not valid"],
+    ["with one such answer of a peer's", { valid: 47, invalid: 1 }, false, true, undefined],
+    [
+      "with no valid answer",
+      { valid: 0, cut: 12 },
+      false,
+      true,
+      expect.stringMatching(/^no answer is valid: 12 were cut/),
+    ],
+    ["with nothing to be valid, cut", { valid: 0, cut: 12 }, true, false, undefined],
+    [
+      "with every request refused",
+      { valid: 0, cut: 0, refused: 12 },
+      true,
+      false,
+      expect.stringMatching(/12 requests/),
+    ],
+  ])("a run %s counts or says why not", (_, more, isOurs, constrained, fault) => {
+    expect(faultOf(load(more), isOurs, constrained)).toEqual(fault);
+  });
+
+  test("are medians of speeds and times, sums of answers, and ratios where those mean something", () => {
+    const peer = [load({ requestsPerSecond: 1, forcedTokens: null, firstTokenMs: { p50: 20, p99: 80 } })];
+    const ours = [load(), load({ requestsPerSecond: 3 }), load({ requestsPerSecond: 9 })];
+    const figures = Object.fromEntries(
+      figuresOf("x", ours, peer, "requests/s").map(({ name, ...rest }) => [name, rest]),
+    );
+    expect(figures.x).toEqual({ ours: 3, peer: 1, ratio: 3, unit: "requests/s" });
+    expect(figures["x.ttft.p50"]).toEqual({ ours: 10, peer: 20, ratio: 0.5, unit: "ms" });
+    expect(figures["x.request.p99"]).toEqual({ ours: 400, peer: 400, ratio: 1, unit: "ms" });
+    expect(figures["x.forced"]).toEqual({ ours: 90, peer: null, ratio: null, unit: "tokens" });
+    expect(figures["x.valid"]).toEqual({ ours: 30, peer: 10, ratio: null, unit: "answers" });
+    expect(figuresOf("x", ours, undefined, "tokens/s")[0]).toEqual({
+      name: "x",
+      ours: 100,
+      peer: null,
+      ratio: null,
+      unit: "tokens/s",
+    });
+  });
 });
 
 test("a chart scales each row to its longer bar and escapes names", () => {
