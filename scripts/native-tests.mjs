@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { parseBuildLine } from "./setup/addon.mjs";
 import { runTool, toolVersion } from "./setup/child.mjs";
 import { ROOT, setUp } from "./setup/index.mjs";
-import { parseOptions } from "./setup/options.mjs";
+import { parseOptions, wholeNumberOption } from "./setup/options.mjs";
 import { startProgress } from "./setup/progress.mjs";
 import { reportFailure, SetupError, say } from "./setup/terminal.mjs";
 
@@ -73,6 +73,7 @@ async function runFuzzers(folder, names, seconds) {
   }
 }
 
+const seconds = wholeNumberOption(USAGE, "fuzz-seconds", values["fuzz-seconds"] ?? "0");
 try {
   await setUp(["packages"]);
   const strict = ["-DDIECAST_TESTS=ON", "-DDIECAST_WERROR=ON"];
@@ -90,7 +91,6 @@ try {
     await build(folder, [...options, ...optimize], [], `building the native tests with ${sanitizers}`);
     await runTests(folder);
   }
-  const seconds = Number(values["fuzz-seconds"] ?? 0);
   if (seconds > 0) {
     const sources = readdirSync(join(ROOT, "native/test/fuzz")).filter((name) => name.endsWith("_fuzz.cc"));
     const names = sources.map((name) => name.slice(0, -".cc".length));

@@ -21,15 +21,18 @@ interface Turn {
   readonly shares: Readonly<Record<Phase, number>>;
 }
 
-const PHASES = ["plan", "mask", "forward", "sample", "commit", "emit"] as const;
+/** What a step's time is made of: the phases of the loop, and the gap until the next one. */
+const PHASES = ["plan", "mask", "forward", "sample", "commit", "emit", "gap"] as const;
 type Phase = (typeof PHASES)[number];
 
+/** With grammars beside without. */
 export interface StepFigure {
   readonly name: string;
-  readonly free: number;
-  readonly constrained: number;
-  /** Of tokens per second: the median of the rounds' own ratios, as the turns of a round meet the same machine. */
+  readonly ours: number;
+  readonly peer: number;
+  /** The median of the rounds' own ratios, as the turns of a round meet the same machine. */
   readonly ratio: number;
+  readonly unit: "tokens/s";
   /** Percent of the constrained turns' steps. */
   readonly shares: Readonly<Record<Phase, number>>;
   /** The same without a grammar. */
@@ -63,9 +66,10 @@ export async function measureSteps(options: StepsOptions): Promise<StepFigure[]>
       }
       figures.push({
         name: `steps.${batch}`,
-        free: median(free.map((turn) => turn.tokensPerSecond)),
-        constrained: median(constrained.map((turn) => turn.tokensPerSecond)),
+        ours: median(constrained.map((turn) => turn.tokensPerSecond)),
+        peer: median(free.map((turn) => turn.tokensPerSecond)),
         ratio: median(constrained.map((turn, i) => turn.tokensPerSecond / free[i]!.tokensPerSecond)),
+        unit: "tokens/s",
         shares: medianShares(constrained),
         freeShares: medianShares(free),
       });
@@ -108,7 +112,13 @@ async function runTurn(
   return { tokensPerSecond: tokens / seconds, shares: sharesOf(before, engine.stats()) };
 }
 
-function sharesOf(before: EngineStats, after: EngineStats): Record<Phase, number> {
+/** What is not the model, in percent. */
+export function outsideOf(shares: Readonly<Record<Phase, number>>): number {
+  return 100 - shares.forward;
+}
+
+/** Exported for its test. */
+export function sharesOf(before: EngineStats, after: EngineStats): Record<Phase, number> {
   const micros = PHASES.map((phase) => after[`${phase}Us`] - before[`${phase}Us`]);
   const sum = micros.reduce((a, b) => a + b, 0);
   return Object.fromEntries(PHASES.map((phase, i) => [phase, (100 * micros[i]!) / sum])) as Record<Phase, number>;

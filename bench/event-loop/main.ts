@@ -15,12 +15,13 @@ import { Command } from "commander";
 import { Engine } from "../../src/engine/engine.ts";
 import { defaultModelRef, resolveModel } from "../../src/engine/model-store/index.ts";
 import { startServer } from "../../src/server/index.ts";
+import { wholeNumber } from "../numbers.ts";
 import { loopCases } from "./cases.ts";
 import type { ClientReport, ClientTask } from "./client.ts";
 
 interface Options {
   readonly gguf?: string;
-  readonly rounds: string;
+  readonly rounds: number;
   readonly only?: string;
   readonly json?: boolean;
 }
@@ -28,7 +29,7 @@ interface Options {
 const options = new Command("bench:event-loop")
   .description("the longest time that one schema holds the server's event loop")
   .option("--gguf <file>", "model (default: the default model, fetched if need be)")
-  .option("--rounds <count>", "requests of each case, every two the same", "6")
+  .option("--rounds <count>", "requests of each case, every two the same", wholeNumber(1, 10_000), 6)
   .option("--only <text>", "cases whose names have this text")
   .option("--json", "one line of JSON a case")
   .parse()
@@ -91,7 +92,7 @@ async function askClient(client: ChildProcess, died: Promise<unknown[]>, task: C
   return report.unexpected;
 }
 
-const rounds = Math.max(1, Number(options.rounds));
+const { rounds } = options;
 const modelPath = options.gguf ?? (await resolveModel(defaultModelRef()));
 const engine = await Engine.load({ modelPath, threads: 1 });
 const server = await startServer({ engine, port: 0 });

@@ -9,6 +9,7 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
+import { wholeNumber } from "../numbers.ts";
 import { runDiecast } from "./diecast.ts";
 import type { EngineFigures } from "./figures.ts";
 import { drawDistributions } from "./plot.ts";
@@ -34,7 +35,7 @@ const options = new Command("bench:masks")
   .description("token masks over MaskBench rows: correctness, then mask + commit and compile times")
   .requiredOption("--rows <file>", "JSON lines of MaskBench rows, .gz allowed")
   .requiredOption("--tokenizer <file>", "tokenizer.json (or, without peers, a GGUF file)")
-  .option("--sample <n>", "about this many rows, evenly spread", Number)
+  .option("--sample <n>", "about this many rows, evenly spread", wholeNumber())
   .option("--peers <names>", `engines to compare with: ${PEERS.join(",")} (pip packages)`)
   .option("--python <path>", "Python that has the peers", "python3")
   .option("--verdicts <file>", "write one line a row; a peer's go to FILE.<peer>")

@@ -2,11 +2,12 @@
 // The two take turns, so that whatever else the machine does meets both; each figure is the median
 // of the rounds, with the best round beside it.
 //
-//   decode_bench --gguf FILE [--threads N] [--llama DIR] [--rounds N] [--quick] [--json]
+//   decode_bench --gguf FILE [--threads N] [--llama DIR] [--rounds N] [--quick]
 //
-// DIR holds llama-bench and llama-batched-bench. Names: prefill.512 (one prompt of 512 tokens),
-// decode.B (B sequences, each after a prompt of 128 tokens, one token each per step). Results are
-// checked before timing: a batch must give each sequence what it gets alone. bandwidth is how fast
+// DIR holds llama-bench and llama-batched-bench. Prints a line of JSON a figure. Names: prefill.512
+// (one prompt of 512 tokens), decode.B (B sequences, each after a prompt of 128 tokens, one token
+// each per step). Results are checked before timing: every batch that is measured must give each
+// of its sequences what that sequence gets alone, over a few steps. bandwidth is how fast
 // decode.1 reads the weights, beside how fast the same threads read as many bytes when they do
 // nothing else: the floor of a step is the one divided by the other.
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/native/number_option.h"
 #include "kernels/cpu/packed_matrix.h"
 #include "native/backend/cpu/cpu_features.h"
 #include "native/backend/cpu/thread_pool.h"
@@ -37,24 +39,24 @@ struct Options {
   int threads = 0;
   int rounds = 5;
   bool quick = false;
-  bool json = false;
 };
 
 double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// Sequences that grow by greedy decoding in one batch.
+/// Sequences that grow by greedy decoding in one batch; their prompts are those of the numbers from
+/// `first` on.
 class Sequences {
  public:
-  Sequences(CausalModel& model, int count, int prompt_tokens, int room)
+  Sequences(CausalModel& model, int count, int prompt_tokens, int room, int first = 0)
       : model_(model),
         pool_(model.CreateKvPool(count * (prompt_tokens + room))),
         tokens_(count),
         slots_(count) {
     for (int s = 0; s < count; ++s) {
       for (int t = 0; t < prompt_tokens; ++t)
-        tokens_[s].push_back((s * 7919 + t * 104729 + 17) % model.config().vocab_size);
+        tokens_[s].push_back(((first + s) * 7919 + t * 104729 + 17) % model.config().vocab_size);
     }
     logits_.resize(static_cast<size_t>(count) * static_cast<size_t>(model.config().vocab_size));
   }
@@ -175,15 +177,28 @@ double Best(const std::vector<double>& values) {
   return values.empty() ? 0 : *std::max_element(values.begin(), values.end());
 }
 
-/// A batch must choose for each sequence what that sequence chooses alone.
-bool BatchMatchesAlone(CausalModel& model) {
-  constexpr int kSequences = 3;
+/// Every sequence of every batch must be given what it is given alone. Says where it is not.
+bool BatchesMatchAlone(CausalModel& model, const std::vector<int>& batches) {
+  constexpr int kPrompt = 16;
   constexpr int kSteps = 8;
-  Sequences batch(model, kSequences, 16, kSteps);
-  for (int i = 0; i < kSteps; ++i) batch.Step();
-  Sequences alone(model, 1, 16, kSteps);
-  for (int i = 0; i < kSteps; ++i) alone.Step();
-  return alone.tokens(0) == batch.tokens(0);
+  std::vector<std::vector<int32_t>> alone;
+  for (int s = 0; s < *std::max_element(batches.begin(), batches.end()); ++s) {
+    Sequences one(model, 1, kPrompt, kSteps, s);
+    for (int i = 0; i < kSteps; ++i) one.Step();
+    alone.push_back(one.tokens(0));
+  }
+  for (const int count : batches) {
+    Sequences batch(model, count, kPrompt, kSteps);
+    for (int i = 0; i < kSteps; ++i) batch.Step();
+    for (size_t s = 0; s < static_cast<size_t>(count); ++s) {
+      if (batch.tokens(s) == alone[s]) continue;
+      std::fprintf(stderr,
+                   "decode_bench: sequence %zu of a batch of %d got other tokens than alone\n", s,
+                   count);
+      return false;
+    }
+  }
+  return true;
 }
 
 int Run(const Options& options) {
@@ -192,11 +207,8 @@ int Run(const Options& options) {
   const auto file = GgufFile::Open(options.gguf);
   const auto model = LoadModel(file, pool);
   const double load_seconds = Now() - load_begin;
-  if (!BatchMatchesAlone(*model)) {
-    std::fprintf(stderr, "decode_bench: a batch and a single run chose different tokens\n");
-    return 1;
-  }
   const std::vector<int> batches = {1, 2, 4, 8, 16};
+  if (!BatchesMatchAlone(*model, batches)) return 1;
   const int rounds = options.quick ? 2 : options.rounds;
   std::map<std::string, std::vector<double>> ours, peer;
   const double weight_bytes = WeightBytes(*file);
@@ -230,44 +242,29 @@ int Run(const Options& options) {
     std::fprintf(stderr, "decode_bench: %s has no working llama-bench\n", options.llama.c_str());
     return 1;
   }
-  if (!options.json) {
-    std::printf(
-        "%s, level %s, %d threads, model loaded and packed in %.2f s; median (best) of %d rounds\n",
-        CpuName().c_str(), CpuLevelName(ChooseCpuLevel()), pool.num_threads(), load_seconds,
-        rounds);
-    std::printf("%-12s %20s %20s %8s\n", "", "diecast tokens/s", "llama.cpp tokens/s", "ratio");
-  }
+  std::fprintf(
+      stderr, "%s, level %s, %d threads, model loaded and packed in %.2f s; medians of %d rounds\n",
+      CpuName().c_str(), CpuLevelName(ChooseCpuLevel()), pool.num_threads(), load_seconds, rounds);
   std::vector<std::string> names = {"prefill.512"};
   for (int batch : batches) names.push_back("decode." + std::to_string(batch));
   for (const std::string& name : names) {
     const double mine = Median(ours[name]);
     const double theirs = Median(peer[name]);
-    if (options.json) {
-      const std::string peer_text = theirs > 0 ? std::to_string(theirs) : "null";
-      const std::string ratio_text = theirs > 0 ? std::to_string(mine / theirs) : "null";
-      std::printf(
-          "{\"name\": \"%s\", \"ours\": %.2f, \"peer\": %s, \"ratio\": %s, \"unit\": "
-          "\"tokens/s\"}\n",
-          name.c_str(), mine, peer_text.c_str(), ratio_text.c_str());
-    } else if (theirs > 0) {
-      std::printf("%-12s %11.1f (%6.1f) %11.1f (%6.1f) %8.2f\n", name.c_str(), mine,
-                  Best(ours[name]), theirs, Best(peer[name]), mine / theirs);
-    } else {
-      std::printf("%-12s %11.1f (%6.1f) %20s %8s\n", name.c_str(), mine, Best(ours[name]), "-",
-                  "-");
-    }
+    const auto or_null = [&](double value) {
+      return theirs > 0 ? std::to_string(value) : std::string("null");
+    };
+    std::printf(
+        "{\"name\": \"%s\", \"ours\": %.2f, \"peer\": %s, \"ratio\": %s, \"unit\": \"tokens/s\", "
+        "\"best\": %.2f, \"peerBest\": %s}\n",
+        name.c_str(), mine, or_null(theirs).c_str(), or_null(mine / theirs).c_str(),
+        Best(ours[name]), or_null(Best(peer[name])).c_str());
   }
   const double read = Best(ours["decode.1"]) * weight_bytes / 1e9;
   const double floor = Best(bandwidth) / 1e9;
-  if (options.json) {
-    std::printf(
-        "{\"name\": \"bandwidth\", \"ours\": %.2f, \"peer\": %.2f, \"ratio\": %.3f, \"unit\": "
-        "\"GB/s\"}\n",
-        read, floor, read / floor);
-  } else {
-    std::printf("bandwidth: decode.1 reads weights at %.1f GB/s, memory alone at %.1f: %.0f %%\n",
-                read, floor, 100 * read / floor);
-  }
+  std::printf(
+      "{\"name\": \"bandwidth\", \"ours\": %.2f, \"peer\": %.2f, \"ratio\": %.3f, \"unit\": "
+      "\"GB/s\"}\n",
+      read, floor, read / floor);
   return 0;
 }
 
@@ -281,20 +278,20 @@ int main(int argc, char** argv) {
     const bool has_value = i + 1 < argc;
     if (flag == "--quick") {
       options.quick = true;
-    } else if (flag == "--json") {
-      options.json = true;
     } else if (flag == "--gguf" && has_value) {
       options.gguf = argv[++i];
     } else if (flag == "--llama" && has_value) {
       options.llama = argv[++i];
     } else if (flag == "--threads" && has_value) {
-      options.threads = std::atoi(argv[++i]);
+      options.threads =
+          static_cast<int>(diecast::NumberOption(flag, argv[++i], 1, diecast::kMaxThreads));
     } else if (flag == "--rounds" && has_value) {
-      options.rounds = std::max(1, std::atoi(argv[++i]));
+      options.rounds =
+          static_cast<int>(diecast::NumberOption(flag, argv[++i], 1, diecast::kMaxRounds));
     } else {
       std::fprintf(stderr,
                    "usage: decode_bench --gguf FILE [--threads N] [--llama DIR] [--rounds N] "
-                   "[--quick] [--json]\n");
+                   "[--quick]\n");
       return 2;
     }
   }

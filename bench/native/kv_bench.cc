@@ -8,11 +8,11 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "bench/native/number_option.h"
 #include "native/backend/cpu/cpu_features.h"
 #include "native/backend/cpu/thread_pool.h"
 #include "native/loader/gguf.h"
@@ -96,11 +96,11 @@ int main(int argc, char** argv) {
     if (i + 1 < argc && flag == "--gguf") {
       gguf = argv[++i];
     } else if (i + 1 < argc && flag == "--threads") {
-      threads = std::atoi(argv[++i]);
+      threads = static_cast<int>(diecast::NumberOption(flag, argv[++i], 1, diecast::kMaxThreads));
     } else if (i + 1 < argc && flag == "--context") {
-      context = std::max(1, std::atoi(argv[++i]));
+      context = static_cast<int>(diecast::NumberOption(flag, argv[++i], 1, 1 << 20));
     } else if (i + 1 < argc && flag == "--rounds") {
-      rounds = std::max(1, std::atoi(argv[++i]));
+      rounds = static_cast<int>(diecast::NumberOption(flag, argv[++i], 1, diecast::kMaxRounds));
     } else {
       gguf.clear();
       break;

@@ -13,13 +13,13 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <queue>
 #include <string>
 #include <vector>
 
+#include "bench/native/number_option.h"
 #include "bench/native/radix/optimum.h"
 #include "bench/native/radix/traces.h"
 #include "native/backend/cpu/kv_pool.h"
@@ -245,7 +245,8 @@ int main(int argc, char** argv) {
     if (flag == "--quick") {
       quick = true;
     } else if (flag == "--seed" && i + 1 < argc) {
-      seed = std::strtoull(argv[++i], nullptr, 10);
+      constexpr int64_t kMaxSeed = int64_t{1} << 53;
+      seed = static_cast<uint64_t>(diecast::NumberOption(flag, argv[++i], 0, kMaxSeed));
     } else {
       std::fprintf(stderr, "usage: radix_bench [--seed N] [--quick]\n");
       return 2;

@@ -9,9 +9,10 @@ import { writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { drawBars } from "../bars.ts";
 import { buildNativeProgram } from "../native-program.ts";
+import { wholeNumber } from "../numbers.ts";
 
 interface Options {
-  readonly seed?: string;
+  readonly seed?: number;
   readonly quick?: boolean;
   readonly json?: boolean;
   readonly svg?: string;
@@ -34,7 +35,7 @@ const GOAL = 0.96;
 
 const options = new Command("bench:radix")
   .description("tokens of prompts found in the prefix cache, beside what an all-knowing policy of eviction finds")
-  .option("--seed <number>", "of the loads (default: 1)")
+  .option("--seed <number>", "of the loads (default: 1)", wholeNumber(0, 2 ** 53 - 1))
   .option("--quick", "loads of a quarter of the size")
   .option("--json", "one line of JSON a figure")
   .option("--svg <file>", "draw the figures")
@@ -62,7 +63,10 @@ function run(program: string, args: readonly string[]): string {
 
 try {
   const program = buildNativeProgram("radix_bench");
-  const args = [...(options.seed === undefined ? [] : ["--seed", options.seed]), ...(options.quick ? ["--quick"] : [])];
+  const args = [
+    ...(options.seed === undefined ? [] : ["--seed", String(options.seed)]),
+    ...(options.quick ? ["--quick"] : []),
+  ];
   const lines = run(program, args);
   const figures = lines
     .trimEnd()

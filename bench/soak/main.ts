@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import { Engine } from "../../src/engine/engine.ts";
 import { defaultModelRef, resolveModel } from "../../src/engine/model-store/index.ts";
+import { wholeNumber } from "../numbers.ts";
 import { FATES, fateOf, outcomesOf } from "./requests.ts";
 
 const STUCK_MS = 120_000;
@@ -22,17 +23,13 @@ const RSS_SLACK = 0.15;
 
 const values = new Command("bench:soak")
   .description("requests of every fate against an engine too small for them: none lost, stuck or leaked")
-  .option("--requests <count>", "how many", "10000")
+  .option("--requests <count>", "how many", wholeNumber(), 10_000)
   .option("--gguf <file>", "model (default: the default model, fetched if need be)")
-  .option("--at-once <count>", "requests at once", "24")
+  .option("--at-once <count>", "requests at once", wholeNumber(1, 100_000), 24)
   .option("--trace <file>", "the steps in Chrome's trace format")
   .parse()
-  .opts<{ requests: string; gguf?: string; atOnce: string; trace?: string }>();
-const total = Number(values.requests);
-const atOnce = Number(values.atOnce);
-if (!(Number.isInteger(total) && total > 0 && Number.isInteger(atOnce) && atOnce > 0)) {
-  throw new RangeError("--requests and --at-once must be whole numbers above 0");
-}
+  .opts<{ requests: number; gguf?: string; atOnce: number; trace?: string }>();
+const { requests: total, atOnce } = values;
 
 const rssMb = (): number => process.memoryUsage.rss() / 2 ** 20;
 const modelPath = values.gguf ?? (await resolveModel(defaultModelRef()));

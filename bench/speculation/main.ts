@@ -9,26 +9,27 @@ import { Command } from "commander";
 import { Engine, type Grammar, type Speculation } from "../../src/engine/engine.ts";
 import { defaultModelRef, resolveModel } from "../../src/engine/model-store/index.ts";
 import { median } from "../median.ts";
+import { decimal, wholeNumber, wholeNumbers } from "../numbers.ts";
 import { SPECULATION_KINDS, type SpeculationCase, speculationCases } from "./cases.ts";
 
 interface Options {
   readonly gguf?: string;
-  readonly threads?: string;
-  readonly rounds: string;
-  readonly requests: string;
-  readonly temperature: string;
-  readonly atOnce: string;
+  readonly threads?: number;
+  readonly rounds: number;
+  readonly requests: number;
+  readonly temperature: number;
+  readonly atOnce: readonly number[];
   readonly json?: boolean;
 }
 
 const options = new Command("bench:speculation")
   .description("tokens/s with and without speculation, by requests at once")
   .option("--gguf <file>", "model (default: the default model, fetched if need be)")
-  .option("--threads <count>", "threads (default: the physical cores)")
-  .option("--rounds <count>", "paired rounds; the medians are reported", "5")
-  .option("--requests <count>", "requests of a turn", "16")
-  .option("--temperature <number>", "of sampling; seeds are the requests' numbers", "0")
-  .option("--at-once <counts>", "requests at once, several after commas", "1,2,4,8,16")
+  .option("--threads <count>", "threads (default: the physical cores)", wholeNumber(1, 1024))
+  .option("--rounds <count>", "paired rounds; the medians are reported", wholeNumber(1, 1000), 5)
+  .option("--requests <count>", "requests of a turn", wholeNumber(1, 10_000), 16)
+  .option("--temperature <number>", "of sampling; seeds are the requests' numbers", decimal(0, 2), 0)
+  .option("--at-once <counts>", "requests at once, several after commas", wholeNumbers(1, 1024), [1, 2, 4, 8, 16])
   .option("--json", "one line of JSON a figure")
   .parse()
   .opts<Options>();
@@ -59,7 +60,7 @@ async function runTurn(
       const i = next++;
       const { tokens } = await engine.generate({
         prompt: engine.encodeChat([...cases[i]!.messages]),
-        temperature: Number(options.temperature),
+        temperature: options.temperature,
         seed: i,
         maxTokens: 160,
         ...(grammars[i] === undefined ? {} : { grammar: grammars[i] }),
@@ -88,7 +89,7 @@ const load = (speculation: Speculation) =>
   Engine.load({
     modelPath,
     speculation,
-    ...(options.threads === undefined ? {} : { threads: Number(options.threads) }),
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
   });
 const [on, off] = [await load("auto"), await load("off")];
 const figures: Record<string, object> = {};
@@ -99,10 +100,10 @@ try {
         cases.map(({ schema }) => (schema === undefined ? undefined : engine.compile({ type: "json_schema", schema }))),
       );
     let first = 0;
-    for (const concurrency of options.atOnce.split(",").map(Number)) {
+    for (const concurrency of options.atOnce) {
       const pairs: [Turn, Turn][] = [];
-      for (let round = 0; round <= Number(options.rounds); round++) {
-        const cases = speculationCases(kind, first, Number(options.requests));
+      for (let round = 0; round <= options.rounds; round++) {
+        const cases = speculationCases(kind, first, options.requests);
         first += cases.length;
         const pair: [Turn, Turn] = [
           await runTurn(on, cases, await compile(on, cases), concurrency),

@@ -16,7 +16,17 @@ export function parseOptions(usage, options) {
     process.stdout.write(`${usage}\n`);
     process.exit(0);
   } catch (error) {
-    process.stderr.write(`${error.message}\n\n${usage}\n`);
-    process.exit(2);
+    refuse(usage, error.message);
   }
+}
+
+/** The number of an option that takes a whole one; anything else ends the process with 2. */
+export function wholeNumberOption(usage, name, text) {
+  if (!/^\d{1,9}$/.test(text)) refuse(usage, `--${name} must be a whole number, not ${JSON.stringify(text)}`);
+  return Number(text);
+}
+
+function refuse(usage, message) {
+  process.stderr.write(`${message}\n\n${usage}\n`);
+  process.exit(2);
 }

@@ -1,9 +1,16 @@
-/** The judge of answers in `bench:serve`, and the chart. */
+/** What the benchmarks judge, count and draw, and what they refuse to be told. */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { drawBars } from "../../bench/bars.ts";
+import { outsideOf, sharesOf } from "../../bench/decode/steps.ts";
+import { decimal, wholeNumber, wholeNumbers } from "../../bench/numbers.ts";
 import { prefixCases, remarked, standardCases } from "../../bench/serve/cases.ts";
 import { faultOf, figuresOf } from "../../bench/serve/figures.ts";
 import { type LoadFigures, verdictOf } from "../../bench/serve/load.ts";
+import type { EngineStats } from "../../src/engine/engine.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 const schema = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
 
@@ -125,3 +132,52 @@ test("a chart scales each row to its longer bar and escapes names", () => {
   const widths = [...svg.matchAll(/<rect x="170"[^>]* width="([\d.]+)"/g)].map((match) => Number(match[1]));
   expect(widths[0]).toBeCloseTo(2 * (widths[1] ?? 0), 0);
 });
+
+describe("shares of a step's time", () => {
+  test("count the gap until the next step as outside of the model", () => {
+    const zero = { planUs: 0, maskUs: 0, forwardUs: 0, sampleUs: 0, commitUs: 0, emitUs: 0, gapUs: 0 };
+    const [before, after] = [zero, { ...zero, forwardUs: 60, gapUs: 30, emitUs: 10 }] as EngineStats[];
+    const shares = sharesOf(before!, after!);
+    expect(shares).toMatchObject({ forward: 60, gap: 30, emit: 10 });
+    expect(outsideOf(shares)).toBe(40);
+  });
+});
+
+describe("numbers of the command line", () => {
+  test.each([
+    [wholeNumber(), ["0", "-1", "1.5", "abc", "", " 1", "1e3", "2147483648"], "7", 7],
+    [wholeNumber(0, 5), ["6", "0x1"], "0", 0],
+    [decimal(0, 2), ["2.1", "-1", "abc", "."], "0.7", 0.7],
+    [wholeNumbers(1, 16), ["1,,2", "1,17", "1 2"], "1,2,16", [1, 2, 16]],
+  ] as const)("are in their range, or refused", (parse, wrong, right, value) => {
+    for (const text of wrong) expect(() => parse(text), text).toThrow(/must be a (?:whole )?number/);
+    expect(parse(right)).toEqual(value);
+  });
+
+  test.each([
+    ["bench/decode/main.ts", "--threads"],
+    ["bench/event-loop/main.ts", "--rounds"],
+    ["bench/kv/main.ts", "--context"],
+    ["bench/masks/main.ts", "--sample"],
+    ["bench/radix/main.ts", "--seed"],
+    ["bench/serve/main.ts", "--max-tokens"],
+    ["bench/soak/main.ts", "--at-once"],
+    ["bench/speculation/main.ts", "--rounds"],
+    ["test/fuzz/main.ts", "--seconds"],
+    ["scripts/native-tests.mjs", "--fuzz-seconds"],
+  ])("%s ends with a line where %s is none", { timeout: 60_000 }, async (script, option) => {
+    const { code, output } = await run(script, option, "abc");
+    expect(code).not.toBe(0);
+    expect(output).toMatch(new RegExp(`${option}.*abc|abc.*${option}`));
+    expect(output).not.toMatch(/\n {4}at /);
+  });
+});
+
+function run(script: string, ...args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, ["--import", "tsx", script, ...args], { cwd: ROOT });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject).once("close", (code) => resolve({ code, output }));
+  });
+}
