@@ -14,7 +14,7 @@ import { defaultModelRef, resolveModel } from "../../src/engine/model-store/inde
 import { drawBars } from "../bars.ts";
 import { buildNativeProgram } from "../native-program.ts";
 import { wholeNumber } from "../numbers.ts";
-import { measureSteps, outsideOf } from "./steps.ts";
+import { measureSteps } from "./steps.ts";
 
 interface Options {
   readonly gguf?: string;
@@ -98,22 +98,22 @@ const steps = await measureSteps({
 });
 if (options.json) {
   for (const figure of steps) console.log(JSON.stringify(figure));
-  for (const { name, shares, freeShares } of steps) {
-    const [ours, peer] = [outsideOf(shares), outsideOf(freeShares)];
+  for (const { name, outside } of steps) {
+    const [ours, peer] = outside;
     console.log(JSON.stringify({ name: `${name}.outside`, ours, peer, ratio: ours / peer, unit: "%" }));
   }
 } else {
   console.log("tokens/s with a grammar (jump-forward off) and without; percent of the constrained steps by phase");
   console.table(
     Object.fromEntries(
-      steps.map(({ name, ours, peer, ratio, shares }) => [
+      steps.map(({ name, ours, peer, ratio, shares, outside }) => [
         name,
         {
           constrained: round(ours, 1),
           free: round(peer, 1),
           ratio: round(ratio, 2),
           ...Object.fromEntries(Object.entries(shares).map(([phase, share]) => [phase, round(share, 2)])),
-          "outside of forward": round(outsideOf(shares), 2),
+          "outside of forward": round(outside[0], 2),
         },
       ]),
     ),

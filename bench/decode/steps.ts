@@ -37,6 +37,8 @@ export interface StepFigure {
   readonly shares: Readonly<Record<Phase, number>>;
   /** The same without a grammar. */
   readonly freeShares: Readonly<Record<Phase, number>>;
+  /** Percent that is not the model's, with grammars and without. */
+  readonly outside: readonly [ours: number, peer: number];
 }
 
 export async function measureSteps(options: StepsOptions): Promise<StepFigure[]> {
@@ -72,6 +74,7 @@ export async function measureSteps(options: StepsOptions): Promise<StepFigure[]>
         unit: "tokens/s",
         shares: medianShares(constrained),
         freeShares: medianShares(free),
+        outside: [medianOutside(constrained), medianOutside(free)],
       });
     } finally {
       await engine.close();
@@ -112,7 +115,7 @@ async function runTurn(
   return { tokensPerSecond: tokens / seconds, shares: sharesOf(before, engine.stats()) };
 }
 
-/** What is not the model, in percent. */
+/** What is not the model, in percent. Exported for its test. */
 export function outsideOf(shares: Readonly<Record<Phase, number>>): number {
   return 100 - shares.forward;
 }
@@ -122,6 +125,10 @@ export function sharesOf(before: EngineStats, after: EngineStats): Record<Phase,
   const micros = PHASES.map((phase) => after[`${phase}Us`] - before[`${phase}Us`]);
   const sum = micros.reduce((a, b) => a + b, 0);
   return Object.fromEntries(PHASES.map((phase, i) => [phase, (100 * micros[i]!) / sum])) as Record<Phase, number>;
+}
+
+function medianOutside(turns: readonly Turn[]): number {
+  return median(turns.map(({ shares }) => outsideOf(shares)));
 }
 
 function medianShares(turns: readonly Turn[]): Record<Phase, number> {
