@@ -87,6 +87,7 @@ function metricsOf(s: EngineStats): Metric[] {
       ['phase="emit"', s.emitUs / 1e6],
       ['phase="gap"', s.gapUs / 1e6],
     ]),
+    counter("backlog_waits_total", "steps put off because their events were not taken", s.backlogWaits),
     counter("retractions_total", "running requests that gave their place in the KV pool back", s.retractions),
     counter("requests_submitted_total", "requests that the engine took", s.submitted),
     counter("requests_ended_total", "requests by how they ended", [
@@ -99,6 +100,7 @@ function metricsOf(s: EngineStats): Metric[] {
     gauge("kv_tokens", "size of the KV pool in tokens", s.kvTokens),
     gauge("kv_tokens_free", "free slots of the KV pool now", s.kvFree),
     gauge("kv_tokens_cached", "slots that only the prefix cache holds now", s.kvCached),
+    gauge("kv_tokens_locked", "slots of the prefix cache that running requests use now", s.kvLocked),
     counter("prompt_tokens_cached_total", "tokens of prompts found in the prefix cache", s.cachedTokens),
     counter("cache_evicted_tokens_total", "tokens that the prefix cache gave up", s.evictedTokens),
     seconds("request_queue", "from submission to admission", h.queueUs),
@@ -117,5 +119,10 @@ function metricsOf(s: EngineStats): Metric[] {
     gauge("grammars_bytes", "memory of the compiled grammars kept", s.grammars.bytes),
     counter("grammar_cache_hits_total", "requests whose grammar was there", s.grammars.hits),
     counter("grammar_cache_misses_total", "requests whose grammar had to be compiled", s.grammars.misses),
+    gauge("compile_workers", "threads that compile grammars", s.compileService.workers),
+    gauge("compile_running", "grammars that compile now", s.compileService.running),
+    gauge("compile_queued", "grammars that wait to be compiled now", s.compileService.queued),
+    gauge("compile_long", "grammars that run or wait after a first trial that was too short", s.compileService.long),
+    counter("compile_lost_workers_total", "threads that had to be ended, or died", s.compileService.lostWorkers),
   ];
 }

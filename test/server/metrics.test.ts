@@ -2,47 +2,29 @@
 import { expect, test } from "vitest";
 import type { EngineStats } from "../../src/engine/engine.ts";
 import { buildApp } from "../../src/server/app.ts";
+import { metricsText } from "../../src/server/metrics.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
+
+/** Every count is another number, so that none can stand for another. */
+const STATS: EngineStats = {
+  ...{ steps: 3, forwardPasses: 2, forwardTokens: 11, promptTokens: 5, sampledTokens: 4, forcedTokens: 7 },
+  ...{ draftedTokens: 9, acceptedTokens: 8, cachedTokens: 12, evictedTokens: 13, masks: 14, coldMasks: 15 },
+  ...{ maskUs: 16e6, planUs: 17e6, forwardUs: 2_500_000, sampleUs: 18e6, commitUs: 19e6, emitUs: 20e6, gapUs: 21e6 },
+  ...{ submitted: 6, finished: 22, failed: 23, cancelled: 1, waiting: 24, running: 25, retractions: 26 },
+  ...{ kvTokens: 100, kvFree: 90, kvCached: 27, kvLocked: 28, backlogWaits: 29 },
+  grammars: { entries: 30, hits: 31, misses: 32, bytes: 1000 },
+  compileService: { workers: 33, running: 34, queued: 35, long: 36, lostWorkers: 37 },
+  histograms: Object.fromEntries(
+    [
+      ...["queueUs", "firstTokenUs", "cachedTokens", "outputTokens", "forcedTokens", "acceptedTokens", "retractions"],
+      ...["stepRows", "stepTokens", "maskUs", "forwardUs", "gapUs"],
+    ].map((name) => [name, { counts: [3, 0, 1, ...Array.from({ length: 24 }, () => 0), 2], count: 6, sum: 1000.5 }]),
+  ) as unknown as EngineStats["histograms"],
+};
 
 class CountingEngine extends FakeEngine {
   override stats(): EngineStats {
-    const counts = {
-      steps: 3,
-      forwardPasses: 2,
-      forwardTokens: 9,
-      promptTokens: 5,
-      sampledTokens: 4,
-      forcedTokens: 7,
-      draftedTokens: 9,
-      acceptedTokens: 8,
-    };
-    const times = { maskUs: 5, planUs: 1, forwardUs: 2_500_000, sampleUs: 1, commitUs: 1, emitUs: 1 };
-    const requests = { submitted: 6, finished: 3, failed: 2, cancelled: 1, waiting: 0, running: 0, retractions: 1 };
-    const pool = { masks: 4, coldMasks: 2, kvTokens: 100, kvFree: 90, kvCached: 4, cachedTokens: 8, evictedTokens: 0 };
-    const grammars = { entries: 1, hits: 2, misses: 1, bytes: 1000 };
-    const histogram = { counts: [3, 0, 1, ...Array.from({ length: 24 }, () => 0), 2], count: 6, sum: 1000.5 };
-    const names = [
-      "queueUs",
-      "firstTokenUs",
-      "cachedTokens",
-      "outputTokens",
-      "forcedTokens",
-      "acceptedTokens",
-      "retractions",
-    ];
-    names.push("stepRows", "stepTokens", "maskUs", "forwardUs", "gapUs");
-    const histograms = Object.fromEntries(
-      names.map((name) => [name, histogram]),
-    ) as unknown as EngineStats["histograms"];
-    return {
-      histograms,
-      gapUs: 1,
-      ...counts,
-      ...times,
-      ...requests,
-      ...pool,
-      grammars,
-    } as Partial<EngineStats> as EngineStats;
+    return STATS;
   }
 }
 
@@ -76,6 +58,18 @@ test("metrics are Prometheus text, one type for each name", async () => {
   const nameOf = (sample: string) => sample.split(/[ {]/)[0]!.replace(/_(?:bucket|sum|count)$/, "");
   expect(new Set(samples.map(nameOf))).toEqual(new Set(typed));
   await app.close();
+});
+
+test("metrics have every number that the engine counts", () => {
+  const samples = metricsText(STATS)
+    .split("\n")
+    .filter((line) => !line.startsWith("#"));
+  const values = new Set(samples.map((sample) => Number(sample.split(" ").at(-1))));
+  const { histograms, grammars, compileService, ...counts } = STATS;
+  for (const [name, value] of Object.entries({ ...counts, ...grammars, ...compileService }))
+    expect(values, name).toContain(name.endsWith("Us") ? value / 1e6 : value);
+  const sums = samples.filter((sample) => sample.includes("_sum "));
+  expect(sums.length).toBe(Object.keys(histograms).length);
 });
 
 test("metrics answer GET only", async () => {
