@@ -45,7 +45,7 @@ struct Request {
   std::vector<int32_t> stop_token_ids = {};  ///< end the text like EOS, also with ignore_eos
   bool ignore_eos = false;  ///< without effect under a grammar, whose end ends the text
   bool jump_forward = true;
-  /// Prefixes are shared only between requests with the same text here (adapter, tenant's salt).
+  /// Prefixes are shared only between requests with the same text here, e.g. a tenant's salt.
   std::string cache_space = {};
   std::string fair_key = {};     ///< whose request it is: keys share the engine in turns
   float fair_weight = 1;         ///< (0, 1000]; a key's share relative to others'
