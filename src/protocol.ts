@@ -164,14 +164,21 @@ export interface ChoiceLogprobs {
 /** Of a prompt's tokens. The first one has nothing before it and so no probability. */
 export type PromptLogprobs = readonly (TokenLogprob | null)[];
 
-/** Milliseconds, and steps of the model. With `n` > 1: the longest of the choices; the passes of all. */
+/** Milliseconds, and counts. With `n` > 1: the longest of the choices; the counts of all. */
 export interface Timings {
   readonly queue_ms: number;
   /** Absent without a schema, 0 when it had been compiled before. */
   readonly compile_ms?: number;
   readonly prefill_ms: number;
   readonly decode_ms: number;
+  /** Steps of the model that the request took part in. */
   readonly forward_passes: number;
+  /** Token masks that samples used. */
+  readonly masks: number;
+  /** Of these, those that no earlier request had left. */
+  readonly cold_masks: number;
+  /** How often it gave its place in the KV pool to others. */
+  readonly retractions: number;
 }
 
 /**

@@ -88,6 +88,12 @@ export interface GenerationUsage {
   readonly forcedTokens: number;
   /** Prompt tokens whose keys and values were already there. */
   readonly cachedTokens: number;
+  /** Token masks that its samples used. */
+  readonly masks: number;
+  /** Of these, those that had to be made: the grammar's memo did not have them. */
+  readonly coldMasks: number;
+  /** How often it gave its place in the KV pool to others and came back later. */
+  readonly retractions: number;
 }
 
 export interface GenerationTimings {

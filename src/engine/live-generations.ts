@@ -113,6 +113,9 @@ export class LiveGenerations {
         completionTokens: finish.completionTokens,
         forcedTokens: finish.forcedTokens,
         cachedTokens: finish.cachedTokens,
+        masks: finish.masks,
+        coldMasks: finish.coldMasks,
+        retractions: finish.retractions,
       },
       timings: {
         queueMs: finish.queueMs,

@@ -165,7 +165,7 @@ export function wireFinishReason(result: GenerationResult, format: OutputFormat 
 
 /** Of all choices: the prompt counts once. */
 export function wireUsage(results: readonly GenerationResult[]): Usage {
-  const total = (pick: (result: GenerationResult) => number): number => results.reduce((sum, r) => sum + pick(r), 0);
+  const total = (pick: (result: GenerationResult) => number): number => sumOf(results, pick);
   const promptTokens = results[0]?.usage.promptTokens ?? 0;
   const completionTokens = total((r) => r.usage.completionTokens);
   return {
@@ -177,15 +177,23 @@ export function wireUsage(results: readonly GenerationResult[]): Usage {
   };
 }
 
+function sumOf(results: readonly GenerationResult[], pick: (result: GenerationResult) => number): number {
+  return results.reduce((sum, result) => sum + pick(result), 0);
+}
+
 export function wireTimings(results: readonly GenerationResult[]): Timings {
   const longest = (pick: (result: GenerationResult) => number): number =>
     Math.round(Math.max(0, ...results.map(pick)) * 1000) / 1000;
+  const total = (pick: (result: GenerationResult) => number): number => sumOf(results, pick);
   const compiles = results.some((r) => r.timings.compileMs !== undefined);
   return {
     queue_ms: longest((r) => r.timings.queueMs),
     ...(compiles ? { compile_ms: longest((r) => r.timings.compileMs ?? 0) } : {}),
     prefill_ms: longest((r) => r.timings.prefillMs),
     decode_ms: longest((r) => r.timings.decodeMs),
-    forward_passes: results.reduce((sum, r) => sum + r.timings.forwardPasses, 0),
+    forward_passes: total((r) => r.timings.forwardPasses),
+    masks: total((r) => r.usage.masks),
+    cold_masks: total((r) => r.usage.coldMasks),
+    retractions: total((r) => r.usage.retractions),
   };
 }

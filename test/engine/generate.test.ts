@@ -77,6 +77,28 @@ describe.skipIf(modelPath === undefined)("the engine with the real model", { tim
     }
   });
 
+  test("a result counts its masks, and those that nobody had left it", async () => {
+    const engine = await loadRealEngine(modelPath!, { speculation: "off" });
+    const grammar = await engine.compile({ type: "json_schema", schema: PERSON });
+    const ask = async (constrained: boolean) =>
+      (
+        await engine.generate({
+          prompt: chat(INPUTS[0]!),
+          temperature: 0,
+          maxTokens: 80,
+          ...(constrained ? { grammar } : {}),
+        }).result
+      ).usage;
+    const [first, again, free] = [await ask(true), await ask(true), await ask(false)];
+    const { masks, coldMasks } = engine.stats();
+    await engine.close();
+    expect(first.coldMasks).toBeGreaterThan(0);
+    expect(first.masks).toBeGreaterThanOrEqual(first.completionTokens - first.forcedTokens);
+    expect([again.masks, again.coldMasks]).toEqual([first.masks, 0]);
+    expect([free.masks, free.coldMasks, free.retractions]).toEqual([0, 0, 0]);
+    expect([masks, coldMasks]).toEqual([first.masks + again.masks, first.coldMasks]);
+  });
+
   test("requests that run together say what they say alone", async () => {
     const requests: Partial<GenerateRequest>[] = [
       ...INPUTS.map((input) => ({ prompt: chat(input), grammar: person })),

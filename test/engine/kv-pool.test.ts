@@ -25,6 +25,20 @@ describe.skipIf(modelPath === undefined)("the KV pool", () => {
     }
   });
 
+  test("that is too small for all that run makes some give way, and each result says how often", async () => {
+    const engine = await loadRealEngine(modelPath!, { maxBatch: 4, contextLength: 256, kvTokens: 256 });
+    try {
+      const ask = (i: number) => engine.generate({ prompt: `Story ${i}:`, maxTokens: 120, ignoreEos: true }).result;
+      const results = await Promise.all([0, 1, 2, 3].map(ask));
+      const retractions = results.map(({ usage }) => usage.retractions);
+      expect(Math.max(...retractions)).toBeGreaterThan(0);
+      expect(retractions.reduce((a, b) => a + b, 0)).toBe(engine.stats().retractions);
+      expect(results.every(({ usage }) => usage.completionTokens === 120)).toBe(true);
+    } finally {
+      await engine.close();
+    }
+  });
+
   test.each([
     [{ kvType: "f64" as "f32" }, /kvType/],
     [{ kvBytes: 100 }, /kvBytes must be at least \d+/],

@@ -64,7 +64,7 @@ describe("a whole completion", () => {
         prompt_tokens_details: { cached_tokens: 0 },
         completion_tokens_details: { forced_tokens: 2 },
       },
-      timings: { queue_ms: 1, prefill_ms: 3, decode_ms: 4, forward_passes: 5 },
+      timings: { queue_ms: 1, prefill_ms: 3, decode_ms: 4, forward_passes: 5, masks: 6, cold_masks: 7, retractions: 8 },
     });
   });
 

@@ -36,7 +36,16 @@ describe("a whole value", () => {
         prompt_tokens_details: { cached_tokens: 0 },
         completion_tokens_details: { forced_tokens: 2 },
       },
-      timings: { queue_ms: 1, compile_ms: 2, prefill_ms: 3, decode_ms: 4, forward_passes: 5 },
+      timings: {
+        queue_ms: 1,
+        compile_ms: 2,
+        prefill_ms: 3,
+        decode_ms: 4,
+        forward_passes: 5,
+        masks: 6,
+        cold_masks: 7,
+        retractions: 8,
+      },
     });
     expect(engine.runs[0]?.request).toMatchObject({ temperature: 0, maxTokens: 1024 });
     const prompt = engine.chats[0]?.map((message) => message.content).join("\n");

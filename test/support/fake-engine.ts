@@ -71,6 +71,9 @@ export class FakeRun {
         completionTokens: this.#tokens,
         forcedTokens: this.#forced,
         cachedTokens: 0,
+        masks: 6,
+        coldMasks: 7,
+        retractions: 8,
       },
       timings: {
         queueMs: 1,

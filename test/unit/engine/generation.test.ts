@@ -5,7 +5,15 @@ import { DiecastError } from "../../../src/errors.ts";
 
 const END: GenerationEnd = {
   finishReason: "stop",
-  usage: { promptTokens: 1, completionTokens: 2, forcedTokens: 0, cachedTokens: 0 },
+  usage: {
+    promptTokens: 1,
+    completionTokens: 2,
+    forcedTokens: 0,
+    cachedTokens: 0,
+    masks: 0,
+    coldMasks: 0,
+    retractions: 0,
+  },
   timings: { queueMs: 0, prefillMs: 0, decodeMs: 0, forwardPasses: 2 },
 };
 

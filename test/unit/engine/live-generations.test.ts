@@ -27,7 +27,7 @@ function eventOf(said: readonly Said[], finished: readonly NativeFinish[] = []):
 
 function finishOf(id: number): NativeFinish {
   const zero = { promptTokens: 0, cachedTokens: 0, completionTokens: 0, forcedTokens: 0, forwardPasses: 0 };
-  const counts = { retractions: 0, masks: 0, coldMasks: 0, queueMs: 0, prefillMs: 0, decodeMs: 0 };
+  const counts = { retractions: 3, masks: 5, coldMasks: 4, queueMs: 0, prefillMs: 0, decodeMs: 0 };
   return { id, reason: "stop", ...zero, ...counts };
 }
 
@@ -59,7 +59,8 @@ describe("an event", () => {
       ),
     );
     expect(await a?.result).toMatchObject({ text: "é{}", tokens: Int32Array.of(10, 11, 14) });
-    expect(await b?.result).toMatchObject({ text: "b", tokens: Int32Array.of(13) });
+    const usage = { masks: 5, coldMasks: 4, retractions: 3 };
+    expect(await b?.result).toMatchObject({ text: "b", tokens: Int32Array.of(13), usage });
   });
 
   test("costs no object for a token that nobody waits for", () => {
