@@ -1,10 +1,11 @@
 /** `diecast serve`: the HTTP service in the foreground; Ctrl-C or SIGTERM lets running requests finish. */
 import { type Command, Option } from "commander";
 import { type Engine, SCHEDULE_POLICIES, type SchedulePolicy } from "../engine/engine.ts";
-import { startServer } from "../server/index.ts";
+import { type AppOptions, type KeyWeights, parseKeyWeights, startServer } from "../server/index.ts";
 import { UsageError } from "./exit-codes.ts";
 import { addEngineFlags, type EngineFlags, openEngine, parseCount } from "./model-session.ts";
 import { type CommonOptions, formatCount, printJson, printLine, remark } from "./output.ts";
+import { readText } from "./schema-file.ts";
 
 interface ServeFlags extends CommonOptions, EngineFlags {
   readonly host: string;
@@ -18,6 +19,8 @@ interface ServeFlags extends CommonOptions, EngineFlags {
   readonly queue: string;
   readonly aging: string;
   readonly overtakes: string;
+  readonly roundTokens: string;
+  readonly keyWeights?: string;
 }
 
 /** Resolves when the process is asked to end. */
@@ -42,25 +45,48 @@ function banner(engine: Engine, url: string): string[] {
   ];
 }
 
-async function serve(flags: ServeFlags): Promise<void> {
+/** What the flags say about the engine and the service. Exported for its test. */
+export async function serveOptions(flags: ServeFlags) {
   const port = parseCount(flags.port, "--port", 0, 65_535);
   const batch = parseCount(flags.batch, "--batch", 1, 1024);
   if (flags.kvTokens !== undefined && flags.kvMemory !== undefined)
     throw new UsageError("--kv-tokens and --kv-memory exclude each other");
-  const engine = await openEngine(flags, {
+  const queue = parseCount(flags.queue, "--queue", 1, 1 << 20);
+  const keyWeights = flags.keyWeights === undefined ? undefined : await readKeyWeights(flags.keyWeights);
+  const engine = {
     maxBatch: batch,
     prefixCache: flags.cache,
     schedulePolicy: flags.schedulePolicy,
     // A step has a token for every request that runs.
     stepTokens: Math.max(batch, parseCount(flags.stepTokens, "--step-tokens", 1, 1 << 20)),
-    maxQueue: parseCount(flags.queue, "--queue", 1, 1 << 20),
+    maxQueue: queue,
     agingMs: parseCount(flags.aging, "--aging", 1, 1e9),
     maxOvertakes: parseCount(flags.overtakes, "--overtakes", 0, 1e9),
+    roundTokens: parseCount(flags.roundTokens, "--round-tokens", 1, 1e9),
     ...(flags.kvTokens === undefined ? {} : { kvTokens: parseCount(flags.kvTokens, "--kv-tokens", 16, 1 << 30) }),
     ...(flags.kvMemory === undefined ? {} : { kvBytes: parseCount(flags.kvMemory, "--kv-memory", 1, 1e6) * 2 ** 20 }),
-  });
+  };
+  const app: AppOptions = {
+    limits: { maxRequests: queue },
+    ...(keyWeights === undefined ? {} : { keyWeights }),
+  };
+  return { port, engine, app };
+}
+
+async function readKeyWeights(file: string): Promise<KeyWeights> {
+  const text = await readText(file);
   try {
-    const server = await startServer({ engine, host: flags.host, port });
+    return parseKeyWeights(text);
+  } catch (error) {
+    throw new UsageError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const { port, engine: engineOptions, app } = await serveOptions(flags);
+  const engine = await openEngine(flags, engineOptions);
+  try {
+    const server = await startServer({ engine, host: flags.host, port, ...app });
     const stopped = untilStopped();
     if (flags.json) printJson({ model: engine.modelId, device: engine.device, url: server.url });
     else for (const line of banner(engine, server.url)) printLine(line);
@@ -100,6 +126,11 @@ export function addServeCommand(program: Command): void {
     )
     .option("--aging <ms>", "waiting that raises a request's priority by one", "5000")
     .option("--overtakes <count>", "how often later requests may go before one", "64")
+    .option("--round-tokens <tokens>", "tokens that an API key or user is served before it is another's turn", "1024")
+    .option(
+      "--key-weights <file>",
+      'JSON, {"API key": weight, …}: a key of weight 2 is served twice the tokens before it is another\'s turn; others have 1',
+    )
     .option("--no-cache", "read every prompt from its beginning, also one that begins like another")
     .option("--json", "print model, device and URL as one JSON document")
     .addHelpText(

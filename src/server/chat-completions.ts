@@ -30,6 +30,7 @@ export function chatCompletions(service: Service) {
       limits: service.options.limits,
       vocabSize: service.engine.vocabSize,
       authorization: request.headers.authorization,
+      keyWeights: service.options.keyWeights,
     });
     service.checkModel(chat.model);
     const envelope: Envelope = {

@@ -7,6 +7,7 @@ import { DiecastError } from "../errors.ts";
 import { FieldReader, fieldName, invalidField } from "./field-reader.ts";
 import type { OutputFormat } from "./grammar-gate.ts";
 import { type GrammarOptions, readGrammarOptions } from "./grammar-options.ts";
+import { type KeyWeights, weightOf } from "./key-weights.ts";
 import { type LogprobsRequest, readLogprobs } from "./logprobs.ts";
 import type { RequestBody } from "./request-body.ts";
 import { readResponseFormat } from "./response-format.ts";
@@ -43,12 +44,13 @@ export interface ChatBounds {
   readonly vocabSize: number;
   /** The header. */
   readonly authorization: string | undefined;
+  readonly keyWeights: KeyWeights;
 }
 
 /** @throws {DiecastError} REQUEST_INVALID, REQUEST_UNSUPPORTED with the pointer of the field. */
 export function readChatRequest(
   request: RequestBody | undefined,
-  { limits, vocabSize, authorization }: ChatBounds,
+  { limits, vocabSize, authorization, keyWeights }: ChatBounds,
 ): ChatRequest {
   const body = FieldReader.ofBody(request);
   refuseUnsupported(body);
@@ -70,6 +72,7 @@ export function readChatRequest(
       stopTokenIds: readStopTokens(body, limits.maxStopTokens, vocabSize),
       logitBias: readLogitBias(body, vocabSize),
       fairKey: readFairKey(body, authorization),
+      fairWeight: weightOf(keyWeights, authorization),
     },
     stopPatterns: readStopPatterns(body, limits.maxStops),
     logprobs: readLogprobs(body),

@@ -12,10 +12,12 @@ import { extractionMessages } from "../engine/extraction-prompt.ts";
 import { DiecastError } from "../errors.ts";
 import { FieldReader } from "./field-reader.ts";
 import { readGrammarOptions } from "./grammar-options.ts";
+import { weightOf } from "./key-weights.ts";
 import { LogprobsWriter, readLogprobs } from "./logprobs.ts";
 import type { RequestBody } from "./request-body.ts";
 import { readSchema } from "./response-format.ts";
 import { readFairKey, readSampling, type Sampling } from "./sampling.ts";
+import type { ResolvedAppOptions } from "./server-options.ts";
 import { type GenerationPlan, resultOf, type Service, wireTimings, wireUsage } from "./service.ts";
 import type { EventStream } from "./sse.ts";
 import { streamReply } from "./stream-reply.ts";
@@ -26,7 +28,7 @@ export function extract(service: Service) {
     refuseUnknown(body);
     service.checkModel(body.string("model"));
     const streamed = body.boolean("stream") ?? false;
-    const plan = readPlan(body, service.options.limits.extractTokens, request.headers.authorization);
+    const plan = readPlan(body, service.options, request.headers.authorization);
     return service.admission.run(reply, async ({ signal }) => {
       const generations = await service.start(plan, signal);
       // Invariant: a plan of one choice starts one generation.
@@ -93,7 +95,11 @@ function refuseUnknown(body: FieldReader): void {
   }
 }
 
-function readPlan(body: FieldReader, extractTokens: number, authorization: string | undefined): GenerationPlan {
+function readPlan(
+  body: FieldReader,
+  { limits, keyWeights }: ResolvedAppOptions,
+  authorization: string | undefined,
+): GenerationPlan {
   const sampling = readSampling(body);
   const instructions = body.string("instructions");
   const format = readSchema(body);
@@ -105,8 +111,9 @@ function readPlan(body: FieldReader, extractTokens: number, authorization: strin
     sampling: {
       ...sampling,
       temperature: sampling.temperature ?? 0,
-      maxTokens: sampling.maxTokens ?? extractTokens,
+      maxTokens: sampling.maxTokens ?? limits.extractTokens,
       fairKey: readFairKey(body, authorization),
+      fairWeight: weightOf(keyWeights, authorization),
     },
     stopPatterns: [],
     logprobs: readLogprobs(body),

@@ -3,6 +3,7 @@
  */
 
 import type { Whitespace } from "../protocol.ts";
+import type { KeyWeights } from "./key-weights.ts";
 
 export interface ServerLimits {
   /** Bytes of a request body. Default 32 MiB. */
@@ -56,6 +57,8 @@ export interface AppOptions {
   readonly whitespace?: Whitespace;
   /** Objects whose schema does not mention `additionalProperties` hold only the declared properties. Default true. */
   readonly closedObjects?: boolean;
+  /** Where requests wait, API keys take turns: the share of a key relative to others', which have 1. Default: none has another. */
+  readonly keyWeights?: KeyWeights;
   /** Further names under which the model answers. */
   readonly modelAliases?: readonly string[];
   /** Default: no log. Prompts and generated text are never logged. */
@@ -66,6 +69,7 @@ export interface ResolvedAppOptions {
   readonly limits: ServerLimits;
   readonly whitespace: Whitespace;
   readonly closedObjects: boolean;
+  readonly keyWeights: KeyWeights;
   readonly modelAliases: readonly string[];
   readonly log: false | LogOptions;
 }
@@ -75,6 +79,7 @@ export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     whitespace: options.whitespace ?? "spaced",
     closedObjects: options.closedObjects ?? true,
+    keyWeights: options.keyWeights ?? new Map(),
     modelAliases: options.modelAliases ?? [],
     log: options.log ?? false,
   };
