@@ -33,15 +33,16 @@ bool OutputText::Append(std::string_view text, bool forced, std::vector<TextRun>
     held_runs_.push_back({text.size(), forced});
   }
   size_t first = std::string::npos;
-  for (const std::string& stop : stops_) {
-    const size_t at = held_.find(stop);
-    if (at < first) {
-      first = at;
-      matched_ = stop;
-    }
+  if (const auto match = stops_.Push(text)) {
+    first = HeldAt(match->begin);
+    matched_ = stops_[match->string];
+  }
+  if (!searches_.empty()) {
+    if (shared_ == nullptr) shared_ = std::make_unique<StopSearch::Shared>();
+    shared_->Begin(text.size());
   }
   for (size_t i = 0; i < searches_.size(); i++) {
-    const std::optional<size_t> begin = searches_[i].Push(text);
+    const std::optional<size_t> begin = searches_[i].Push(text, shared_.get());
     if (!begin || HeldAt(*begin) >= first) continue;
     first = HeldAt(*begin);
     matched_.clear();
@@ -60,14 +61,7 @@ bool OutputText::Append(std::string_view text, bool forced, std::vector<TextRun>
 // Where the longest suffix of held_ that begins a stop string or a match starts. Both are UTF-8, so
 // that is a character's start.
 size_t OutputText::HoldFrom() const {
-  size_t from = held_.size();
-  for (const std::string& stop : stops_) {
-    size_t length = std::min(stop.size() - 1, held_.size());
-    for (; length > 0; length--) {
-      if (held_.compare(held_.size() - length, length, stop, 0, length) == 0) break;
-    }
-    from = std::min(from, held_.size() - length);
-  }
+  size_t from = HeldAt(stops_.earliest_start());
   for (const StopSearch& search : searches_) from = std::min(from, HeldAt(search.earliest_start()));
   if (held_.size() - from <= kMaxHeldBytes) return from;
   from = held_.size() - kMaxHeldBytes;

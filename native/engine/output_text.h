@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "native/engine/stop_search.h"
+#include "native/engine/stop_strings.h"
 #include "native/tokenizer/tokenizer.h"
 
 namespace diecast {
@@ -59,8 +60,9 @@ class OutputText {
   };
 
   StreamDecoder decoder_;
-  std::vector<std::string> stops_;
+  StopStrings stops_;
   std::vector<StopSearch> searches_;
+  std::unique_ptr<StopSearch::Shared> shared_;  // null until text comes and without searches
   std::string matched_;
   int32_t matched_pattern_ = -1;
   size_t num_released_ = 0;      // bytes emitted, which come before held_

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "native/engine/stop_strings.h"
+
 namespace diecast {
 namespace {
 
@@ -22,7 +24,6 @@ void CheckId(const char* name, int32_t id, int32_t vocab_size) {
 
 constexpr size_t kMaxStops = 64;
 constexpr size_t kMaxStopPatterns = 16;
-constexpr size_t kMaxStopBytes = 4096;
 constexpr size_t kMaxKeyBytes = 256;
 
 }  // namespace
@@ -65,7 +66,8 @@ void ValidateRequest(const Request& request, int32_t vocab_size) {
     Invalid("stopPatterns", "at most 16 grammars");
   if (request.stop.size() > kMaxStops) Invalid("stop", "at most 64 strings");
   for (const std::string& stop : request.stop) {
-    if (stop.empty() || stop.size() > kMaxStopBytes) Invalid("stop", "strings of 1 to 4096 bytes");
+    if (stop.empty() || stop.size() > StopStrings::kMaxBytes)
+      Invalid("stop", "strings of 1 to 4096 bytes");
   }
 }
 

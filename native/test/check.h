@@ -1,9 +1,21 @@
-// The few macros that the native tests need: a failed CHECK prints where and what, and the test
+// What all native tests need: a failed CHECK prints where and what, and the test
 // program exits with 1.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <random>
+
+namespace diecast::test {
+
+/// The seed of a program's random tests: its first argument, or another one every time. Print it.
+inline uint32_t SeedFrom(int argc, char** argv) {
+  return argc > 1 ? static_cast<uint32_t>(std::strtoul(argv[1], nullptr, 10))
+                  : std::random_device{}();
+}
+
+}  // namespace diecast::test
 
 #define CHECK(cond)                                                                 \
   do {                                                                              \
