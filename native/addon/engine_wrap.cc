@@ -289,6 +289,7 @@ LoadOptions ParseLoadOptions(const Napi::CallbackInfo& info) {
                       &options.model.kv_type);
   fields.Integer("stepTokens", 1, 1 << 20, &options.engine.step_tokens);
   fields.Integer("maxQueue", 1, kMaxInt32, &options.engine.max_queue);
+  fields.Integer("maxBacklogBytes", 1, kMaxSeed, &options.engine.max_backlog_bytes);
   fields.Bool("prefixCache", &options.engine.prefix_cache);
   fields.Word<Speculation>(
       "speculation",

@@ -175,7 +175,7 @@ void Engine::Loop() {
   while (DrainCommands()) {
     ErrorCode code;
     std::string message;
-    if (!Attempt([this] { Step(); }, &code, &message)) {
+    if (!Attempt([this] { OwnerLags() ? Emit() : Step(); }, &code, &message)) {
       // Only an allocation failure outside of any request's own work can lead here. Nothing is
       // known of the state of the batch, so every request ends and the next ones start afresh.
       for (auto& sequence : scheduler_->RemoveAll()) Fail(std::move(sequence), code, message);
@@ -188,17 +188,21 @@ void Engine::Loop() {
   Emit();
 }
 
+bool Engine::OwnerLags() const {
+  return outbox_.backlog() >= static_cast<size_t>(options_.max_backlog_bytes);
+}
+
 bool Engine::DrainCommands() {
   std::vector<Command> commands;
   bool flushes = false;
   {
     std::unique_lock lock(mutex_);
-    const auto lags = [this] { return outbox_.backlog() >= options_.max_backlog; };
-    if (lags()) stats_.backlog_waits++;
+    const bool has_work = scheduler_->num_running() + scheduler_->num_waiting() > 0;
+    if (has_work && OwnerLags() && !std::exchange(put_off_, true))
+      published_.backlog_waits = ++stats_.backlog_waits;
     // An owner that lags stops the steps, but not its own commands: a cancelled request is done.
     wake_.wait(lock, [&] {
-      return stopping_ || flushing_ || !commands_.empty() ||
-             (scheduler_->num_running() + scheduler_->num_waiting() > 0 && !lags());
+      return stopping_ || flushing_ || !commands_.empty() || (has_work && !OwnerLags());
     });
     commands.swap(commands_);
     flushes = std::exchange(flushing_, false);
@@ -227,6 +231,7 @@ bool Engine::DrainCommands() {
 
 void Engine::Step() {
   const auto begin = Clock::now();
+  put_off_ = false;
   if (stepped_at_ != Clock::time_point{}) {
     const double gap_us = MicrosBetween(stepped_at_, begin);
     stats_.gap_us += gap_us;

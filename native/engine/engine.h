@@ -68,8 +68,10 @@ class Engine {
     int32_t id;
   };
   void Loop();
-  /// Waits for work when there is none. False when the engine has to stop.
+  /// Waits for commands when no step can run. False when the engine has to stop.
   bool DrainCommands();
+  /// Whether steps wait for the owner to take events. Its commands do not.
+  bool OwnerLags() const;
   void Step();
   struct SampledToken {
     Sequence* sequence;
@@ -128,6 +130,7 @@ class Engine {
   EngineStats stats_;
   std::unique_ptr<StepTrace> trace_;        // null: none
   Sequence::Clock::time_point stepped_at_;  // when the last step ended that left work
+  bool put_off_ = false;                    // the next step was, because the owner lagged
   std::unique_ptr<RadixCache> cache_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unordered_map<int32_t, Sequence*> leaders_;  // by the ids of their followers

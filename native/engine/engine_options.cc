@@ -25,6 +25,7 @@ void CheckOptions(const EngineOptions& options) {
   check(options.kv_tokens == 0 || options.kv_bytes == 0, "kvTokens and kvBytes exclude each other");
   check(options.step_tokens >= options.max_batch, "stepTokens must be at least maxBatch");
   check(options.max_queue >= 1, "maxQueue must be at least 1");
+  check(options.max_backlog_bytes >= 1, "maxBacklogBytes must be at least 1");
   check(options.queue.aging_ms >= 1, "agingMs must be at least 1");
   check(options.queue.max_overtakes >= 0, "maxOvertakes must be at least 0");
   check(options.queue.round_tokens >= 1, "roundTokens must be at least 1");

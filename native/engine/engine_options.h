@@ -23,8 +23,8 @@ struct EngineOptions {
   bool prefix_cache = true;
   Speculation speculation = Speculation::kAuto;  ///< outputs are the same with each
   WaitingQueueOptions queue = {};
-  /// Text and tokens that the owner has not taken, in bytes, at which the engine waits for it.
-  size_t max_backlog = size_t{4} << 20;
+  /// Text and tokens that the owner has not taken, about, at which steps wait for it.
+  int64_t max_backlog_bytes = int64_t{4} << 20;
   std::string trace_path = {};  ///< of the file for a StepTrace; empty: none
 };
 

@@ -126,6 +126,8 @@ export interface NativeEngineOptions {
   readonly stepTokens?: number;
   /** Requests that may wait; more are refused with ENGINE_OVERLOADED. */
   readonly maxQueue?: number;
+  /** Bytes of text and tokens that may wait to be delivered; then no step runs until they are. Default 4 MiB. */
+  readonly maxBacklogBytes?: number;
   /** Keep the keys and values of texts for requests that begin with them; default true. */
   readonly prefixCache?: boolean;
   /** When guesses of the tokens to come are computed with the certain ones; outputs are the same with each. Default "auto": where they pay. */
