@@ -133,7 +133,6 @@ RadixCache::Node* RadixCache::MatchExactly(const std::string& space,
 
 RadixCache::Lease RadixCache::Acquire(const std::string& space, std::span<const int32_t> tokens,
                                       std::vector<int32_t>* slots) {
-  if (!enabled_) return {};
   Node* node = MatchExactly(space, tokens);
   if (node == nullptr) node = Root(space);
   Lease lease{node, 0};
@@ -180,7 +179,7 @@ RadixCache::Node* RadixCache::Insert(const std::string& space, std::span<const i
 void RadixCache::Publish(const std::string& space, std::span<const int32_t> tokens,
                          std::vector<int32_t>* slots, Lease* lease) {
   const auto count = static_cast<int32_t>(tokens.size());
-  if (!enabled_ || lease->node == nullptr || count <= lease->num_tokens) return;
+  if (lease->node == nullptr || count <= lease->num_tokens) return;
   if (lease->node->root()->retired) return;
   int32_t num_existing = 0;
   Node* node;
@@ -297,14 +296,23 @@ void RadixCache::Prune(Node* node) {
   }
 }
 
+void RadixCache::Retire(std::unique_ptr<Node> root) {
+  Prune(root.get());
+  if (root->num_leases == 0) return;
+  root->retired = true;
+  retired_.push_back(std::move(root));
+}
+
 void RadixCache::Flush() {
-  for (auto& [space, root] : roots_) {
-    Prune(root.get());
-    if (root->num_leases == 0) continue;
-    root->retired = true;
-    retired_.push_back(std::move(root));
-  }
+  for (auto& [space, root] : roots_) Retire(std::move(root));
   roots_.clear();
+}
+
+void RadixCache::Drop(const std::string& space) {
+  const auto root = roots_.find(space);
+  if (root == roots_.end()) return;
+  Retire(std::move(root->second));
+  roots_.erase(root);
 }
 
 void RadixCache::Lock(Node* node) {

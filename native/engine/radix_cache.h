@@ -39,7 +39,7 @@ class RadixCache {
     int32_t num_tokens = 0;
   };
 
-  /// Disabled, it matches nothing and keeps nothing.
+  /// Disabled, it is only for what requests choose to share while they live: see Scheduler::Fork.
   explicit RadixCache(KvPool& pool, bool enabled = true);
   ~RadixCache();
   RadixCache(const RadixCache&) = delete;
@@ -68,6 +68,8 @@ class RadixCache {
   bool Reserve(int32_t count);
   /// Forgets everything. What running requests hold is freed when they end and matches nobody.
   void Flush();
+  /// Forgets a namespace, likewise.
+  void Drop(const std::string& space);
 
   bool enabled() const { return enabled_; }
   /// Tokens that can be evicted now.
@@ -100,6 +102,7 @@ class RadixCache {
   void RemoveLeaf(Node* leaf);
   void RemoveRootIfIdle(Node* root);
   void Prune(Node* node);
+  void Retire(std::unique_ptr<Node> root);
   void UpdateHeap(Node* node);
   void HeapMove(size_t index);
 

@@ -42,7 +42,8 @@ Scheduler::Scheduler(SchedulerOptions options, KvPool& pool, RadixCache& cache)
       new_token_ratio_(kInitialRatio) {}
 
 void Scheduler::Add(std::unique_ptr<Sequence> sequence) {
-  cache_.Touch(sequence->request.cache_space, Matchable(*sequence));
+  if (cache_.enabled()) sequence->cache_space = sequence->request.cache_space;
+  if (sequence->cache_space) cache_.Touch(*sequence->cache_space, Matchable(*sequence));
   waiting_.Enter(sequence->request.fair_key);
   num_with_deadline_ += sequence->request.deadline_ms > 0 ? 1 : 0;
   waiting_.Push(std::move(sequence));
@@ -145,7 +146,8 @@ void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
         continue;
       }
       next->num_computed = 0;
-      next->lease = cache_.Acquire(next->request.cache_space, Matchable(*next), &next->slots);
+      if (next->cache_space)
+        next->lease = cache_.Acquire(*next->cache_space, Matchable(*next), &next->slots);
       next->num_computed = next->lease.num_tokens;
       const int64_t own = SlotsNeededSoon(*next);
       // Alone it always fits; its own share of tokens to come is then not waited for.
@@ -161,8 +163,7 @@ void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
       // A retracted sequence or one that others forked has begun already.
       if (!sequence->begun && !on_admit(*sequence)) {
         Release(*sequence, true);
-        waiting_.Leave(sequence->request.fair_key);
-        num_with_deadline_ -= sequence->request.deadline_ms > 0 ? 1 : 0;
+        Leave(*sequence);
         ended->push_back(std::move(sequence));
         continue;
       }
@@ -181,8 +182,9 @@ void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
 void Scheduler::ProtectWaiting() {
   if (pool_.num_free() >= options_.step_tokens) return;
   const std::vector<Sequence*>& order = waiting_.Order(options_.now(), cache_);
-  for (size_t i = std::min(order.size(), options_.queue.max_lookups); i-- > 0;)
-    cache_.Touch(order[i]->request.cache_space, Matchable(*order[i]));
+  for (size_t i = std::min(order.size(), options_.queue.max_lookups); i-- > 0;) {
+    if (order[i]->cache_space) cache_.Touch(*order[i]->cache_space, Matchable(*order[i]));
+  }
 }
 
 // Whether a running sequence is just reading a prefix of this one that the cache does not have yet.
@@ -190,12 +192,10 @@ bool Scheduler::AwaitsPrefix(const Sequence& sequence) const {
   if (!cache_.enabled()) return false;
   int32_t matched = -1;
   for (const auto& s : running_) {
-    if (s->num_computed >= s->num_prompt() ||
-        s->request.cache_space != sequence.request.cache_space)
-      continue;
+    if (s->num_computed >= s->num_prompt() || s->cache_space != sequence.cache_space) continue;
     const int32_t common = CommonPrefix(s->request.prompt, Matchable(sequence));
     if (common <= s->num_computed || common < kLeastAwaitedPrefix) continue;
-    if (matched < 0) matched = cache_.Peek(sequence.request.cache_space, Matchable(sequence));
+    if (matched < 0) matched = cache_.Peek(*sequence.cache_space, Matchable(sequence));
     if (common - matched >= kLeastAwaitedPrefix) return true;
   }
   return false;
@@ -244,19 +244,29 @@ void Scheduler::Publish() {
 }
 
 void Scheduler::Publish(Sequence& sequence, int32_t count) {
-  cache_.Publish(sequence.request.cache_space,
+  if (!sequence.cache_space) return;
+  cache_.Publish(*sequence.cache_space,
                  std::span(sequence.tokens).first(static_cast<size_t>(count)), &sequence.slots,
                  &sequence.lease);
 }
 
 void Scheduler::Fork(Sequence& leader, std::vector<std::unique_ptr<Sequence>> followers) {
+  if (!cache_.enabled()) {
+    const std::string space = std::to_string(num_forks_++);
+    num_sharing_[space] = 1 + followers.size();
+    for (const auto& follower : followers) follower->cache_space = space;
+    leader.cache_space = space;
+    std::vector<int32_t> none;
+    leader.lease = cache_.Acquire(space, {}, &none);
+  }
   Publish(leader, leader.num_computed);
   for (auto& follower : followers) Add(std::move(follower));
 }
 
 void Scheduler::Release(Sequence& sequence, bool keeps) {
+  keeps = keeps && cache_.enabled();
   const int32_t count = keeps ? sequence.num_computed : sequence.lease.num_tokens;
-  cache_.Release(sequence.request.cache_space,
+  cache_.Release(sequence.cache_space.value_or(""),
                  std::span(sequence.tokens).first(static_cast<size_t>(count)), &sequence.slots,
                  &sequence.lease);
   sequence.num_computed = 0;
@@ -272,11 +282,18 @@ std::unique_ptr<Sequence> Scheduler::Remove(int32_t id, bool keeps) {
     break;
   }
   if (sequence == nullptr) sequence = waiting_.Remove(id);
-  if (sequence != nullptr) {
-    waiting_.Leave(sequence->request.fair_key);
-    num_with_deadline_ -= sequence->request.deadline_ms > 0 ? 1 : 0;
-  }
+  if (sequence != nullptr) Leave(*sequence);
   return sequence;
+}
+
+void Scheduler::Leave(const Sequence& sequence) {
+  waiting_.Leave(sequence.request.fair_key);
+  num_with_deadline_ -= sequence.request.deadline_ms > 0 ? 1 : 0;
+  const auto sharing =
+      sequence.cache_space ? num_sharing_.find(*sequence.cache_space) : num_sharing_.end();
+  if (sharing == num_sharing_.end() || --sharing->second > 0) return;
+  cache_.Drop(sharing->first);
+  num_sharing_.erase(sharing);
 }
 
 std::vector<std::unique_ptr<Sequence>> Scheduler::RemoveAll() {

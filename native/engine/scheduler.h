@@ -17,6 +17,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "native/engine/radix_cache.h"
@@ -51,7 +53,9 @@ class Scheduler {
   bool ReserveDrafts(Sequence& sequence);
   /// Frees the slots past what is computed.
   void DropDrafts(Sequence& sequence);
-  /// Adds sequences that begin with all that `leader` has computed, and gives them that.
+  /// Adds sequences that begin with all that `leader` has computed, and gives them that. They find
+  /// it in the cache; where that is disabled, in a namespace that is theirs and goes with the last
+  /// of them.
   void Fork(Sequence& leader, std::vector<std::unique_ptr<Sequence>> followers);
   /// Offers the prompts that a step has read to the cache, so that others needn't read them.
   void Publish();
@@ -81,6 +85,8 @@ class Scheduler {
   void Retract(size_t index, StepPlan* plan);
   void RaiseNewTokenRatio();
   void Release(Sequence& sequence, bool keeps);
+  /// A sequence is leaving for good.
+  void Leave(const Sequence& sequence);
 
   const SchedulerOptions options_;
   KvPool& pool_;
@@ -90,6 +96,8 @@ class Scheduler {
   int64_t num_retractions_ = 0;
   double new_token_ratio_;
   int32_t num_with_deadline_ = 0;
+  std::unordered_map<std::string, size_t> num_sharing_;  // by namespace; empty with a cache
+  int64_t num_forks_ = 0;
   bool retracted_now_ = false;  // in the current Plan: admit nobody
 };
 

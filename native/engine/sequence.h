@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -85,6 +86,8 @@ class Sequence {
   int32_t num_computed = 0;
   std::vector<int32_t>
       slots;  ///< KV slots of the computed tokens, then of those that the current step computes
+  /// Whose prefixes it shares; none: nobody's. The scheduler says.
+  std::optional<std::string> cache_space;
   RadixCache::Lease lease;    ///< the first of the slots belong to the cache
   int32_t num_cached = 0;     ///< tokens of the prompt that the cache had when it started
   int32_t num_overtaken = 0;  ///< later arrivals admitted before it, since it waits

@@ -109,15 +109,26 @@ void OneOffsGoBeforeWhatIsShared() {
   }
 }
 
-void DisabledItKeepsNothing() {
+void DroppedNamespacesKeepNothing() {
   FakeKvPool pool(8);
-  RadixCache cache(pool, false);
-  for (int i = 0; i < 2; i++) {
-    Holder holder = Begin("", {1, 2, 3}, cache);
+  RadixCache cache(pool);
+  Holder other = Begin("other", {1, 2}, cache);
+  CHECK(Compute(other, 2, pool, cache));
+  End(other, cache);
+  for (const bool drops_early : {false, true}) {
+    Holder holder = Begin("space", {1, 2, 3}, cache);
     CHECK(holder.computed == 0 && Compute(holder, 3, pool, cache));
+    cache.Publish("space", holder.tokens, &holder.slots, &holder.lease);
+    if (drops_early) cache.Drop("space");
     End(holder, cache);
-    CHECK(pool.num_free() == 8 && cache.num_evictable() == 0);
+    cache.Audit();
+    CHECK(drops_early == (cache.Peek("space", holder.tokens) == 0));
+    cache.Drop("space");
+    cache.Audit();
+    CHECK(pool.num_free() == 6 && cache.num_evictable() == 2 && cache.num_locked() == 0);
   }
+  cache.Drop("space");
+  CHECK(cache.Peek("other", std::vector<int32_t>{1, 2}) == 2);
 }
 
 void FlushedPrefixesMatchNobodyAndGoWithTheirLastHolder() {
@@ -205,7 +216,7 @@ int main() {
   PrefixesAreFoundAndSplit();
   TheLeastRecentlyUsedGoesFirstAndFromItsEnd();
   OneOffsGoBeforeWhatIsShared();
-  DisabledItKeepsNothing();
+  DroppedNamespacesKeepNothing();
   FlushedPrefixesMatchNobodyAndGoWithTheirLastHolder();
   for (uint32_t seed = 1; seed <= 8; seed++) RandomOperationsKeepEverySlot(seed);
 }

@@ -302,6 +302,8 @@ describe.skipIf(modelPath === undefined)("requests to the real model", { timeout
     ];
     for (const [bad, name] of options) await expect(loadRealEngine(modelPath!, bad)).rejects.toThrow(name);
     for (const schedulePolicy of SCHEDULE_POLICIES)
-      await (await loadRealEngine(modelPath!, { maxBatch: 1, contextLength: 64, schedulePolicy, maxBacklogBytes: 1000 })).close();
+      await (
+        await loadRealEngine(modelPath!, { maxBatch: 1, contextLength: 64, schedulePolicy, maxBacklogBytes: 1000 })
+      ).close();
   });
 });
