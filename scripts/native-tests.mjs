@@ -17,7 +17,7 @@ const USAGE = `Usage: npm run test:native -- [--sanitize KIND] [--fuzz-seconds N
 
   --sanitize KIND     builds and runs the tests under address, undefined, thread or address,undefined instead
   --fuzz-seconds N    then runs the fuzzers, which share these seconds
-  --report FILE       writes { passed, failed }, for the continuous integration's sum`;
+  --report FILE       writes { passed, failed, skipped }, for the continuous integration's sum`;
 const values = parseOptions(USAGE, {
   "fuzz-seconds": { type: "string" },
   report: { type: "string" },
@@ -25,7 +25,9 @@ const values = parseOptions(USAGE, {
 });
 const jobs = String(availableParallelism());
 const SANITIZERS = ["address", "undefined", "thread", "address,undefined"];
-const counts = { passed: 0, failed: 0 };
+const counts = { passed: 0, failed: 0, skipped: 0 };
+/** Names of tests that could not test anything here, for want of a model. */
+const skipped = [];
 
 /** Configures and builds `folder`; throws with the compiler's output. */
 async function build(folder, options, targets, label) {
@@ -55,6 +57,7 @@ async function runTests(folder) {
     cwd: ROOT,
     onLine(line) {
       if (/^\s*\d+\/\d+ Test +#\d+: .* Passed /.test(line)) counts.passed++;
+      else if (/^\s*\d+\/\d+ Test +#\d+: .*\*\*\*Skipped /.test(line)) skipped.push(/: (\w+)/.exec(line)[1]);
       else if (/^\s*\d+\/\d+ Test +#\d+: /.test(line)) counts.failed++;
       print(line);
     },
@@ -102,7 +105,9 @@ try {
   counts.failed++;
   reportFailure(error);
 }
-process.stdout.write(`native: ${counts.passed} passed, ${counts.failed} failed\n`);
+counts.skipped = skipped.length;
+const left = skipped.length === 0 ? "" : `, ${skipped.length} skipped for want of DIECAST_MODEL: ${skipped.join(", ")}`;
+process.stdout.write(`native: ${counts.passed} passed, ${counts.failed} failed${left}\n`);
 if (values.report) {
   mkdirSync(join(values.report, ".."), { recursive: true });
   writeFileSync(values.report, JSON.stringify(counts));

@@ -9,6 +9,9 @@
 
 namespace diecast::test {
 
+/// What a test program returns that can't test anything here; CMakeLists.txt says the same to ctest.
+constexpr int kSkipped = 77;
+
 /// The seed of a program's random tests: its first argument, or another one every time. Print it.
 inline uint32_t SeedFrom(int argc, char** argv) {
   return argc > 1 ? static_cast<uint32_t>(std::strtoul(argv[1], nullptr, 10))

@@ -218,7 +218,7 @@ int main() {
   const char* path = std::getenv("DIECAST_MODEL");
   if (path == nullptr || *path == '\0') {
     std::printf("parity_test: skipped, DIECAST_MODEL names no GGUF file\n");
-    return 0;
+    return test::kSkipped;
   }
   const auto file = GgufFile::Open(path);
   const TensorView* embedding = file->FindTensor("token_embd.weight");
@@ -226,7 +226,7 @@ int main() {
       file->GetUint("llama.block_count").value_or(0) != 30 ||
       file->GetUint("general.file_type").value_or(0) != 3) {
     std::printf("parity_test: skipped, %s is not SmolLM2-135M-Instruct as Q4_1\n", path);
-    return 0;
+    return test::kSkipped;
   }
   const Fixture fixture = ReadFixture(embedding->dims[1]);
   std::printf("processor: %s\n", CpuName().c_str());
