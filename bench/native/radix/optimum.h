@@ -5,7 +5,10 @@
 // requests hold is given. Every token of the tree is a page of one slot, wanted again when the next
 // request through it starts. Whatever goes through a token goes through those above it, so the one
 // wanted last is always at the end of a leaf, and evicting it first is optimal as in any paging
-// with pages of one size.
+// with pages of one size. Where requests compute in parts side by side, a little more can be had by
+// losing a match whose tokens would only be held until their request goes on; optimum_test.cc,
+// which tries everything on tiny loads, finds less than a thousandth there, and nothing where each
+// request computes all of its text as it starts.
 #pragma once
 
 #include <cstdint>
