@@ -69,6 +69,8 @@ class Scheduler {
 
   size_t num_waiting() const { return waiting_.size(); }
   size_t num_running() const { return running_.size(); }
+  /// The oldest first.
+  const std::vector<std::unique_ptr<Sequence>>& running() const { return running_; }
   int64_t num_retractions() const { return num_retractions_; }
   /// The share of the tokens that running sequences may still ask for which admission leaves free.
   double new_token_ratio() const { return new_token_ratio_; }

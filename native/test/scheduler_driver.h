@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -37,15 +38,19 @@ struct Driver {
     options.now = [this] { return now; };
     return options;
   }
-  void CheckSlots(const StepPlan& plan) const {
+  /// Every slot is free, in the cache or a running sequence's own; and the cache locks what running
+  /// ones use of it, each slot once.
+  void CheckSlots() const {
     cache.Audit();
     int32_t own = 0;
-    for (const PlannedRow& row : plan.rows) own += row.num_tokens;
-    CHECK(pool.num_free() + cache.num_evictable() + cache.num_locked() + own <= pool.num_slots());
-    if (scheduler.num_running() == 0) {
-      CHECK(cache.num_locked() == 0);
-      CHECK(pool.num_free() + cache.num_evictable() == pool.num_slots());
+    std::set<int32_t> locked;
+    for (const auto& s : scheduler.running()) {
+      CHECK(s->slots.size() >= static_cast<size_t>(s->lease.num_tokens));
+      own += static_cast<int32_t>(s->slots.size()) - s->lease.num_tokens;
+      locked.insert(s->slots.begin(), s->slots.begin() + s->lease.num_tokens);
     }
+    CHECK(pool.num_free() + cache.num_evictable() + cache.num_locked() + own == pool.num_slots());
+    CHECK(static_cast<size_t>(cache.num_locked()) == locked.size());
   }
 
   /// A request that comes now.
@@ -87,7 +92,7 @@ struct Driver {
       samples += row.samples ? 1 : 0;
     }
     CHECK(tokens == plan.num_tokens && samples == plan.num_samples);
-    CheckSlots(plan);
+    CheckSlots();
     for (const PlannedRow& row : plan.rows) {
       Sequence& s = *row.sequence;
       s.num_computed += row.num_tokens;
@@ -102,7 +107,7 @@ struct Driver {
         scheduler.Remove(s.id());
       }
     }
-    CheckSlots({});
+    CheckSlots();
     return plan;
   }
   int32_t num_unused() const { return pool.num_free() + cache.num_evictable(); }
