@@ -20,6 +20,7 @@
 
 #include "native/matcher/intern_table.h"
 #include "native/matcher/mask.h"
+#include "native/matcher/pace.h"
 #include "native/matcher/program.h"
 #include "native/matcher/registers.h"
 
@@ -54,6 +55,10 @@ class ConfigStore {
 
   /// `max_token_bytes`: how often a counter can move within one token, at most.
   ConfigStore(const Program& program, uint32_t max_token_bytes);
+
+  /// Counts work in `pace` until it is set otherwise; null: not at all. What it stops leaves the
+  /// store as it was, but for what it has interned.
+  void set_pace(Pace* pace) { pace_ = pace; }
 
   uint32_t start() const { return start_; }
   /// kDead when no item can consume the byte.
@@ -225,6 +230,7 @@ class ConfigStore {
 
   const Program& program_;
   const uint32_t max_token_bytes_;
+  Pace* pace_ = nullptr;
   uint32_t start_ = kDead;
 
   std::vector<Config> configs_;

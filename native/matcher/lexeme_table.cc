@@ -21,27 +21,45 @@ constexpr size_t kMaxModels = 16;
 }  // namespace
 
 LexemeTable::LexemeTable(LexemeAutomaton automaton, Vocabulary& vocabulary)
-    : automaton_(std::move(automaton)),
-      vocabulary_(vocabulary),
+    : vocabulary_(vocabulary),
+      automaton_(std::move(automaton)),
       safe_(automaton_, vocabulary.classes()) {}
 
-const LexemeTable::Entry& LexemeTable::EntryOf(uint32_t state) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const auto [it, added] = entries_.try_emplace(state);
-  Entry& entry = it->second;
-  if (entry.table) return entry;
-  const uint32_t model = automaton_.counted() ? state : ModelOf(state);
-  const bool refers = model != state && FindOverridden(state, model, &entry.overridden);
-  entry.table = TableOf(refers ? model : state);
-  if (automaton_.counted()) return entry;
-  entry.inside = entry.table->Inside({layout::kInfinityWord, 0});
-  if (refers) SetApart(state, &entry);
-  return entry;
+const LexemeTable::Entry& LexemeTable::EntryOf(uint32_t state, Pace& pace) {
+  const auto find = [&]() -> const Entry* {
+    const std::lock_guard lock(mutex_);
+    const auto known = entries_.find(state);
+    return known == entries_.end() ? nullptr : known->second.get();
+  };
+  if (const Entry* known = find()) return *known;
+  const auto making = LockForMaking(making_, pace);
+  if (const Entry* known = find()) return *known;
+  auto made = std::make_unique<const Entry>(MakeEntry(state, pace));
+  const std::lock_guard lock(mutex_);
+  return *entries_.emplace(state, std::move(made)).first->second;
 }
 
-const SafeCharacters::Safe& LexemeTable::SafeFrom(uint32_t state) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return safe_.AsciiFrom(state);
+const SafeCharacters::Safe& LexemeTable::SafeFrom(uint32_t state, Pace& pace) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = safe_from_.find(state); known != safe_from_.end()) return *known->second;
+  }
+  const auto making = LockForMaking(making_, pace);
+  const SafeCharacters::Safe& safe = safe_.AsciiFrom(state, pace);
+  const std::lock_guard lock(mutex_);
+  safe_from_.emplace(state, &safe);
+  return safe;
+}
+
+LexemeTable::Entry LexemeTable::MakeEntry(uint32_t state, Pace& pace) {
+  Entry entry;
+  const uint32_t model = automaton_.counted() ? state : ModelOf(state);
+  const bool refers = model != state && FindOverridden(state, model, pace, &entry.overridden);
+  entry.table = TableOf(refers ? model : state, pace);
+  if (automaton_.counted()) return entry;
+  entry.inside = entry.table->Inside({layout::kInfinityWord, 0}, pace);
+  if (refers) SetApart(state, &entry);
+  return entry;
 }
 
 void LexemeTable::SetApart(uint32_t state, Entry* entry) {
@@ -61,18 +79,21 @@ void LexemeTable::SetApart(uint32_t state, Entry* entry) {
   if (own) entry->inside = std::move(own);
 }
 
-std::shared_ptr<StateTable> LexemeTable::TableOf(uint32_t state) {
-  auto& table = tables_[state];
-  if (table) return table;
+std::shared_ptr<StateTable> LexemeTable::TableOf(uint32_t state, Pace& pace) {
+  if (const auto known = tables_.find(state); known != tables_.end()) return known->second;
+  std::shared_ptr<StateTable> table;
   const std::string future = automaton_.Future(state, kMaxFutureStates);
   if (!future.empty()) table = vocabulary_.FindStateTable(future);
-  if (table) return table;
-  table = std::make_shared<StateTable>(automaton_, safe_, state, vocabulary_);
-  if (!future.empty()) vocabulary_.AddStateTable(future, table);
+  if (table == nullptr) {
+    table = std::make_shared<StateTable>(automaton_, safe_, state, vocabulary_, pace);
+    if (!future.empty()) vocabulary_.AddStateTable(future, table);
+  }
+  tables_.emplace(state, table);
   return table;
 }
 
-bool LexemeTable::FindOverridden(uint32_t mine, uint32_t model, std::vector<uint32_t>* tokens) {
+bool LexemeTable::FindOverridden(uint32_t mine, uint32_t model, Pace& pace,
+                                 std::vector<uint32_t>* tokens) {
   const TokenTrie& trie = vocabulary_.trie();
   struct Place {
     uint32_t mine, model, node;
@@ -80,6 +101,7 @@ bool LexemeTable::FindOverridden(uint32_t mine, uint32_t model, std::vector<uint
   std::vector<Place> places{{mine, model, TokenTrie::kNone}};
   size_t looked_at = 0;
   while (!places.empty()) {
+    pace.Tick();
     const Place at = places.back();
     places.pop_back();
     if (++looked_at > kMaxPartings || tokens->size() > kMaxOverridden) {

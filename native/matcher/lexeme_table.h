@@ -44,25 +44,29 @@ class LexemeTable {
     }
   };
   /// The entry of a local state, made on first use. Stays valid as long as this.
-  const Entry& EntryOf(uint32_t state);
+  const Entry& EntryOf(uint32_t state, Pace& pace);
   /// The ASCII characters that keep a token inside from a local state on. Stays valid as long as
   /// this.
-  const SafeCharacters::Safe& SafeFrom(uint32_t state);
+  const SafeCharacters::Safe& SafeFrom(uint32_t state, Pace& pace);
 
  private:
-  std::shared_ptr<StateTable> TableOf(uint32_t state);
+  Entry MakeEntry(uint32_t state, Pace& pace);
+  std::shared_ptr<StateTable> TableOf(uint32_t state, Pace& pace);
   /// A state that moves much as `state` does, or `state` itself.
   uint32_t ModelOf(uint32_t state);
   /// Finds the tokens on whose way two states part, ascending; false when that is too much work.
-  bool FindOverridden(uint32_t mine, uint32_t model, std::vector<uint32_t>* tokens);
+  bool FindOverridden(uint32_t mine, uint32_t model, Pace& pace, std::vector<uint32_t>* tokens);
   /// Completes the entry of a state that refers to another one's table.
   void SetApart(uint32_t state, Entry* entry);
 
-  LexemeAutomaton automaton_;
   Vocabulary& vocabulary_;
-  SafeCharacters safe_;
+  // What is made is looked up under a lock that is never held for long.
   std::mutex mutex_;
-  std::unordered_map<uint32_t, Entry> entries_;
+  std::unordered_map<uint32_t, std::unique_ptr<const Entry>> entries_;
+  std::unordered_map<uint32_t, const SafeCharacters::Safe*> safe_from_;
+  std::mutex making_;  // held while something is made; guards what follows
+  LexemeAutomaton automaton_;
+  SafeCharacters safe_;
   std::unordered_map<uint32_t, std::shared_ptr<StateTable>> tables_;
 };
 

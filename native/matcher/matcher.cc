@@ -5,8 +5,27 @@
 
 #include "native/error.h"
 #include "native/matcher/compiled_grammar.h"
+#include "native/matcher/mask_job.h"
+#include "native/matcher/pace.h"
 
 namespace diecast {
+namespace {
+
+/// How long a grammar's lock is held for a mask.
+constexpr std::chrono::microseconds kPatience{300};
+
+}  // namespace
+
+TokenMask ShowMask(std::shared_ptr<const MaskEntry> entry, CompiledGrammar& grammar) {
+  TokenMask mask;
+  if (entry->base) mask.base = entry->base->words.data();
+  mask.num_words = grammar.vocabulary().num_words();
+  mask.extra = entry->extra;
+  mask.num_allowed =
+      static_cast<int32_t>(entry->extra.size()) + (entry->base ? entry->base->count : 0);
+  mask.owner = std::move(entry);
+  return mask;
+}
 
 bool TokenMask::Allows(int32_t id) const {
   const auto i = static_cast<uint32_t>(id);
@@ -29,11 +48,7 @@ std::shared_ptr<CompiledGrammar> LoadGrammar(std::shared_ptr<Vocabulary> vocabul
   return std::make_shared<CompiledGrammar>(std::move(vocabulary), program);
 }
 
-size_t GrammarMemoryBytes(const CompiledGrammar& grammar) {
-  auto& g = const_cast<CompiledGrammar&>(grammar);  // only the lock is touched
-  const std::lock_guard<std::mutex> lock(g.mutex());
-  return g.memory_bytes();
-}
+size_t GrammarMemoryBytes(const CompiledGrammar& grammar) { return grammar.memory_bytes(); }
 
 void SetGrammarMemoBudget(CompiledGrammar& grammar, size_t bytes) {
   const std::lock_guard<std::mutex> lock(grammar.mutex());
@@ -48,6 +63,8 @@ struct Matcher::Impl {
   bool ended = false;  // EOS accepted: one more step, at the same configuration
 
   uint32_t current() const { return history.back(); }
+  /// After EOS nothing may follow: the dead configuration's mask is empty.
+  uint32_t next() const { return ended ? ConfigStore::kDead : current(); }
 
   /// Call with the grammar's lock held: follows the grammar to a new memo after an eviction.
   void Refresh() {
@@ -56,6 +73,26 @@ struct Matcher::Impl {
     for (uint32_t& config : history) config = grammar->store()->Import(*store, config);
     store = grammar->store();
     grammar->NoteImport();
+  }
+
+  /// Call after Refresh(), with the grammar's lock held. Nothing when the mask is not in the memo
+  /// and either is not worth trying or takes longer than the budget.
+  template <typename WorthTrying>
+  std::optional<TokenMask> MaskWithin(MaskBudget* budget, const WorthTrying& worth_trying) {
+    const uint32_t config = next();
+    if (auto known = store->MaskOfClass(store->ClassOf(config)))
+      return ShowMask(std::move(known), *grammar);
+    if (!worth_trying() || budget->all.count() <= 0) return std::nullopt;
+    const auto begin = Pace::Clock::now();
+    Pace pace(begin + std::min(budget->each, budget->all));
+    std::optional<TokenMask> mask;
+    try {
+      mask = ShowMask(grammar->Mask(*store, config, pace), *grammar);
+      mask->cold = true;
+    } catch (const Pace::Stop&) {
+    }
+    budget->all -= Pace::Clock::now() - begin;
+    return mask;
   }
 };
 
@@ -113,20 +150,41 @@ size_t Matcher::AcceptBytes(std::string_view bytes) {
 }
 
 TokenMask Matcher::NextTokenMask() {
+  // Others that use the grammar do not wait for a mask that takes long, whoever wants it.
+  MaskBudget budget{kPatience, kPatience};
+  auto made = NextTokenMaskOrJob(&budget, {});
+  if (auto* mask = std::get_if<TokenMask>(&made)) return std::move(*mask);
+  MaskJob& job = *std::get<std::shared_ptr<MaskJob>>(made);
+  job.Run([] { return true; });
+  return job.Take();
+}
+
+std::optional<TokenMask> Matcher::NextTokenMask(MaskBudget* budget) {
+  const std::lock_guard<std::mutex> lock(impl_->grammar->mutex());
+  impl_->Refresh();
+  return impl_->MaskWithin(budget, [] { return true; });
+}
+
+std::variant<TokenMask, std::shared_ptr<MaskJob>> Matcher::NextTokenMaskOrJob(
+    MaskBudget* budget, std::span<const std::weak_ptr<MaskJob>> known) {
   Impl& m = *impl_;
   const std::lock_guard<std::mutex> lock(m.grammar->mutex());
   m.Refresh();
-  // After EOS nothing may follow: the dead configuration's mask is empty.
-  const uint32_t config = m.ended ? ConfigStore::kDead : m.current();
-  TokenMask mask;
-  auto entry = m.grammar->Mask(*m.store, config, &mask.cold);
-  if (entry->base) mask.base = entry->base->words.data();
-  mask.num_words = m.grammar->vocabulary().num_words();
-  mask.extra = entry->extra;
-  mask.num_allowed =
-      static_cast<int32_t>(entry->extra.size()) + (entry->base ? entry->base->count : 0);
-  mask.owner = std::move(entry);
-  return mask;
+  const uint32_t config = m.next();
+  std::shared_ptr<MaskJob> job;
+  // What is being made already is not tried here as well.
+  const auto worth_trying = [&] {
+    for (const auto& weak : known) {
+      auto other = weak.lock();
+      if (other == nullptr || !other->Makes(*m.store, config)) continue;
+      job = std::move(other);
+      return false;
+    }
+    return true;
+  };
+  if (auto mask = m.MaskWithin(budget, worth_trying)) return std::move(*mask);
+  if (job == nullptr) job = std::make_shared<MaskJob>(m.grammar, m.store, config);
+  return job;
 }
 
 bool Matcher::IsComplete() const {

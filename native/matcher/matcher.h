@@ -2,11 +2,14 @@
 // what was accepted.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace diecast {
@@ -49,6 +52,15 @@ size_t GrammarMemoryBytes(const CompiledGrammar& grammar);
 /// Bytes that the memo may hold before it is dropped and rebuilt; results never depend on it.
 void SetGrammarMemoBudget(CompiledGrammar& grammar, size_t bytes);
 
+/// What masks that are not in the memo may cost.
+struct MaskBudget {
+  std::chrono::nanoseconds each;  ///< one mask, at most
+  std::chrono::nanoseconds all;   ///< what is left for all of them
+};
+
+/// Makes a mask that takes long; see mask_job.h.
+class MaskJob;
+
 /// One request's cursor. Cheap to create and to copy; a copy is a fork.
 /// Thread: not thread-safe itself, but many matchers of one grammar may run in parallel.
 class Matcher {
@@ -69,6 +81,12 @@ class Matcher {
 
   /// The tokens allowed next, EOS ids included when the text may end here.
   TokenMask NextTokenMask();
+  /// The same, or nothing where the budget does not suffice.
+  std::optional<TokenMask> NextTokenMask(MaskBudget* budget);
+  /// The same, or what makes it: one of `known` if it does, else a job of its own. The job refers
+  /// to nothing of this matcher, which may move on or go away.
+  std::variant<TokenMask, std::shared_ptr<MaskJob>> NextTokenMaskOrJob(
+      MaskBudget* budget, std::span<const std::weak_ptr<MaskJob>> known);
 
   /// Whether the text so far is a full sentence of the grammar.
   bool IsComplete() const;

@@ -16,6 +16,8 @@ constexpr uint32_t kMaxDepth = 32;
 /// No characters are given up for states that it takes this many characters to get to: most tokens
 /// are shorter.
 constexpr uint32_t kNoLossDepth = 9;
+/// Units of work that a state is.
+constexpr int kTicksPerState = 8;
 
 }  // namespace
 
@@ -30,7 +32,7 @@ bool SafeCharacters::MayLeadTo(uint32_t next, uint32_t first) const {
   return (next & LexemeAutomaton::kInc) != 0 && here.min == there.min && here.max == there.max;
 }
 
-SafeCharacters::Safe SafeCharacters::Find(uint32_t state, bool beyond_ascii) {
+SafeCharacters::Safe SafeCharacters::Find(uint32_t state, bool beyond_ascii, Pace& pace) {
   Safe safe;
   if (automaton_.Accepting(state)) return safe;
   safe = {{~0ull, ~0ull}, beyond_ascii, kUnlimited};
@@ -53,6 +55,7 @@ SafeCharacters::Safe SafeCharacters::Find(uint32_t state, bool beyond_ascii) {
     next &= ~LexemeAutomaton::kInc;
     if (next < is_reached.size() && is_reached[next]) return true;
     if (closure.size() == kMaxStates) return false;
+    for (int i = 0; i < kTicksPerState; ++i) pace.Tick();
     const LexemeAutomaton::Row& row = automaton_.RowOf(next);
     TokenTrie::Ascii left{};
     for (uint32_t b = 0; b < 128;) {

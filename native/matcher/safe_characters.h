@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "native/matcher/lexeme_automaton.h"
+#include "native/matcher/pace.h"
 #include "native/matcher/token_trie.h"
 
 namespace diecast {
@@ -29,20 +30,20 @@ class SafeCharacters {
       : automaton_(automaton), classes_(classes) {}
 
   /// The safe ASCII characters from a state on, others aside.
-  const Safe& AsciiFrom(uint32_t state) { return Known(&ascii_, state, false); }
+  const Safe& AsciiFrom(uint32_t state, Pace& pace) { return Known(&ascii_, state, false, pace); }
   /// The safe characters from a state on. There may be fewer ASCII characters among them, as those
   /// beyond may lead further.
-  const Safe& From(uint32_t state) { return Known(&all_, state, true); }
+  const Safe& From(uint32_t state, Pace& pace) { return Known(&all_, state, true, pace); }
 
  private:
   using ByState = std::vector<std::unique_ptr<const Safe>>;
-  const Safe& Known(ByState* known, uint32_t state, bool beyond_ascii) {
+  const Safe& Known(ByState* known, uint32_t state, bool beyond_ascii, Pace& pace) {
     if (state < known->size() && (*known)[state]) return *(*known)[state];
     if (known->size() <= state) known->resize(state + 1);
-    (*known)[state] = std::make_unique<const Safe>(Find(state, beyond_ascii));
+    (*known)[state] = std::make_unique<const Safe>(Find(state, beyond_ascii, pace));
     return *(*known)[state];
   }
-  Safe Find(uint32_t state, bool beyond_ascii);
+  Safe Find(uint32_t state, bool beyond_ascii, Pace& pace);
   /// Whether a character may lead to `next` (a cell of a row) on texts that begin in `first`.
   bool MayLeadTo(uint32_t next, uint32_t first) const;
   /// The cells to which the characters of several bytes lead from a state; none when one of them

@@ -18,13 +18,13 @@ constexpr size_t kMaxDistances = 8;
 }  // namespace
 
 StateTable::StateTable(LexemeAutomaton& automaton, SafeCharacters& safe, uint32_t state,
-                       const Vocabulary& vocabulary)
+                       const Vocabulary& vocabulary, Pace& pace)
     : vocabulary_(vocabulary), counted_(automaton.counted()) {
   auto all = std::make_shared<TokenBitmap>();
   all->words.assign(vocabulary_.num_words(), 0);
   building_ = &all->words;
   if (counted_) allows_need_ = layout::kInfinityWord;
-  if (!TryLoop(automaton, safe.From(state), state)) Walk(automaton, safe, state);
+  if (!TryLoop(automaton, safe.From(state, pace), state, pace)) Walk(automaton, safe, state, pace);
   all->Recount();
   all_ = std::move(all);
   building_ = nullptr;
@@ -84,7 +84,7 @@ void StateTable::AddInside(uint32_t token, bool counts_all, uint32_t count,
 }
 
 bool StateTable::TryLoop(LexemeAutomaton& automaton, const SafeCharacters::Safe& safe,
-                         uint32_t state) {
+                         uint32_t state, Pace& pace) {
   if (std::popcount(safe.bytes[0]) + std::popcount(safe.bytes[1]) < kMinSafeBytes) return false;
   const TokenClasses& classes = vocabulary_.classes();
   std::vector<uint32_t> looping = safe.beyond_ascii ? classes.whole_characters() : classes.ascii();
@@ -120,6 +120,7 @@ bool StateTable::TryLoop(LexemeAutomaton& automaton, const SafeCharacters::Safe&
   // The rest goes byte by byte.
   for (size_t w = 0; w < rest.words.size(); ++w) {
     for (uint32_t bits = rest.words[w]; bits != 0; bits &= bits - 1) {
+      pace.Tick();
       AddToken(automaton, state,
                static_cast<uint32_t>(w * 32 + static_cast<size_t>(std::countr_zero(bits))));
     }
@@ -144,7 +145,8 @@ void StateTable::AddToken(LexemeAutomaton& automaton, uint32_t state, uint32_t t
             counted_ ? automaton.DistanceOf(at) : Program::Distance{0, 0});
 }
 
-void StateTable::Walk(LexemeAutomaton& automaton, SafeCharacters& safe, uint32_t state) {
+void StateTable::Walk(LexemeAutomaton& automaton, SafeCharacters& safe, uint32_t state,
+                      Pace& pace) {
   const TokenTrie& trie = vocabulary_.trie();
   struct Level {
     uint32_t state;
@@ -157,8 +159,9 @@ void StateTable::Walk(LexemeAutomaton& automaton, SafeCharacters& safe, uint32_t
     return counted_ ? automaton.DistanceOf(s) : Program::Distance{0, 0};
   };
   std::vector<Level> levels(size_t{trie.max_depth()} + 1);
-  levels[0] = {state, 0, true, &automaton.RowOf(state), &safe.AsciiFrom(state)};
+  levels[0] = {state, 0, true, &automaton.RowOf(state), &safe.AsciiFrom(state, pace)};
   for (uint32_t i = 0; i < trie.size();) {
+    pace.Tick();
     const TokenTrie::Node& node = trie.node(i);
     const Level& from = levels[node.depth - 1];
     const bool has_children = node.subtree_end > i + 1;
@@ -199,72 +202,92 @@ void StateTable::Walk(LexemeAutomaton& automaton, SafeCharacters& safe, uint32_t
     if (to == from.state) {
       levels[node.depth] = {to, count, is_ascii, from.row, from.safe};
     } else if (automaton.HasEdges(to)) {
-      levels[node.depth] = {to, count, is_ascii, &automaton.RowOf(to), &safe.AsciiFrom(to)};
+      levels[node.depth] = {to, count, is_ascii, &automaton.RowOf(to), &safe.AsciiFrom(to, pace)};
     } else {
       i = node.subtree_end;
     }
   }
 }
 
-std::shared_ptr<const TokenBitmap> StateTable::Inside(CounterRoom room) {
+std::shared_ptr<const TokenBitmap> StateTable::Inside(CounterRoom room, Pace& pace) {
   if (!counted_) return all_;
   // Past these bounds more room, or less need, changes nothing.
   room.to_max = std::min(room.to_max, needs_room_);
   if (room.to_min <= allows_need_) room.to_min = 0;
   if (room.to_max == needs_room_ && room.to_min == 0) return all_;
-  const std::lock_guard<std::mutex> lock(mutex_);
-  auto& known = by_room_[uint64_t{room.to_max} << 32 | room.to_min];
-  if (!known) {
-    auto bitmap = std::make_shared<TokenBitmap>();
-    bitmap->words.assign(vocabulary_.num_words(), 0);
-    for (const auto& [distance, tokens] : counted_tokens_) {
-      if (room.to_max < distance.min) continue;
-      const std::vector<uint32_t>& fit = vocabulary_.classes().AtMost(room.to_max - distance.min);
-      if (distance.max == layout::kInfinityWord || room.to_min <= distance.max) {
-        for (size_t w = 0; w < tokens.size(); ++w) bitmap->words[w] |= tokens[w] & fit[w];
-        continue;
-      }
-      const std::vector<uint32_t>& few =
-          vocabulary_.classes().AtMost(room.to_min - distance.max - 1);
-      for (size_t w = 0; w < tokens.size(); ++w) bitmap->words[w] |= tokens[w] & fit[w] & ~few[w];
-    }
-    for (const Group& group : groups_) {
-      if (group.min_count > room.to_max || group.max_count < room.to_min) continue;
-      for (const uint32_t token : group.tokens) SetBit(&bitmap->words, token);
-    }
-    bitmap->Recount();
-    known = std::move(bitmap);
+  const uint64_t key = uint64_t{room.to_max} << 32 | room.to_min;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (const auto known = by_room_.find(key); known != by_room_.end()) return known->second;
   }
-  return known;
+  pace.Tick();
+  auto made = MakeInside(room);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return by_room_.emplace(key, std::move(made)).first->second;
 }
 
-const StateTable::Remainders& StateTable::RemaindersFrom(uint8_t byte) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  auto& slot = remainders_[byte];
-  if (!slot) {
-    slot = std::make_unique<Remainders>();
-    const TokenTrie& trie = vocabulary_.trie();
-    std::vector<std::pair<std::string_view, uint32_t>> entries;
-    for (const ExitNode& exit : exit_nodes_) {
-      const uint32_t child = trie.Child(exit.node, byte);
-      if (child == TokenTrie::kNone) continue;
-      const size_t depth = trie.node(exit.node).depth;
-      for (const uint32_t token : trie.ValuesUnder(child)) {
-        const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));
-        entries.emplace_back(text.substr(depth), static_cast<uint32_t>(slot->exits.size()));
-        slot->exits.push_back(
-            {token, static_cast<uint16_t>(exit.count), static_cast<uint16_t>(depth)});
-      }
+std::shared_ptr<const TokenBitmap> StateTable::MakeInside(CounterRoom room) const {
+  auto bitmap = std::make_shared<TokenBitmap>();
+  bitmap->words.assign(vocabulary_.num_words(), 0);
+  for (const auto& [distance, tokens] : counted_tokens_) {
+    if (room.to_max < distance.min) continue;
+    const std::vector<uint32_t>& fit = vocabulary_.classes().AtMost(room.to_max - distance.min);
+    if (distance.max == layout::kInfinityWord || room.to_min <= distance.max) {
+      for (size_t w = 0; w < tokens.size(); ++w) bitmap->words[w] |= tokens[w] & fit[w];
+      continue;
     }
-    for (const TokenExit& exit : token_exits_) {
-      const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(exit.token));
-      if (static_cast<uint8_t>(text[exit.offset]) != byte) continue;
-      entries.emplace_back(text.substr(exit.offset), static_cast<uint32_t>(slot->exits.size()));
-      slot->exits.push_back({exit.token, exit.count, exit.offset});
-    }
-    slot->trie = TokenTrie::Build(std::move(entries));
+    const std::vector<uint32_t>& few = vocabulary_.classes().AtMost(room.to_min - distance.max - 1);
+    for (size_t w = 0; w < tokens.size(); ++w) bitmap->words[w] |= tokens[w] & fit[w] & ~few[w];
   }
-  return *slot;
+  for (const Group& group : groups_) {
+    if (group.min_count > room.to_max || group.max_count < room.to_min) continue;
+    for (const uint32_t token : group.tokens) SetBit(&bitmap->words, token);
+  }
+  bitmap->Recount();
+  return bitmap;
+}
+
+const StateTable::Remainders& StateTable::RemaindersFrom(uint8_t byte, Pace& pace) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (remainders_[byte]) return *remainders_[byte];
+  }
+  auto made = MakeRemainders(byte, pace);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!remainders_[byte]) remainders_[byte] = std::move(made);
+  return *remainders_[byte];
+}
+
+std::unique_ptr<const StateTable::Remainders> StateTable::MakeRemainders(uint8_t byte,
+                                                                         Pace& pace) const {
+  auto remainders = std::make_unique<Remainders>();
+  auto& exits = remainders->exits;
+  const TokenTrie& trie = vocabulary_.trie();
+  std::vector<std::pair<std::string_view, uint32_t>> entries;
+  const auto add = [&](std::string_view rest, const Remainders::Exit& exit) {
+    pace.Tick();
+    entries.emplace_back(rest, static_cast<uint32_t>(exits.size()));
+    exits.push_back(exit);
+  };
+  for (const ExitNode& exit : exit_nodes_) {
+    pace.Tick();
+    const uint32_t child = trie.Child(exit.node, byte);
+    if (child == TokenTrie::kNone) continue;
+    const size_t depth = trie.node(exit.node).depth;
+    for (const uint32_t token : trie.ValuesUnder(child)) {
+      const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(token));
+      add(text.substr(depth),
+          {token, static_cast<uint16_t>(exit.count), static_cast<uint16_t>(depth)});
+    }
+  }
+  for (const TokenExit& exit : token_exits_) {
+    const auto text = vocabulary_.tokenizer().TokenBytes(static_cast<int32_t>(exit.token));
+    if (static_cast<uint8_t>(text[exit.offset]) != byte) continue;
+    add(text.substr(exit.offset), {exit.token, exit.count, exit.offset});
+  }
+  pace.Foresee(entries.size());
+  remainders->trie = TokenTrie::Build(std::move(entries));
+  return remainders;
 }
 
 size_t StateTable::memory_bytes() const {

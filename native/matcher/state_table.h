@@ -16,6 +16,7 @@
 #include "native/matcher/intern_table.h"
 #include "native/matcher/lexeme_automaton.h"
 #include "native/matcher/mask.h"
+#include "native/matcher/pace.h"
 #include "native/matcher/safe_characters.h"
 #include "native/matcher/token_trie.h"
 
@@ -35,10 +36,10 @@ class StateTable {
   /// From scratch: by bitmaps where most tokens are of safe characters, else by a walk of the whole
   /// token trie.
   StateTable(LexemeAutomaton& automaton, SafeCharacters& safe, uint32_t state,
-             const Vocabulary& vocabulary);
+             const Vocabulary& vocabulary, Pace& pace);
 
   /// Tokens that stay inside the lexeme, those that end it exactly included, within `room`.
-  std::shared_ptr<const TokenBitmap> Inside(CounterRoom room);
+  std::shared_ptr<const TokenBitmap> Inside(CounterRoom room, Pace& pace);
 
   /// Tokens that leave the lexeme after at least one byte, by their remainder: the text past the
   /// lexeme's end.
@@ -52,7 +53,7 @@ class StateTable {
     std::vector<Exit> exits;
   };
   /// Those whose remainder starts with `byte`.
-  const Remainders& RemaindersFrom(uint8_t byte);
+  const Remainders& RemaindersFrom(uint8_t byte, Pace& pace);
 
   size_t memory_bytes() const;
 
@@ -76,12 +77,15 @@ class StateTable {
     uint16_t count;
   };
   /// Adds all tokens by bitmaps of those that are safe; false when too few are.
-  bool TryLoop(LexemeAutomaton& automaton, const SafeCharacters::Safe& safe, uint32_t state);
+  bool TryLoop(LexemeAutomaton& automaton, const SafeCharacters::Safe& safe, uint32_t state,
+               Pace& pace);
   /// Adds one token by its bytes.
   void AddToken(LexemeAutomaton& automaton, uint32_t state, uint32_t token);
   void AddInside(uint32_t token, bool counts_all, uint32_t count, Program::Distance distance);
   /// Adds all tokens by a walk of the trie.
-  void Walk(LexemeAutomaton& automaton, SafeCharacters& safe, uint32_t state);
+  void Walk(LexemeAutomaton& automaton, SafeCharacters& safe, uint32_t state, Pace& pace);
+  std::shared_ptr<const TokenBitmap> MakeInside(CounterRoom room) const;
+  std::unique_ptr<const Remainders> MakeRemainders(uint8_t byte, Pace& pace) const;
   /// Whether a token that makes `count` counts is whole characters, and as many.
   bool CountsAll(uint32_t token, uint32_t count) const;
   /// The bitmap of counted tokens that lead to `distance`, begun if there is room; or null.
@@ -102,9 +106,10 @@ class StateTable {
   size_t last_group_ = 0;
   FlatMap group_of_;  // min_count << 32 | max_count -> index of groups_, while they are collected
 
-  std::mutex mutex_;  // guards what is computed on demand
+  // What is made on demand is made without the lock; if several do, the first one's stays.
+  std::mutex mutex_;
   std::unordered_map<uint64_t, std::shared_ptr<const TokenBitmap>> by_room_;
-  std::array<std::unique_ptr<Remainders>, 256> remainders_;
+  std::array<std::unique_ptr<const Remainders>, 256> remainders_;
 };
 
 }  // namespace diecast

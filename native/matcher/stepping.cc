@@ -21,6 +21,19 @@ uint64_t HashOf(const Item& m) {
   return HashMix(HashMix(m.stack, m.state), uint64_t{m.text} << 32 | m.reg);
 }
 
+/// Sets a flag for as long as it lives.
+class Escaping {
+ public:
+  explicit Escaping(bool* flag) : flag_(flag), outer_(*flag) { *flag_ = true; }
+  ~Escaping() { *flag_ = outer_; }
+  Escaping(const Escaping&) = delete;
+  Escaping& operator=(const Escaping&) = delete;
+
+ private:
+  bool* flag_;
+  bool outer_;
+};
+
 [[noreturn]] void FailAmbiguous() {
   throw Error(ErrorCode::kGrammarTooLarge,
               "the grammar is too ambiguous: a configuration of more than " +
@@ -42,6 +55,7 @@ ConfigStore::ClosureScope::ClosureScope(ConfigStore* store) : store_(store) {
 bool ConfigStore::NextPending(Item* item) {
   Closure& c = closure();
   while (!c.pending.empty()) {
+    if (pace_ != nullptr) pace_->Tick();
     const Item m = c.pending.back();
     c.pending.pop_back();
     if (c.visited.size() < kSmallClosure) {
@@ -170,6 +184,7 @@ bool ConfigStore::StepInto(Items items, uint8_t byte, ItemSet* out) {
       closure().pending.push_back(m);
   }
   const auto arrive = [&](const Item& from, uint32_t state, uint32_t reg) {
+    if (pace_ != nullptr) pace_->Tick();
     uint32_t text = from.text;
     if (from.captures() && !program_.RuleOf(from.state).uncaptured())
       text = registers_.Append(from.text_id(), byte) | (from.text & kFresh);
@@ -384,8 +399,7 @@ std::string ConfigStore::CapturedText(const Item& item) const {
 bool ConfigStore::CanAvoidSeen(const Item& item) {
   // Breadth first over bytes until some item is out of reach of every text seen: from there any
   // completion will do.
-  const bool outer = escaping_;
-  escaping_ = true;
+  const Escaping escaping(&escaping_);
   ItemSet set{item};
   std::vector<uint32_t> queue{Intern(&set)};
   std::vector<uint32_t> visited = queue;
@@ -405,7 +419,6 @@ bool ConfigStore::CanAvoidSeen(const Item& item) {
       }
     }
   }
-  escaping_ = outer;
   return found;
 }
 

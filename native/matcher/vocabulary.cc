@@ -54,13 +54,15 @@ std::shared_ptr<LexemeTable> Vocabulary::Lexeme(const Program& program, uint32_t
   if (!program.rules()[rule].shared())
     return std::make_shared<LexemeTable>(std::move(automaton), *this);
   std::string shape = LexemeAutomaton::Shape(program, rule);
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (const auto it = lexemes_.find(shape); it != lexemes_.end()) return it->second;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (const auto it = lexemes_.find(shape); it != lexemes_.end()) return it->second;
+  }
   automaton.Detach();
   auto table = std::make_shared<LexemeTable>(std::move(automaton), *this);
+  const std::lock_guard<std::mutex> lock(mutex_);
   if (lexemes_.size() >= kMaxSharedLexemes) lexemes_.clear();  // those in use live on
-  lexemes_.emplace(std::move(shape), table);
-  return table;
+  return lexemes_.emplace(std::move(shape), std::move(table)).first->second;  // the first one made
 }
 
 std::shared_ptr<StateTable> Vocabulary::FindStateTable(const std::string& future) {

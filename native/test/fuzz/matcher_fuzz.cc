@@ -18,9 +18,12 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "native/error.h"
+#include "native/matcher/mask_job.h"
 #include "native/matcher/matcher.h"
 #include "native/matcher/program_layout.h"
 #include "native/test/fake_tokenizer.h"
@@ -117,8 +120,21 @@ void Mutate(Bytes* bytes, const std::vector<Bytes>& others, Random* random) {
   }
 }
 
-std::vector<int32_t> Allowed(Matcher* m) {
-  const TokenMask mask = m->NextTokenMask();
+/// Some masks are made apart, after an attempt that a budget may stop.
+TokenMask MaskOf(Matcher* m, Random* random) {
+  if (Below(random, 3) != 0) return m->NextTokenMask();
+  const std::chrono::nanoseconds time(Below(random, 50'000));
+  MaskBudget budget{time, time};
+  auto made = m->NextTokenMaskOrJob(&budget, {});
+  if (auto* mask = std::get_if<TokenMask>(&made)) return std::move(*mask);
+  MaskJob& job = *std::get<std::shared_ptr<MaskJob>>(made);
+  // Stopped at some place, and begun anew.
+  if (!job.Run([&] { return Below(random, 64) != 0; })) job.Run([] { return true; });
+  return job.Take();
+}
+
+std::vector<int32_t> Allowed(Matcher* m, Random* random) {
+  const TokenMask mask = MaskOf(m, random);
   std::vector<uint32_t> words(mask.num_words);
   mask.CopyTo(words.data());
   std::vector<int32_t> ids;
@@ -139,7 +155,7 @@ void Follow(const std::shared_ptr<CompiledGrammar>& grammar, const Tokenizer& to
   for (int step = 0; step < kMaxSteps; ++step) {
     alarm(kMaxSeconds);
     if (Below(random, 16) == 0) SetGrammarMemoBudget(*grammar, Below(random, 20000));
-    const std::vector<int32_t> allowed = Allowed(&m);
+    const std::vector<int32_t> allowed = Allowed(&m, random);
     const auto id = static_cast<int32_t>(Below(random, size_t(tokenizer.vocab_size()) + 2)) - 1;
     Matcher copy = m;
     const bool is_allowed = std::binary_search(allowed.begin(), allowed.end(), id);
@@ -156,7 +172,8 @@ void Follow(const std::shared_ptr<CompiledGrammar>& grammar, const Tokenizer& to
       path.resize(path.size() - static_cast<size_t>(back));
       Matcher replay(grammar);
       for (const int32_t token : path) expect(replay.AcceptToken(token), "a replay fails");
-      expect(Allowed(&replay) == Allowed(&m), "going back is not the same as a replay");
+      expect(Allowed(&replay, random) == Allowed(&m, random),
+             "going back is not the same as a replay");
       expect(replay.IsComplete() == m.IsComplete() && replay.ForcedBytes() == m.ForcedBytes(),
              "going back leaves another text");
       continue;
