@@ -449,6 +449,7 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
       set("acceptedTokens", s.accepted_tokens);
       set("masks", s.masks);
       set("coldMasks", s.cold_masks);
+      set("asideMasks", s.aside_masks);
       set("maskUs", s.mask_us);
       set("planUs", s.plan_us);
       set("forwardUs", s.forward_us);

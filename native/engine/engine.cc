@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
-#include <new>
 #include <string>
 #include <utility>
 
+#include "native/engine/attempt.h"
 #include "native/matcher/compiled_grammar.h"
 
 namespace diecast {
@@ -21,25 +20,6 @@ double MillisBetween(Clock::time_point from, Clock::time_point to) {
   return MicrosBetween(from, to) / 1000;
 }
 
-// Runs `body`; what it throws becomes a code and a message. False when it threw.
-template <typename Body>
-bool Attempt(Body&& body, ErrorCode* code, std::string* message) {
-  try {
-    body();
-    return true;
-  } catch (const Error& e) {
-    *code = e.code;
-    *message = e.what();
-  } catch (const std::bad_alloc&) {
-    *code = ErrorCode::kOutOfMemory;
-    *message = "out of memory";
-  } catch (const std::exception& e) {
-    *code = ErrorCode::kNativeFailure;
-    *message = e.what();
-  }
-  return false;
-}
-
 }  // namespace
 
 Engine::Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokenizer> tokenizer,
@@ -52,7 +32,16 @@ Engine::Engine(std::unique_ptr<CausalModel> model, std::shared_ptr<const Tokeniz
       on_events_(std::move(on_events)),
       sampler_(std::min(model_->config().vocab_size, tokenizer_->vocab_size())),
       scorer_(std::min(model_->config().vocab_size, tokenizer_->vocab_size())),
-      speculator_(options.speculation) {
+      speculator_(options.speculation),
+      mask_worker_(
+          [this] {
+            {
+              const std::lock_guard lock(mutex_);
+              mask_done_ = true;
+            }
+            wake_.notify_one();
+          },
+          options.before_mask_job) {
   CheckOptions(options);
   const ModelConfig& config = model_->config();
   context_length_ = options.context_length == 0
@@ -201,9 +190,17 @@ bool Engine::DrainCommands() {
     if (has_work && OwnerLags() && !std::exchange(put_off_, true))
       published_.backlog_waits = ++stats_.backlog_waits;
     // An owner that lags stops the steps, but not its own commands: a cancelled request is done.
-    wake_.wait(lock, [&] {
-      return stopping_ || flushing_ || !commands_.empty() || (has_work && !OwnerLags());
-    });
+    const auto has_reason = [&] {
+      return stopping_ || flushing_ || !commands_.empty() ||
+             (has_work && !OwnerLags() && (!stalled_ || mask_done_));
+    };
+    const auto deadline = stalled_ ? scheduler_->NextDeadline() : std::nullopt;
+    if (deadline) {
+      wake_.wait_until(lock, *deadline, has_reason);
+    } else {
+      wake_.wait(lock, has_reason);
+    }
+    mask_done_ = false;
     commands.swap(commands_);
     flushes = std::exchange(flushing_, false);
     if (stopping_) {
@@ -250,7 +247,8 @@ void Engine::Step() {
   const auto size = [](const auto& list) { return static_cast<int64_t>(list.size()); };
   const int64_t retractions = scheduler_->num_retractions();
   ended_.clear();
-  for (auto& sequence : scheduler_->RemoveOverdue()) {
+  auto overdue = scheduler_->RemoveOverdue();
+  for (auto& sequence : overdue) {
     // Choices that have not forked yet have the same deadline.
     for (auto& follower : sequence->followers) {
       leaders_.erase(follower->id());
@@ -265,6 +263,9 @@ void Engine::Step() {
        {"waiting", static_cast<int64_t>(scheduler_->num_waiting())},
        {"retracted", scheduler_->num_retractions() - retractions}});
   const bool has_work = !plan.rows.empty();
+  // Nothing can run before a mask is there: nobody left and made room for others just now.
+  stalled_ = !has_work && scheduler_->num_awaiting() > 0 && ended_.empty() && overdue.empty() &&
+             scheduler_->num_retractions() == retractions;
   if (has_work) {
     stats_.steps++;
     const int64_t masks = stats_.masks;
@@ -275,7 +276,7 @@ void Engine::Step() {
                                       {{"masks", stats_.masks - masks},
                                        {"cold", stats_.cold_masks - cold_masks},
                                        {"drafts", plan.num_drafts}}));
-    const bool ran = !plan.rows.empty() && Forward(plan);
+    const bool ran = !plan.rows.empty() && Forward(&plan);
     const double forward_us =
         lap("forward", &stats_.forward_us,
             {{"rows", size(plan.rows)}, {"tokens", plan.num_tokens + plan.num_drafts}});
@@ -410,129 +411,6 @@ std::unique_ptr<Sequence> Engine::TakeOut(int32_t id) {
   AddFollowers(*leader, std::move(followers));
   scheduler_->Add(std::move(leader));
   return sequence;
-}
-
-void Engine::CountMask(Sequence& sequence) {
-  if (!sequence.matcher) return;
-  sequence.masks++;
-  stats_.masks++;
-  if (!sequence.mask.cold) return;
-  sequence.cold_masks++;
-  stats_.cold_masks++;
-}
-
-// Grammar states are known before the pass, so the masks are made first. A failing one takes its
-// row out of the step.
-void Engine::ComputeMasks(StepPlan* plan) {
-  for (size_t i = 0; i < plan->rows.size();) {
-    const PlannedRow row = plan->rows[i];
-    if (!row.samples || !row.sequence->matcher) {
-      i++;
-      continue;
-    }
-    ErrorCode code;
-    std::string message;
-    const bool made = Attempt(
-        [&] {
-          row.sequence->mask = row.sequence->matcher->NextTokenMask();
-          if (row.sequence->mask.num_allowed == 0) {
-            throw Error(ErrorCode::kNativeFailure, "the grammar allows no token here");
-          }
-        },
-        &code, &message);
-    if (made) {
-      CountMask(*row.sequence);
-      i++;
-      continue;
-    }
-    plan->rows.erase(plan->rows.begin() + static_cast<std::ptrdiff_t>(i));
-    plan->num_tokens -= row.num_tokens;
-    plan->num_samples--;
-    Fail(scheduler_->Remove(row.sequence->id(), false), code, message);
-  }
-}
-
-void Engine::AddDrafts(StepPlan* plan) {
-  for (PlannedRow& row : plan->rows) {
-    if (!row.samples) continue;
-    Sequence& sequence = *row.sequence;
-    const int32_t room = options_.step_tokens - plan->num_tokens - plan->num_drafts;
-    // The last token of an output needs no pass.
-    const int32_t most = std::min({Speculator::kMaxDrafts, room, sequence.num_remaining() - 1});
-    speculator_.Propose(sequence, static_cast<size_t>(plan->num_samples),
-                        plan->num_tokens + plan->num_drafts, most);
-    if (sequence.drafts.empty()) continue;
-    if (!scheduler_->ReserveDrafts(sequence)) {
-      sequence.drafts.clear();
-      continue;
-    }
-    const auto count = static_cast<int32_t>(sequence.drafts.size());
-    plan->num_drafts += count;
-    stats_.drafted_tokens += count;
-  }
-}
-
-namespace {
-
-WantedTokens WantedOf(const TokenMask& mask) {
-  return {.bits = std::span(mask.base, mask.base == nullptr ? 0 : mask.num_words),
-          .ids = mask.extra};
-}
-
-}  // namespace
-
-bool Engine::Forward(const StepPlan& plan) {
-  size_t num_logits = 0;
-  std::vector<StepRow> rows;
-  rows.reserve(plan.rows.size());
-  // What the rows' spans show; neither grows past what is reserved.
-  std::vector<std::optional<WantedTokens>> wanted;
-  wanted.reserve(plan.rows.size() + static_cast<size_t>(plan.num_drafts));
-  std::vector<int32_t> drafted;
-  drafted.reserve(static_cast<size_t>(plan.num_tokens + plan.num_drafts));
-  for (const PlannedRow& planned : plan.rows) {
-    const Sequence& s = *planned.sequence;
-    StepRow row = {
-        .tokens = std::span(s.tokens).subspan(static_cast<size_t>(s.num_computed),
-                                              static_cast<size_t>(planned.num_tokens)),
-        .context_length = s.num_computed,
-        .kv_slots = s.slots,
-        .num_logits = s.NumLogits(planned.num_tokens, planned.samples),
-        .num_prompt_tokens = std::clamp(s.num_prompt() - s.num_computed, 0, planned.num_tokens)};
-    if (!s.drafts.empty()) {
-      const size_t first = drafted.size();
-      drafted.insert(drafted.end(), row.tokens.begin(), row.tokens.end());
-      for (const Draft& draft : s.drafts) drafted.push_back(draft.id);
-      row.tokens = std::span(drafted).subspan(first);
-      row.num_logits += static_cast<int32_t>(s.drafts.size());
-    }
-    // Scores are taken before the mask; all else looks at allowed tokens only.
-    if (planned.samples && s.matcher && !s.request.logprobs && !s.needs_scores()) {
-      const size_t first = wanted.size();
-      wanted.push_back(WantedOf(s.mask));
-      for (const Draft& draft : s.drafts) wanted.push_back(WantedOf(draft.mask));
-      row.wanted = std::span(wanted).subspan(first);
-    }
-    rows.push_back(row);
-    num_logits += static_cast<size_t>(rows.back().num_logits);
-  }
-  num_logits *= static_cast<size_t>(model_->config().vocab_size);
-  ErrorCode code;
-  std::string message;
-  const bool ran = Attempt(
-      [&] {
-        if (logits_.size() < num_logits) logits_.resize(num_logits);
-        model_->Forward(rows, *pool_, std::span(logits_).first(num_logits));
-      },
-      &code, &message);
-  if (ran) {
-    stats_.forward_passes++;
-    stats_.forward_tokens += plan.num_tokens + plan.num_drafts;
-    return true;
-  }
-  for (const PlannedRow& row : plan.rows)
-    Fail(scheduler_->Remove(row.sequence->id(), false), code, message);
-  return false;
 }
 
 void Engine::ScoreKnown(Sequence& sequence, std::span<const float> logits, int32_t count) {
@@ -765,6 +643,7 @@ void Engine::TraceSubmission(const Sequence& sequence) {
 void Engine::TraceEnd(const Sequence& sequence, const FinishRecord& record) {
   if (trace_ == nullptr) return;
   const auto now = Clock::now();
+  if (sequence.mask_job != nullptr) trace_->End("mask", record.id, now);
   const bool was_admitted = sequence.admitted_at != Clock::time_point{};
   const char* part = sequence.has_first_token ? "decode" : was_admitted ? "prefill" : "queued";
   trace_->End(part, record.id, now);

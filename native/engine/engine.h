@@ -4,6 +4,9 @@
 // Requests fail alone. Whatever throws while a request is prepared, masked, sampled or committed
 // ends that request with its reason; a failing forward pass ends those that took part. The thread
 // itself only ends when it is told to.
+//
+// A step waits for no mask: one that takes long is made by the mask worker, and its row sits out of
+// the steps until it is there.
 #pragma once
 
 #include <atomic>
@@ -12,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -21,6 +25,7 @@
 #include "native/engine/engine_options.h"
 #include "native/engine/engine_stats.h"
 #include "native/engine/logprobs.h"
+#include "native/engine/mask_worker.h"
 #include "native/engine/outbox.h"
 #include "native/engine/radix_cache.h"
 #include "native/engine/request.h"
@@ -86,11 +91,20 @@ class Engine {
   /// Takes a request out wherever it is; those that were to follow it go on without it.
   std::unique_ptr<Sequence> TakeOut(int32_t id);
   void AddFollowers(Sequence& leader, std::vector<std::unique_ptr<Sequence>> followers);
+  /// Sees to the masks of the plan's rows. Takes out of the plan what has to wait for one, and the
+  /// requests that fail.
   void ComputeMasks(StepPlan* plan);
+  /// False when the mask is being made by the worker.
+  bool FindMask(Sequence& sequence, MaskBudget* budget);
   void CountMask(Sequence& sequence);
+  /// Takes a row out of the plan, and ends its request.
+  void Drop(StepPlan* plan, size_t index, ErrorCode code, const std::string& message);
   /// Adds guesses of the tokens to come to rows that sample.
   void AddDrafts(StepPlan* plan);
-  bool Forward(const StepPlan& plan);
+  /// Runs the model. Takes the requests that fail out of the plan; false when no row is left.
+  bool Forward(StepPlan* plan);
+  /// Runs the model on some rows, whose logits go to logits_ from `first` on. Returns how many.
+  size_t RunModel(std::span<const PlannedRow> rows, size_t first);
   /// Samples the first tokens of the sequences that follow `leader`, from its logits.
   void Fork(Sequence& leader, std::span<const float> logits, std::vector<SampledToken>* sampled);
   /// Scores tokens of the row that are there already: of the prompt, and forced ones. Shape of
@@ -123,6 +137,7 @@ class Engine {
   std::vector<Command> commands_;
   bool stopping_ = false;
   bool flushing_ = false;
+  bool mask_done_ = false;            // since the last step began
   std::unordered_set<int32_t> live_;  // submitted and not yet ended
   EngineStats published_;
 
@@ -137,9 +152,11 @@ class Engine {
   Sampler sampler_;
   TokenScorer scorer_;
   Speculator speculator_;
+  bool stalled_ = false;  // the last step had nothing to run but what waits for a mask
   std::vector<float> logits_;
   std::vector<float> raw_logits_;  // of one row, when it is scored
   std::vector<std::unique_ptr<Sequence>> ended_;
+  MaskWorker mask_worker_;  // after what its thread uses
 
   std::mutex join_mutex_;
   std::thread thread_;  // last, so that it starts when all else is there

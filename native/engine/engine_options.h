@@ -1,8 +1,10 @@
 // What an engine is started with.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "native/engine/speculator.h"
@@ -25,7 +27,11 @@ struct EngineOptions {
   WaitingQueueOptions queue = {};
   /// Text and tokens that the owner has not taken, about, at which steps wait for it.
   int64_t max_backlog_bytes = int64_t{4} << 20;
-  std::string trace_path = {};  ///< of the file for a StepTrace; empty: none
+  /// What a mask that is not in the memo may cost a step. One that takes longer is made beside the
+  /// steps; outputs are the same.
+  std::chrono::microseconds mask_budget{300};
+  std::function<void()> before_mask_job = nullptr;  ///< on the mask worker's thread; for tests
+  std::string trace_path = {};                      ///< of the file for a StepTrace; empty: none
 };
 
 /// Throws Error{kInvalidArgument} naming the option and its range.

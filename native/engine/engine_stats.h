@@ -54,6 +54,7 @@ struct EngineStats {
   int64_t accepted_tokens = 0;  ///< of these, those that came true
   int64_t masks = 0;
   int64_t cold_masks = 0;
+  int64_t aside_masks = 0;  ///< of these, those that took long and were made beside the steps
   double mask_us = 0;
   double plan_us = 0;
   double forward_us = 0;

@@ -26,6 +26,12 @@ int32_t Expected(const Sequence& sequence) {
   return std::clamp(sequence.num_remaining(), 0, kMaxExpected);
 }
 
+// Whether a sequence that waits for a mask computes its pending tokens but the last meanwhile. A
+// few forced ones are computed with the last one, or they would cost a pass of their own.
+bool ReadsAhead(const Sequence& sequence, int32_t num_pending) {
+  return num_pending > 1 && !sequence.is_decoding();
+}
+
 // The last token has to be computed for its logits, wherever it came from; so do those to be
 // scored.
 std::span<const int32_t> Matchable(const Sequence& sequence) {
@@ -81,14 +87,36 @@ StepPlan Scheduler::Plan(const std::function<bool(Sequence&)>& on_admit,
 }
 
 void Scheduler::PlanRow(Sequence& sequence, StepPlan* plan) {
-  const int32_t count = std::min(sequence.num_pending(), options_.step_tokens - plan->num_tokens);
+  int32_t count = std::min(sequence.num_pending(), options_.step_tokens - plan->num_tokens);
+  bool samples = count == sequence.num_pending() && !sequence.ending;
+  if (samples && sequence.awaits_mask()) {
+    if (!ReadsAhead(sequence, count)) return;
+    count--;
+    samples = false;
+  }
   if (!MakeRoom(sequence, count, plan)) return;
   pool_.Allocate(count, &sequence.slots);
-  const bool samples = count == sequence.num_pending() && !sequence.ending;
   if (sequence.is_decoding()) waiting_.Charge(sequence, count);
   plan->rows.push_back({&sequence, count, samples});
   plan->num_tokens += count;
   plan->num_samples += samples ? 1 : 0;
+}
+
+bool Scheduler::PutOff(StepPlan* plan, size_t index) {
+  PlannedRow& row = plan->rows[index];
+  Sequence& sequence = *row.sequence;
+  const int32_t dropped = ReadsAhead(sequence, row.num_tokens) ? 1 : row.num_tokens;
+  const auto kept = sequence.slots.size() - static_cast<size_t>(dropped);
+  pool_.Free(std::span(sequence.slots).subspan(kept));
+  sequence.slots.resize(kept);
+  if (sequence.is_decoding()) waiting_.Charge(sequence, -dropped);
+  plan->num_tokens -= dropped;
+  plan->num_samples--;
+  row.num_tokens -= dropped;
+  row.samples = false;
+  if (row.num_tokens > 0) return true;
+  plan->rows.erase(plan->rows.begin() + static_cast<std::ptrdiff_t>(index));
+  return false;
 }
 
 bool Scheduler::ReserveDrafts(Sequence& sequence) {
@@ -301,6 +329,25 @@ std::vector<std::unique_ptr<Sequence>> Scheduler::RemoveAll() {
   while (!running_.empty()) all.push_back(Remove(running_.front()->id(), false));
   while (waiting_.size() > 0) all.push_back(Remove(waiting_.sequences().front()->id(), false));
   return all;
+}
+
+std::optional<Sequence::Clock::time_point> Scheduler::NextDeadline() const {
+  std::optional<Sequence::Clock::time_point> next;
+  if (num_with_deadline_ == 0) return next;
+  const auto look = [&](const Sequence& s) {
+    if (s.request.deadline_ms <= 0) return;
+    const std::chrono::duration<double, std::milli> length(s.request.deadline_ms);
+    const auto at = s.submitted_at + std::chrono::ceil<Sequence::Clock::duration>(length);
+    next = next ? std::min(*next, at) : at;
+  };
+  for (const auto& s : running_) look(*s);
+  for (const auto& s : waiting_.sequences()) look(*s);
+  return next;
+}
+
+size_t Scheduler::num_awaiting() const {
+  return static_cast<size_t>(std::count_if(running_.begin(), running_.end(),
+                                           [](const auto& s) { return s->awaits_mask(); }));
 }
 
 std::vector<std::unique_ptr<Sequence>> Scheduler::RemoveOverdue() {

@@ -12,11 +12,15 @@
 // least to redo is retracted: its slots go to the cache, it keeps its output and waits. The oldest
 // running sequence is never retracted, so there is always progress; and no sequence is admitted
 // that could not finish alone, so a full pool never fails a request.
+//
+// A sequence that waits for a mask is not planned to sample. It reads its prompt up to the last
+// token, for which others may be waiting, and keeps what it has.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -48,6 +52,9 @@ class Scheduler {
   /// `ended` instead of running it.
   StepPlan Plan(const std::function<bool(Sequence&)>& on_admit,
                 std::vector<std::unique_ptr<Sequence>>* ended);
+  /// Leaves out of the plan what of a row has to wait for the sequence's mask: its last token, or
+  /// all of it. Whether the row is still in the plan.
+  bool PutOff(StepPlan* plan, size_t index);
   /// Finds slots for the sequence's drafts, which the next pass computes after what was planned.
   /// Takes from the cache, never from other sequences: false when there are none.
   bool ReserveDrafts(Sequence& sequence);
@@ -66,6 +73,11 @@ class Scheduler {
   std::vector<std::unique_ptr<Sequence>> RemoveAll();
   /// Takes out those whose deadline has passed.
   std::vector<std::unique_ptr<Sequence>> RemoveOverdue();
+
+  /// When the next deadline passes, if there is any.
+  std::optional<Sequence::Clock::time_point> NextDeadline() const;
+  /// Running sequences that wait for a mask.
+  size_t num_awaiting() const;
 
   size_t num_waiting() const { return waiting_.size(); }
   size_t num_running() const { return running_.size(); }

@@ -11,9 +11,8 @@ Sequence::Sequence(Request asked, std::shared_ptr<const Tokenizer> tokenizer,
     : request(std::move(asked)),
       max_tokens(clipped_max_tokens),
       tokens(request.prompt),
-      text(tokenizer, request.stop, request.stop_patterns),
+      text(tokenizer, request.stop, {}),
       tokenizer_(std::move(tokenizer)) {
-  if (request.grammar != nullptr) matcher.emplace(request.grammar);
   if (request.sampling.has_penalties()) {
     counts.emplace();
     for (const int32_t id : tokens) counts->Add(id, false);
@@ -28,6 +27,10 @@ Sequence::Sequence(Request asked, std::shared_ptr<const Tokenizer> tokenizer,
 
 std::optional<FinishReason> Sequence::Begin(StepDelta* delta) {
   begun = true;
+  // Both take the grammar's lock, for which no submitting thread should wait.
+  if (request.grammar != nullptr) matcher.emplace(request.grammar);
+  if (!request.stop_patterns.empty())
+    text = OutputText(tokenizer_, request.stop, request.stop_patterns);
   if (matcher && matcher->IsTerminated())
     return FinishReason::kStop;  // the grammar of the empty text
   if (max_tokens == 0) return FinishReason::kLength;

@@ -24,6 +24,7 @@
 #include "native/engine/radix_cache.h"
 #include "native/engine/request.h"
 #include "native/engine/sampler.h"
+#include "native/matcher/mask_job.h"
 #include "native/matcher/matcher.h"
 
 namespace diecast {
@@ -45,8 +46,9 @@ class Sequence {
   /// `max_tokens` is the request's, already clipped to context and pool.
   Sequence(Request request, std::shared_ptr<const Tokenizer> tokenizer, int32_t max_tokens);
 
-  /// Appends the text that the grammar forces before anything was sampled. Returns the reason if
-  /// that already ends the request.
+  /// Begins to follow the grammar and to look for stop patterns, and appends the text that the
+  /// grammar forces before anything was sampled. Returns the reason if that already ends the
+  /// request.
   std::optional<FinishReason> Begin(StepDelta* delta);
   /// Appends a sampled token and the run that it forces. Returns the reason if the request ends
   /// with it. Throws Error{kNativeFailure} when the grammar refuses a token that its own mask
@@ -70,6 +72,9 @@ class Sequence {
     return (needs_scores() ? std::min(num_scored, num_tokens()) : num_tokens()) - 1;
   }
 
+  /// Whether the next token has to wait for its mask.
+  bool awaits_mask() const { return mask_job != nullptr && !mask_job->done(); }
+
   int32_t id() const { return request.id; }
   int32_t num_tokens() const { return static_cast<int32_t>(tokens.size()); }
   int32_t num_prompt() const { return static_cast<int32_t>(request.prompt.size()); }
@@ -88,16 +93,17 @@ class Sequence {
       slots;  ///< KV slots of the computed tokens, then of those that the current step computes
   /// Whose prefixes it shares; none: nobody's. The scheduler says.
   std::optional<std::string> cache_space;
-  RadixCache::Lease lease;    ///< the first of the slots belong to the cache
-  int32_t num_cached = 0;     ///< tokens of the prompt that the cache had when it started
-  int32_t num_overtaken = 0;  ///< later arrivals admitted before it, since it waits
-  std::optional<Matcher> matcher;
+  RadixCache::Lease lease;         ///< the first of the slots belong to the cache
+  int32_t num_cached = 0;          ///< tokens of the prompt that the cache had when it started
+  int32_t num_overtaken = 0;       ///< later arrivals admitted before it, since it waits
+  std::optional<Matcher> matcher;  ///< with a grammar, once begun
   std::optional<TokenCounts> counts;
   /// Set when the output is complete and only scores of its last tokens are missing.
   std::optional<FinishReason> ending;
   /// Further choices from the same prompt, which join when this one's first token is sampled.
   std::vector<std::unique_ptr<Sequence>> followers;
-  TokenMask mask;  ///< of the step being run; meaningful with a matcher
+  TokenMask mask;  ///< of the next token, once it is known; meaningful with a matcher
+  std::shared_ptr<MaskJob> mask_job;  ///< makes the mask, if it takes long
   /// Guesses that the step computes after the pending tokens, and the first guess whether computed
   /// or not; see speculator.h.
   std::vector<Draft> drafts;

@@ -68,7 +68,8 @@ PromptMatch FindMatch(std::span<const int32_t> tokens) {
   return best;
 }
 
-void Speculator::Propose(Sequence& sequence, size_t num_rows, int32_t step_tokens, int32_t most) {
+void Speculator::Propose(Sequence& sequence, size_t num_rows, int32_t step_tokens, int32_t most,
+                         MaskBudget* budget) {
   sequence.drafts.clear();
   sequence.guess = {};
   if (!Guesses(sequence) || !sequence.followers.empty()) return;
@@ -78,14 +79,14 @@ void Speculator::Propose(Sequence& sequence, size_t num_rows, int32_t step_token
   if (needed >= 1) return;  // not even a sure guess would pay
   const int32_t steps = sequence.matcher ? sequence.matcher->num_steps() : 0;
   try {
-    Extend(sequence, needed, static_cast<size_t>(std::max(most, 0)));
+    Extend(sequence, needed, static_cast<size_t>(std::max(most, 0)), budget);
   } catch (...) {  // the request fails when it gets there itself
     sequence.drafts.clear();
   }
   if (sequence.matcher) sequence.matcher->Rollback(sequence.matcher->num_steps() - steps);
 }
 
-void Speculator::Extend(Sequence& sequence, double needed, size_t most) {
+void Speculator::Extend(Sequence& sequence, double needed, size_t most, MaskBudget* budget) {
   std::vector<Draft>& drafts = sequence.drafts;
   PromptMatch match = FindMatch(sequence.tokens);
   double confidence = 1;
@@ -105,7 +106,14 @@ void Speculator::Extend(Sequence& sequence, double needed, size_t most) {
       drafts.resize(size);
       return;
     }
-    if (sequence.matcher) drafts.back().mask = sequence.matcher->NextTokenMask();
+    if (sequence.matcher) {
+      auto mask_after = sequence.matcher->NextTokenMask(budget);
+      if (!mask_after) {
+        drafts.resize(size);
+        return;
+      }
+      drafts.back().mask = *std::move(mask_after);
+    }
     for (size_t i = size; i < drafts.size(); ++i) match.Follow(sequence.tokens, drafts[i].id);
   }
 }

@@ -56,8 +56,10 @@ class Speculator {
   static constexpr float kFirstRate = 0.5f;
 
   /// Sets the sequence's drafts, `most` at most, for a step of `num_rows` rows that sample; also
-  /// what it guesses for the next token alone, for Learn. The sequence's mask is up to date.
-  void Propose(Sequence& sequence, size_t num_rows, int32_t step_tokens, int32_t most);
+  /// what it guesses for the next token alone, for Learn. The sequence's mask is up to date. Drafts
+  /// end where a mask would cost more than the budget.
+  void Propose(Sequence& sequence, size_t num_rows, int32_t step_tokens, int32_t most,
+               MaskBudget* budget);
   /// Whether there are guesses for a sequence at all. Not where tokens are scored: the scores of
   /// forced ones come from a pass after the one that they were appended in.
   bool Guesses(const Sequence& sequence) const {
@@ -70,7 +72,7 @@ class Speculator {
  private:
   /// Adds drafts as long as all of them together come true with a probability of `needed`. The
   /// matcher is left at their end.
-  void Extend(Sequence& sequence, double needed, size_t most);
+  void Extend(Sequence& sequence, double needed, size_t most, MaskBudget* budget);
   /// Has the matcher accept the last draft, and adds what the grammar forces then.
   static void FollowGrammar(Sequence& sequence);
   Guess Next(const Sequence& sequence, const TokenMask* mask, const PromptMatch& match) const;

@@ -11,8 +11,8 @@
 namespace diecast {
 namespace {
 
-/// How long a grammar's lock is held for a mask.
-constexpr std::chrono::microseconds kPatience{300};
+/// How long a mask may hold the lock of its grammar where no budget says so.
+constexpr std::chrono::microseconds kPatience{1000};
 
 }  // namespace
 

@@ -28,20 +28,22 @@ inline std::shared_ptr<Vocabulary> SharedVocabulary() {
   return CreateVocabulary(kTokenizer, kVocab);
 }
 
-/// {"name": "…", "age": d} with one to three lower-case letters and one digit.
+/// {"name": "…", "age": d} with one to three lower-case letters and one digit. Its memo is empty.
+inline std::shared_ptr<CompiledGrammar> NewPersonGrammar() {
+  return MakeGrammar(SharedVocabulary(), {
+                                             {.literals = {{"{\"name\": \"", 1}}},
+                                             {.bytes = {{'a', 'z', 2}}},
+                                             {.bytes = {{'a', 'z', 3}, {'"', '"', 5}}},
+                                             {.bytes = {{'a', 'z', 4}, {'"', '"', 5}}},
+                                             {.bytes = {{'"', '"', 5}}},
+                                             {.literals = {{", \"age\": ", 6}}},
+                                             {.bytes = {{'0', '9', 7}}},
+                                             {.bytes = {{'}', '}', 8}}},
+                                             {.accepting = true},
+                                         });
+}
 inline std::shared_ptr<CompiledGrammar> PersonGrammar() {
-  static const auto grammar =
-      MakeGrammar(SharedVocabulary(), {
-                                          {.literals = {{"{\"name\": \"", 1}}},
-                                          {.bytes = {{'a', 'z', 2}}},
-                                          {.bytes = {{'a', 'z', 3}, {'"', '"', 5}}},
-                                          {.bytes = {{'a', 'z', 4}, {'"', '"', 5}}},
-                                          {.bytes = {{'"', '"', 5}}},
-                                          {.literals = {{", \"age\": ", 6}}},
-                                          {.bytes = {{'0', '9', 7}}},
-                                          {.bytes = {{'}', '}', 8}}},
-                                          {.accepting = true},
-                                      });
+  static const auto grammar = NewPersonGrammar();
   return grammar;
 }
 
@@ -160,6 +162,31 @@ inline void PreferLongTokens(FakeModel &model) {
 inline void OnlyLetters(FakeModel &model) {
   model.bias = [](int32_t id) { return id >= 'a' && id <= 'z' ? 100.0f : 0.0f; };
 }
+
+/// Lets the test hold a thread: the engine's inside of a step, or the mask worker.
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool open = true;
+  int waiting = 0;
+  void Pass() {
+    std::unique_lock lock(mutex);
+    waiting++;
+    changed.notify_all();
+    changed.wait(lock, [this] { return open; });
+    waiting--;
+  }
+  void Set(bool now_open) {
+    const std::lock_guard lock(mutex);
+    open = now_open;
+    changed.notify_all();
+  }
+  /// Waits until somebody is held.
+  void Await() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return waiting > 0; });
+  }
+};
 
 inline std::vector<Request> MixedRequests() {
   std::vector<Request> requests;

@@ -31,14 +31,17 @@ namespace diecast::test {
 class FakeKvPool final : public KvPool {
  public:
   static constexpr int32_t kPoison = -1;
-  explicit FakeKvPool(int32_t num_slots)
-      : tokens(static_cast<size_t>(num_slots), kPoison), of_prompt(tokens.size()) {
+  explicit FakeKvPool(int32_t num_slots, std::function<void()> before_allocate = nullptr)
+      : tokens(static_cast<size_t>(num_slots), kPoison),
+        of_prompt(tokens.size()),
+        before_allocate_(std::move(before_allocate)) {
     free_.resize(static_cast<size_t>(num_slots));
     std::iota(free_.rbegin(), free_.rend(), 0);
   }
   int32_t num_slots() const override { return static_cast<int32_t>(tokens.size()); }
   int32_t num_free() const override { return static_cast<int32_t>(free_.size()); }
   bool Allocate(int32_t count, std::vector<int32_t>* out) override {
+    if (before_allocate_ != nullptr) before_allocate_();
     if (count > num_free()) return false;
     for (int32_t i = 0; i < count; i++) {
       out->push_back(free_.back());
@@ -58,6 +61,7 @@ class FakeKvPool final : public KvPool {
   std::vector<bool> of_prompt;
 
  private:
+  const std::function<void()> before_allocate_;
   std::vector<int32_t> free_;
   std::set<int32_t> used_;
 };
@@ -81,7 +85,7 @@ class FakeModel final : public CausalModel {
   }
   const ModelConfig& config() const override { return config_; }
   std::unique_ptr<KvPool> CreateKvPool(int32_t num_slots) const override {
-    return std::make_unique<FakeKvPool>(num_slots);
+    return std::make_unique<FakeKvPool>(num_slots, before_allocate);
   }
   int64_t kv_bytes_per_token() const override { return sizeof(int32_t); }
   void Forward(std::span<const StepRow> rows, KvPool& kv, std::span<float> logits) override {
@@ -145,6 +149,7 @@ class FakeModel final : public CausalModel {
   bool poisons = true;                 ///< false: unwanted logits are as good as others
   std::function<float(int32_t)> bias;  ///< added to the logit of an id; set before use
   std::function<void(std::span<const StepRow>)> on_step;  ///< may throw or wait; set before use
+  std::function<void()> before_allocate;                  ///< of KV slots; as on_step
 
  private:
   ModelConfig config_;

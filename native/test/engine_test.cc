@@ -199,30 +199,6 @@ void SeedsAreReproducible() {
   CHECK(run(5) != run(6));
 }
 
-/// Lets the test hold the model inside a step.
-struct Gate {
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool open = true;
-  int waiting = 0;
-  void Pass() {
-    std::unique_lock lock(mutex);
-    waiting++;
-    changed.notify_all();
-    changed.wait(lock, [this] { return open; });
-    waiting--;
-  }
-  void Set(bool now_open) {
-    const std::lock_guard lock(mutex);
-    open = now_open;
-    changed.notify_all();
-  }
-  void AwaitStep() {
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [this] { return waiting > 0; });
-  }
-};
-
 void CancellingEndsWaitingAndRunningRequests() {
   Gate gate;
   gate.open = false;
@@ -231,7 +207,7 @@ void CancellingEndsWaitingAndRunningRequests() {
     model.on_step = [&](auto) { gate.Pass(); };
   });
   client.engine().Submit(Ask(1, "running"));
-  gate.AwaitStep();
+  gate.Await();
   client.engine().Submit(Ask(2, "waiting"));
   client.engine().Submit(Ask(3, "finishing"));
   client.engine().Cancel(1);

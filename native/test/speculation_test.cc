@@ -149,13 +149,14 @@ void NothingIsGuessedWhereNoGuessPays() {
   request.prompt = kTokenizer->Encode("abababab", false);
   Sequence sequence(request, kTokenizer, 20);
   Speculator speculator(Speculation::kAuto);
-  speculator.Propose(sequence, 1, 1, 8);
+  MaskBudget budget{std::chrono::seconds(1), std::chrono::seconds(1)};
+  speculator.Propose(sequence, 1, 1, 8, &budget);
   CHECK(sequence.guess.id == 'a' && !sequence.drafts.empty());
   for (int i = 0; i < 50; i++) {
     speculator.cost().Add(1, 1000);
     speculator.cost().Add(4, 4000);
   }
-  speculator.Propose(sequence, 1, 1, 8);
+  speculator.Propose(sequence, 1, 1, 8, &budget);
   CHECK(sequence.guess.id == -1 && sequence.drafts.empty());
 }
 

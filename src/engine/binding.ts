@@ -280,7 +280,9 @@ export interface NativeEngineStats {
   readonly masks: number;
   /** Of these, those that were not in the grammar's memo. */
   readonly coldMasks: number;
-  /** Making masks. */
+  /** Of these, those that took long and were made beside the steps. */
+  readonly asideMasks: number;
+  /** Making masks, but those beside the steps. */
   readonly maskUs: number;
   /** Choosing what runs, admitting, looking up the prefix cache. */
   readonly planUs: number;

@@ -78,6 +78,7 @@ function metricsOf(s: EngineStats): Metric[] {
     counter("accepted_tokens_total", "guessed tokens that came true", s.acceptedTokens),
     counter("masks_total", "token masks made", s.masks),
     counter("masks_cold_total", "token masks that were not in the memo", s.coldMasks),
+    counter("masks_aside_total", "token masks that took long and were made beside the steps", s.asideMasks),
     counter("step_seconds_total", "time of the batching loop by phase", [
       ['phase="plan"', s.planUs / 1e6],
       ['phase="mask"', s.maskUs / 1e6],

@@ -9,6 +9,7 @@ import { FakeEngine } from "../support/fake-engine.ts";
 const STATS: EngineStats = {
   ...{ steps: 3, forwardPasses: 2, forwardTokens: 11, promptTokens: 5, sampledTokens: 4, forcedTokens: 7 },
   ...{ draftedTokens: 9, acceptedTokens: 8, cachedTokens: 12, evictedTokens: 13, masks: 14, coldMasks: 15 },
+  asideMasks: 38,
   ...{ maskUs: 16e6, planUs: 17e6, forwardUs: 2_500_000, sampleUs: 18e6, commitUs: 19e6, emitUs: 20e6, gapUs: 21e6 },
   ...{ submitted: 6, finished: 22, failed: 23, cancelled: 1, waiting: 24, running: 25, retractions: 26 },
   ...{ kvTokens: 100, kvFree: 90, kvCached: 27, kvLocked: 28, backlogWaits: 29 },
@@ -36,6 +37,7 @@ test("metrics are Prometheus text, one type for each name", async () => {
   const lines = reply.body.trimEnd().split("\n");
   expect(lines).toContain('diecast_tokens_total{kind="forced"} 7');
   expect(lines).toContain("diecast_accepted_tokens_total 8");
+  expect(lines).toContain("diecast_masks_aside_total 38");
   expect(lines).toContain('diecast_step_seconds_total{phase="forward"} 2.5');
   expect(lines).toContain('diecast_requests_ended_total{outcome="cancelled"} 1');
   expect(lines).toContain("diecast_kv_tokens_free 90");
