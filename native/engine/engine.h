@@ -2,8 +2,8 @@
 // commits and reports.
 //
 // Requests fail alone. Whatever throws while a request is prepared, masked, sampled or committed
-// ends that request with its reason; a failing forward pass ends those that took part. The thread
-// itself only ends when it is told to.
+// ends that request with its reason; a failing forward pass is run again row by row, and ends those
+// that fail by themselves. The thread itself only ends when it is told to.
 //
 // A step waits for no mask: one that takes long is made by the mask worker, and its row sits out of
 // the steps until it is there.

@@ -171,8 +171,20 @@ bool Engine::Forward(StepPlan* plan) {
   ErrorCode code;
   std::string message;
   if (Attempt([&] { RunModel(plan->rows, 0); }, &code, &message)) return true;
-  while (!plan->rows.empty()) Drop(plan, 0, code, message);
-  return false;
+  // Who is to blame shows when the rows run one by one.
+  const bool has_others = plan->rows.size() > 1;
+  size_t num_logits = 0;
+  for (size_t i = 0; i < plan->rows.size();) {
+    const std::span row = std::span(plan->rows).subspan(i, 1);
+    const bool ran =
+        has_others && Attempt([&] { num_logits += RunModel(row, num_logits); }, &code, &message);
+    if (ran) {
+      i++;
+    } else {
+      Drop(plan, i, code, message);
+    }
+  }
+  return !plan->rows.empty();
 }
 
 }  // namespace diecast
