@@ -157,6 +157,7 @@ RadixCache::Node* RadixCache::Insert(const std::string& space, std::span<const i
   for (const Node* n = node; n != nullptr; n = n->parent) *num_existing += n->size();
   const auto at = static_cast<size_t>(*num_existing);
   if (at == tokens.size()) return node;
+  version_++;
   auto leaf = std::make_unique<Node>();
   leaf->tokens.assign(tokens.begin() + static_cast<std::ptrdiff_t>(at), tokens.end());
   leaf->slots.assign(slots.begin() + static_cast<std::ptrdiff_t>(at),
@@ -246,6 +247,7 @@ void RadixCache::CountNode() {
 }
 
 void RadixCache::EvictTail(Node* leaf, int32_t count) {
+  version_++;
   num_evicted_ += count;
   num_evictable_ -= count;
   pool_.Free(std::span(leaf->slots).last(static_cast<size_t>(count)));
@@ -280,6 +282,7 @@ void RadixCache::RemoveRootIfIdle(Node* root) {
 
 // Frees the unlocked nodes at and below `node`, whose root is retired.
 void RadixCache::Prune(Node* node) {
+  version_++;
   for (auto it = node->children.begin(); it != node->children.end();) {
     Node* const child = it->second.get();
     Prune(child);

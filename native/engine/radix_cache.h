@@ -72,6 +72,8 @@ class RadixCache {
   void Drop(const std::string& space);
 
   bool enabled() const { return enabled_; }
+  /// While it is the same, Peek gives the same.
+  uint64_t version() const { return version_; }
   /// Tokens that can be evicted now.
   int32_t num_evictable() const { return num_evictable_; }
   /// Tokens locked by leases.
@@ -112,6 +114,7 @@ class RadixCache {
   std::vector<std::unique_ptr<Node>> retired_;  // roots that were flushed while requests held them
   std::vector<Node*> heap_;  // the unlocked leaves, the one to be evicted first on top
   size_t num_nodes_ = 0;
+  uint64_t version_ = 1;
   uint64_t clock_ = 0;
   double mean_age_ = 0;  // of what was evicted lately, since its last use
   int32_t num_evictable_ = 0;

@@ -158,13 +158,17 @@ bool Scheduler::MakeRoom(Sequence& sequence, int32_t count, StepPlan* plan) {
 void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
                       std::vector<std::unique_ptr<Sequence>>* ended) {
   if (waiting_.size() == 0 || running_.size() >= static_cast<size_t>(options_.max_batch)) return;
-  ProtectWaiting();
+  const auto now = options_.now();
+  // No more are looked at below, unless some have ended as they began.
+  size_t most =
+      options_.queue.max_lookups + static_cast<size_t>(options_.max_batch) - running_.size();
+  std::vector<Sequence*> order = waiting_.Order(now, cache_, most);
+  ProtectWaiting(order);
   int64_t needed = 0;
   for (const auto& s : running_) needed += SlotsNeededSoon(*s);
   // With several keys, every admission changes whose turn it is.
-  for (bool again = true; again;) {
+  for (bool again = true; again; order = waiting_.Order(now, cache_, most)) {
     again = false;
-    const std::vector<Sequence*> order = waiting_.Order(options_.now(), cache_);
     size_t num_awaiting = 0;
     for (Sequence* next : order) {
       if (running_.size() >= static_cast<size_t>(options_.max_batch)) return;
@@ -202,14 +206,18 @@ void Scheduler::Admit(const std::function<bool(Sequence&)>& on_admit,
         break;
       }
     }
+    if (!again && order.size() == most) {
+      most = ~size_t{0};
+      again = waiting_.size() > 0;
+    }
+    if (!again) return;
   }
 }
 
 // What waiting sequences will find goes last if the step has to evict, the next ones' after all
 // others'.
-void Scheduler::ProtectWaiting() {
+void Scheduler::ProtectWaiting(std::span<Sequence* const> order) {
   if (pool_.num_free() >= options_.step_tokens) return;
-  const std::vector<Sequence*>& order = waiting_.Order(options_.now(), cache_);
   for (size_t i = std::min(order.size(), options_.queue.max_lookups); i-- > 0;) {
     if (order[i]->cache_space) cache_.Touch(*order[i]->cache_space, Matchable(*order[i]));
   }

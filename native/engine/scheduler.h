@@ -92,7 +92,7 @@ class Scheduler {
   bool MakeRoom(Sequence& sequence, int32_t count, StepPlan* plan);
   void Admit(const std::function<bool(Sequence&)>& on_admit,
              std::vector<std::unique_ptr<Sequence>>* ended);
-  void ProtectWaiting();
+  void ProtectWaiting(std::span<Sequence* const> order);
   void Publish(Sequence& sequence, int32_t count);
   bool AwaitsPrefix(const Sequence& sequence) const;
   int64_t SlotsNeededSoon(const Sequence& sequence) const;

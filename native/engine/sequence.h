@@ -93,8 +93,11 @@ class Sequence {
       slots;  ///< KV slots of the computed tokens, then of those that the current step computes
   /// Whose prefixes it shares; none: nobody's. The scheduler says.
   std::optional<std::string> cache_space;
-  RadixCache::Lease lease;         ///< the first of the slots belong to the cache
-  int32_t num_cached = 0;          ///< tokens of the prompt that the cache had when it started
+  RadixCache::Lease lease;  ///< the first of the slots belong to the cache
+  int32_t num_cached = 0;   ///< tokens of the prompt that the cache had when it started
+  /// What the cache had of its tokens while it waits, and the cache's version then.
+  int32_t num_matched = 0;
+  uint64_t matched_version = 0;
   int32_t num_overtaken = 0;       ///< later arrivals admitted before it, since it waits
   std::optional<Matcher> matcher;  ///< with a grammar, once begun
   std::optional<TokenCounts> counts;

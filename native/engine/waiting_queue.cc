@@ -25,12 +25,13 @@ struct WaitingQueue::Ranked {
 };
 
 const std::vector<Sequence*>& WaitingQueue::Order(Sequence::Clock::time_point now,
-                                                  const RadixCache& cache) {
+                                                  const RadixCache& cache, size_t most) {
   std::vector<Ranked> ranked;
   ranked.reserve(sequences_.size());
   for (const auto& s : sequences_) {
     const double waited = std::chrono::duration<double, std::milli>(now - s->waiting_since).count();
-    const auto key = keys_.find(s->request.fair_key);
+    // It is always the turn of a single key.
+    const auto key = keys_.size() > 1 ? keys_.find(s->request.fair_key) : keys_.end();
     const double served = key == keys_.end() ? 0 : key->second.served;
     ranked.push_back({.sequence = s.get(),
                       .priority = s->request.priority + std::floor(waited / options_.aging_ms),
@@ -40,8 +41,13 @@ const std::vector<Sequence*>& WaitingQueue::Order(Sequence::Clock::time_point no
                       .arrival = ranked.size()});
   }
   if (options_.policy != SchedulePolicy::kFcfs && cache.enabled()) RankByPolicy(ranked, cache);
-  std::sort(ranked.begin(), ranked.end(),
-            [](const Ranked& a, const Ranked& b) { return a.Key() < b.Key(); });
+  const auto is_before = [](const Ranked& a, const Ranked& b) { return a.Key() < b.Key(); };
+  if (most < ranked.size()) {
+    const auto end = ranked.begin() + static_cast<std::ptrdiff_t>(most);
+    std::nth_element(ranked.begin(), end, ranked.end(), is_before);
+    ranked.erase(end, ranked.end());
+  }
+  std::sort(ranked.begin(), ranked.end(), is_before);
   order_.clear();
   for (const Ranked& r : ranked) order_.push_back(r.sequence);
   return order_;
@@ -51,8 +57,10 @@ void WaitingQueue::RankByPolicy(std::vector<Ranked>& ranked, const RadixCache& c
   const size_t count = std::min(ranked.size(), options_.max_lookups);
   if (options_.policy == SchedulePolicy::kLpm) {
     for (size_t i = 0; i < count; i++) {
-      const Sequence& s = *ranked[i].sequence;
-      ranked[i].policy = -cache.Peek(s.request.cache_space, s.tokens);
+      Sequence& s = *ranked[i].sequence;
+      if (std::exchange(s.matched_version, cache.version()) != cache.version())
+        s.num_matched = cache.Peek(s.request.cache_space, s.tokens);
+      ranked[i].policy = -s.num_matched;
     }
     return;
   }

@@ -43,9 +43,14 @@ class WaitingQueue {
  public:
   explicit WaitingQueue(WaitingQueueOptions options) : options_(options) {}
 
-  void Push(std::unique_ptr<Sequence> sequence) { sequences_.push_back(std::move(sequence)); }
-  /// The waiting sequences in the order of admission. Valid until the next call of another member.
-  const std::vector<Sequence*>& Order(Sequence::Clock::time_point now, const RadixCache& cache);
+  void Push(std::unique_ptr<Sequence> sequence) {
+    sequence->matched_version = 0;  // it may have come back with more tokens
+    sequences_.push_back(std::move(sequence));
+  }
+  /// The waiting sequences in the order of admission, or the first `most` of them. Valid until the
+  /// next call of another member. Ranking all is linear in their number; only `most` are sorted.
+  const std::vector<Sequence*>& Order(Sequence::Clock::time_point now, const RadixCache& cache,
+                                      size_t most = ~size_t{0});
   /// Takes out a sequence that is admitted. Those that came before it have been overtaken.
   std::unique_ptr<Sequence> Admit(Sequence* sequence);
   /// Takes the sequence with this id out; null when there is none.

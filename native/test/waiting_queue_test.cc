@@ -2,7 +2,10 @@
 // of keys is bounded.
 #include "native/engine/waiting_queue.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <random>
 #include <string>
 
 #include "native/test/check.h"
@@ -42,6 +45,19 @@ struct Queue {
     std::vector<int32_t> ids;
     for (const Sequence* s : waiting.Order(now, cache)) ids.push_back(s->id());
     return ids;
+  }
+  /// The first of them, and what a match is by the cache itself.
+  void CheckOrder(double after_ms, size_t most) {
+    const std::vector<int32_t> all = Ids(after_ms);
+    const auto now = kStart + std::chrono::duration_cast<Sequence::Clock::duration>(
+                                  std::chrono::duration<double, std::milli>(after_ms));
+    std::vector<int32_t> first;
+    for (const Sequence* s : waiting.Order(now, cache, most)) {
+      first.push_back(s->id());
+      CHECK(s->num_matched == cache.Peek("", s->tokens));
+    }
+    CHECK(first.size() == std::min(most, all.size()));
+    CHECK(std::equal(first.begin(), first.end(), all.begin()));
   }
   Sequence* At(int32_t id) {
     for (const auto& s : waiting.sequences()) {
@@ -160,9 +176,52 @@ void KeysAreForgotten() {
   CHECK((queue.Ids() == Ids{3, 2}));
 }
 
+/// Of what is remembered of matches nothing is stale, whatever happens to the cache, and the first
+/// so many are those of the whole order.
+void RandomQueuesAreSortedAsFarAsAsked(std::mt19937& random) {
+  const auto text = [&] {
+    std::string made;
+    for (size_t i = 1 + random() % 12; i-- > 0;) made += static_cast<char>('a' + random() % 2);
+    return made;
+  };
+  for (int round = 0; round < 100; round++) {
+    Queue queue({.aging_ms = 100, .max_overtakes = 3});
+    const std::vector<std::string> keys = {"", "x", "y"};
+    for (int32_t id = 1; id <= 40; id++) {
+      Request request = OfKey(keys[random() % (1 + static_cast<size_t>(round) % 3)]);
+      request.priority = static_cast<int32_t>(random() % 8 / 7);
+      queue.Push(id, text(), std::move(request));
+    }
+    for (int step = 0; step < 40 && queue.waiting.size() > 0; step++) {
+      switch (random() % 5) {
+        case 0:
+          queue.cache.Reserve(static_cast<int32_t>(random() % 100));
+          break;
+        case 1:
+          if (random() % 8 == 0) queue.cache.Flush();
+          break;
+        case 2: {
+          const auto& waiting = queue.waiting.sequences();
+          Sequence* const next = waiting[random() % waiting.size()].get();
+          queue.waiting.Charge(*next, 700);
+          queue.waiting.Admit(next);
+          break;
+        }
+        default:
+          if (queue.cache.Reserve(12)) queue.Remember(text());
+      }
+      queue.CheckOrder(static_cast<double>(random() % 150), random() % 50);
+    }
+  }
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const uint32_t seed = test::SeedFrom(argc, argv);
+  std::printf("waiting_queue_test seed %u\n", seed);
+  std::mt19937 random(seed);
+  RandomQueuesAreSortedAsFarAsAsked(random);
   PriorityComesFirstAndGrowsWithWaiting();
   PoliciesOrderByTheCache();
   NobodyIsOvertakenForEver();
