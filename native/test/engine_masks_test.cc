@@ -191,6 +191,26 @@ void OneMaskServesAllThatWaitForIt() {
   CHECK(client.engine().stats().cold_masks == 1);
 }
 
+// The worker has one thread: a mask that takes very long keeps no other waiting for its end.
+void LongMasksTakeTurnsWithShortOnes() {
+  std::atomic<int> num_turns = 0;
+  EngineOptions options = AllAside();
+  options.before_mask_job = [&] { num_turns++; };
+  Client client(options);
+  Request tangled = Ask(1, "x");
+  tangled.grammar = TangledGrammar(1200);
+  tangled.max_tokens = 1;
+  client.engine().Submit(tangled);
+  while (num_turns == 0) std::this_thread::yield();
+  Request other = AskFor(2, 'l', ForkGrammar());
+  other.max_tokens = 1;
+  client.engine().Submit(other);
+  client.Wait(1);
+  CHECK(client[2].text == "l" && client.num_finished() == 1);
+  client.Wait(2);
+  CHECK(client[1].tokens.size() == 1 && num_turns >= 3);
+}
+
 /// CPU time of the process.
 double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
@@ -373,6 +393,7 @@ int main() {
   AMaskInTheMakingDelaysNobodyElse();
   for (const bool is_made_aside : {true, false}) AMaskThatIsMuchWorkDelaysNobodyElse(is_made_aside);
   OneMaskServesAllThatWaitForIt();
+  LongMasksTakeTurnsWithShortOnes();
   ALoneRowWaitsWithoutSpinning();
   WhoWaitsCanBeCancelled();
   DeadlinesHoldWhileAMaskIsMade();
