@@ -9,7 +9,7 @@
 
 namespace diecast::test {
 
-/// What a test program returns that can't test anything here; CMakeLists.txt says the same to ctest.
+/// What a test program returns that can test nothing here; CMakeLists.txt says the same to ctest.
 constexpr int kSkipped = 77;
 
 /// The seed of a program's random tests: its first argument, or another one every time. Print it.
