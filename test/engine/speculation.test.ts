@@ -27,7 +27,7 @@ const SCHEMA = {
 
 const modelPath = await realModelPath();
 
-describe.skipIf(modelPath === undefined)("speculation", () => {
+describe.skipIf(modelPath === undefined)("speculation", { timeout: 180_000 }, () => {
   let guessing: Engine;
   let certain: Engine;
 
