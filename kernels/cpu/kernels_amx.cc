@@ -11,17 +11,11 @@
 
 #if defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__AVX512VNNI__)
 
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC 12 calls the deliberately undefined registers in its own AVX-512 headers uninitialized.
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
 #include <algorithm>
 #include <bit>
 #include <type_traits>
 
-#include "kernels/cpu/vec_avx512.h"
+#include "kernels/cpu/panel_avx512.h"
 #include "native/error.h"
 
 namespace diecast {
@@ -126,26 +120,6 @@ inline void TransposeLines(const uint8_t* lines, uint8_t* rows) {
   }
 }
 
-template <PackedFormat F>
-constexpr float ZeroPoint() {
-  switch (F) {
-    case PackedFormat::kU4Zero:
-      return 8;
-    case PackedFormat::kU8Wide:
-      return 128;
-    case PackedFormat::kU8Zero:
-      return 16;
-    case PackedFormat::kU8Zero16:
-      return 32;
-    default:
-      return 0;
-  }
-}
-
-inline __m512 LoadHalves(const uint8_t* p) {
-  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)));
-}
-
 /// A panel's block on its way: each row's columns in a row, and its scales as floats. It is read a
 /// block later than it is written, when the stores have left the store buffer: loads of parts of
 /// them would wait for that.
@@ -189,7 +163,7 @@ inline void UnpackBlock(const StagedBlock<F>& block, uint8_t* values) {
   };
   const __m512i shift = HasNibbles(F) ? words(0, 4, 8, 12) : words(0, 0, 8, 8);
   const __m512 lane = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __m512 low = _mm512_sub_ps(lane, _mm512_set1_ps(ZeroPoint<F>()));
+  const __m512 low = _mm512_sub_ps(lane, _mm512_set1_ps(ZeroPoint(F)));
   const auto value = [&](__m512 units, int n) {
     const __m512 by = _mm512_set1_ps(block.scale[0][n]);
     if constexpr (HasMin(F)) return _mm512_fmadd_ps(units, by, _mm512_set1_ps(block.min[n]));
@@ -218,7 +192,7 @@ inline void UnpackBlock(const StagedBlock<F>& block, uint8_t* values) {
     }
   } else {  // too many values for a table
     const __m512i byte = _mm512_set1_epi16(255);
-    const __m512 zero_point = _mm512_set1_ps(ZeroPoint<F>());
+    const __m512 zero_point = _mm512_set1_ps(ZeroPoint(F));
 #pragma GCC unroll 4
     for (int n = 0; n < kPanelRows; ++n) {
       const __m512i units = _mm512_and_si512(_mm512_srlv_epi16(row_bytes(n), shift), byte);
@@ -252,10 +226,6 @@ void TileRow(const float* x, int cols, int lane, int group, uint16_t* out) {
   }
 }
 
-inline __mmask16 RowMask(int count) {
-  return static_cast<__mmask16>(count >= kPanelRows ? 0xffff : (1u << count) - 1);
-}
-
 /// Adds a group's part of a block to its sums with P panels.
 template <int P, int G>
 inline void MultiplyGroup(const uint16_t* x, ptrdiff_t stride) {
@@ -277,11 +247,8 @@ inline void WriteSums(int rows, __mmask16 mask, float* out, ptrdiff_t out_stride
     for (int n = 0; n < kPanelRows; ++n) at[n] = sums[n];
     VecAvx512::Transpose(at, 0, turned[0], kPanelRows);
   }
-  for (int r = 0; r < rows; ++r, out += out_stride) {
-    __m512 value = _mm512_load_ps(turned[r]);
-    if (mode == OutputMode::kAdd) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, out));
-    _mm512_mask_storeu_ps(out, mask, value);
-  }
+  for (int r = 0; r < rows; ++r)
+    WriteOut(_mm512_load_ps(turned[r]), mask, out + r * out_stride, mode);
 }
 
 /// Activation rows of one group: where their lane of the first block begins.
@@ -319,9 +286,7 @@ void Tile(const Call& call, int panel, const GroupInput* inputs, float* out) {
     for (int p = 0; p < P; ++p) {
       const uint8_t* at = first + p * panel_bytes;
       const uint8_t* quants = at + b * QuantBytes(F);
-      // The next panels, into the second level of cache.
-      for (int i = 0; i < QuantBytes(F); i += 64)
-        __builtin_prefetch(quants + P * panel_bytes + i, 0, 2);
+      PrefetchLines(quants + P * panel_bytes, QuantBytes(F));  // the next panels
       Stage<F>(quants, at + weights.quant_bytes + b * GroupsPerBlock(F) * ScaleBytes(F),
                weights.output_scale, &staged[b % 2][p]);
     }

@@ -131,18 +131,7 @@ template <PackedFormat F, int R, typename Rows>
 
 /// What remains to be subtracted per activation unit; kU8Wide subtracts by working on signed bytes.
 template <PackedFormat F>
-constexpr int ZeroPoint() {
-  switch (F) {
-    case PackedFormat::kU4Zero:
-      return 8;
-    case PackedFormat::kU8Zero:
-      return 16;
-    case PackedFormat::kU8Zero16:
-      return 32;
-    default:
-      return 0;
-  }
-}
+constexpr int kSubtracted = F == PackedFormat::kU8Wide ? 0 : ZeroPoint(F);
 
 /// One row's: dot = 2^kResidualShift * dot + rest
 [[gnu::always_inline]] inline void AddRest(__m256i* dot, const __m256i* rest) {
@@ -253,16 +242,16 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
       for (int c = 0; c < R; ++c) {
         const __m256 x_scale = _mm256_set1_ps(x_scales[c * blocks + b]);
         __m256i zero = _mm256_setzero_si256();
-        if constexpr (ZeroPoint<F>() != 0) {
+        if constexpr (kSubtracted<F> != 0) {
           const int32_t* s = x_sums + (c * blocks + b) * 2;
-          zero = _mm256_set1_epi32(ZeroPoint<F>() * (kGroups == 2 ? s[g] : s[0] + s[1]));
+          zero = _mm256_set1_epi32(kSubtracted<F> * (kGroups == 2 ? s[g] : s[0] + s[1]));
         }
         __m256 x_sum = x_scale;
         if constexpr (HasMin(F)) x_sum = _mm256_set1_ps(x_scaled_sums[c * blocks + b]);
 #pragma GCC unroll 2
         for (int h = 0; h < kHalves; ++h) {
           __m256i dot = dots[c][h];
-          if constexpr (ZeroPoint<F>() != 0) dot = _mm256_sub_epi32(dot, zero);
+          if constexpr (kSubtracted<F> != 0) dot = _mm256_sub_epi32(dot, zero);
           sum[c][h] =
               _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(scale[h], x_scale), sum[c][h]);
           if constexpr (HasMin(F)) sum[c][h] = _mm256_fmadd_ps(min[h], x_sum, sum[c][h]);

@@ -4,15 +4,9 @@
 
 #if defined(__AVX512VNNI__)
 
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC 12 calls the deliberately undefined registers in its own AVX-512 headers uninitialized.
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/kv_store.h"
-#include "kernels/cpu/vec_avx512.h"
+#include "kernels/cpu/panel_avx512.h"
 
 namespace diecast {
 namespace {
@@ -21,45 +15,11 @@ namespace {
 /// of weights, and two streams of memory are read at a time.
 constexpr int kTilePanels = 2;
 constexpr int kTileRows = 8;
-inline __mmask16 RowMask(int count) {
-  return static_cast<__mmask16>(count >= kPanelRows ? 0xffff : (1u << count) - 1);
-}
-
-inline void WriteOut(__m512 value, __mmask16 mask, float* out, OutputMode mode) {
-  if (mode == OutputMode::kAdd) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, out));
-  _mm512_mask_storeu_ps(out, mask, value);
-}
-
-inline __m512 LoadHalves(const uint8_t* p) {
-  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)));
-}
 
 inline __m512i BroadcastFour(const int8_t* p) {
   int32_t four;
   __builtin_memcpy(&four, p, 4);
   return _mm512_set1_epi32(four);
-}
-
-template <PackedFormat F>
-constexpr int ZeroPoint() {
-  switch (F) {
-    case PackedFormat::kU4Zero:
-      return 8;
-    case PackedFormat::kU8Wide:
-      return 128;
-    case PackedFormat::kU8Zero:
-      return 16;
-    case PackedFormat::kU8Zero16:
-      return 32;
-    default:
-      return 0;
-  }
-}
-
-/// Into the second level of cache: the first is too small for a tile in use and the next one. A
-/// tile's first rows wait for memory, and the processor's own prefetching restarts at every page.
-inline void PrefetchLines(const uint8_t* p, int bytes) {
-  for (int i = 0; i < bytes; i += 64) __builtin_prefetch(p + i, 0, 2);
 }
 
 /// Adds to `dots` the products of a group of columns (16 or 32) of P panels with R activation rows.
@@ -193,14 +153,14 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
       for (int c = 0; c < R; ++c) {
         const __m512 x_scale = _mm512_set1_ps(x_scales[c * blocks + b]);
         __m512i zero = _mm512_setzero_si512();
-        if constexpr (ZeroPoint<F>() != 0) {
+        if constexpr (ZeroPoint(F) != 0) {
           const int32_t* s = x_sums + (c * blocks + b) * 2;
-          zero = _mm512_set1_epi32(ZeroPoint<F>() * (kGroups == 2 ? s[g] : s[0] + s[1]));
+          zero = _mm512_set1_epi32(ZeroPoint(F) * (kGroups == 2 ? s[g] : s[0] + s[1]));
         }
 #pragma GCC unroll 2
         for (int p = 0; p < P; ++p) {
           __m512i dot = dots[p][c];
-          if constexpr (ZeroPoint<F>() != 0) dot = _mm512_sub_epi32(dot, zero);
+          if constexpr (ZeroPoint(F) != 0) dot = _mm512_sub_epi32(dot, zero);
           sum[p][c] =
               _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(scale[p], x_scale), sum[p][c]);
           if constexpr (HasMin(F)) {

@@ -44,22 +44,6 @@ void UnpackBlock(const uint8_t* quants, int16_t* values) {
 }
 
 template <PackedFormat F>
-constexpr int ZeroPoint() {
-  switch (F) {
-    case PackedFormat::kU4Zero:
-      return 8;
-    case PackedFormat::kU8Wide:
-      return 128;
-    case PackedFormat::kU8Zero:
-      return 16;
-    case PackedFormat::kU8Zero16:
-      return 32;
-    default:
-      return 0;
-  }
-}
-
-template <PackedFormat F>
 void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end,
                    const Activations& activations, int row_begin, int row_end, float* out,
                    ptrdiff_t out_stride, OutputMode mode) {
@@ -99,7 +83,7 @@ void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end,
               const int16_t* w = values + r * kBlock + g * kGroupCols;
               int32_t dot = 0;
               for (int k = 0; k < kGroupCols; ++k) dot += w[k] * x[k];
-              dot -= ZeroPoint<F>() * total;
+              dot -= ZeroPoint(F) * total;
               sums[c][r] += static_cast<float>(dot) * (FiniteHalfToFloat(half[r]) * scale);
               if constexpr (HasMin(F)) {
                 sums[c][r] += FiniteHalfToFloat(half[kPanelRows + r]) * a.scaled_sums[block];

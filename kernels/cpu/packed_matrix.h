@@ -41,6 +41,21 @@ constexpr bool HasNibbles(PackedFormat format) {
 constexpr bool HasMin(PackedFormat format) {
   return format == PackedFormat::kU4Min || format == PackedFormat::kU8Min;
 }
+/// The u that stands for a weight of 0, where there is no min.
+constexpr int ZeroPoint(PackedFormat format) {
+  switch (format) {
+    case PackedFormat::kU4Zero:
+      return 8;
+    case PackedFormat::kU8Wide:
+      return 128;
+    case PackedFormat::kU8Zero:
+      return 16;
+    case PackedFormat::kU8Zero16:
+      return 32;
+    default:
+      return 0;
+  }
+}
 /// Groups of a block's columns that have a scale each.
 constexpr int GroupsPerBlock(PackedFormat format) {
   return format == PackedFormat::kU8Zero16 ? 2 : 1;
