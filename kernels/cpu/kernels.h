@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cpu/kv_type.h"
 #include "kernels/cpu/packed_matrix.h"
@@ -11,23 +12,33 @@
 
 namespace diecast {
 
-/// Activation rows in int8, a scale for each block of 32 columns. Blocks whose step would be coarse
-/// against the row (outlier channels make most of the error of plain int8) are marked fine: there
-/// the value is scale * (128 * quant + residual), at twice the multiplications. Shape: quants and
-/// residuals [rows, cols], fine, scales and scaled_sums [rows, cols/32], sums [rows, cols/16].
-template <typename Int8, typename Byte, typename Float, typename Int32>
-struct QuantizedRowsOf {
-  Int8* quants = nullptr;
-  Int8* residuals = nullptr;  ///< set in fine blocks only
-  Byte* fine = nullptr;       ///< 0 or 1
-  Float* scales = nullptr;
-  Float* scaled_sums = nullptr;  ///< scale * sum of the block's integers
-  Int32* sums = nullptr;         ///< sums of integers per 16 columns
+/// A value of a row that is not among its integers, which are 0 there.
+struct Outlier {
+  uint32_t column;
+  float value;
 };
-using QuantizedRows = QuantizedRowsOf<const int8_t, const uint8_t, const float, const int32_t>;
-using QuantizedRowsOut = QuantizedRowsOf<int8_t, uint8_t, float, int32_t>;
 
-inline constexpr int kResidualShift = 7;
+/// Activation rows in int8, a scale for each block of 32 columns. Outlying values make most of the
+/// error of plain int8, their own blocks' steps being coarse: they are kept apart and multiplied
+/// one by one (after the mixed-precision decomposition of LLM.int8(), arXiv:2208.07339, but by
+/// value and not by column). Shape: quants [rows, cols], scales and sums of values [rows, cols/32],
+/// sums [rows, cols/16], outliers [rows, OutlierStride(cols)], num_outliers [rows].
+template <template <typename> typename Qualified>
+struct QuantizedRowsOf {
+  Qualified<int8_t>* quants = nullptr;
+  Qualified<float>* scales = nullptr;
+  Qualified<float>* value_sums = nullptr;  ///< scale * sum of integers + sum of outliers
+  Qualified<int32_t>* sums = nullptr;      ///< of integers per 16 columns
+  Qualified<Outlier>* outliers = nullptr;  ///< by column
+  Qualified<int32_t>* num_outliers = nullptr;
+};
+using QuantizedRows = QuantizedRowsOf<std::add_const_t>;
+using QuantizedRowsOut = QuantizedRowsOf<std::type_identity_t>;
+
+/// Outliers are beyond so many times the row's root mean square.
+inline constexpr float kOutlierRatio = 2.5f;
+/// At most 1 / kOutlierRatio^2 of a row's columns can be outliers (Chebyshev's inequality).
+constexpr int OutlierStride(int cols) { return cols / 6; }
 
 /// Activation rows for tiles: bfloat16, in groups of rows that lie side by side. Shape: pairs
 /// [groups][cols/32][16 pairs][group rows][2]; the columns of a block are in the order that
@@ -90,11 +101,12 @@ constexpr size_t AttentionScratchFloats(int head_dim) {
 struct CpuKernels {
   CpuLevel level;
   GemmFn gemm[kNumPackedFormats];
-  /// One row: `cols` is a multiple of 32. A block becomes fine when its int8 step exceeds
-  /// `fine_step` times the row's root mean square; the error of a product is then below fine_step /
-  /// sqrt(12) of the row.
-  void (*quantize_row)(const float* x, int cols, float fine_step, const QuantizedRowsOut& out);
+  /// One row: `cols` is a multiple of 32.
+  void (*quantize_row)(const float* x, int cols, const QuantizedRowsOut& out);
   void (*rms_norm)(const float* x, const float* weight, float eps, int n, float* out);
+  /// quantize_row of what rms_norm gives, without the f32 values between.
+  void (*norm_quantize_row)(const float* x, const float* weight, float eps, int cols,
+                            const QuantizedRowsOut& out);
   /// Rotates pairs (2i, 2i+1) of the first rope_dim elements of each head, then multiplies every
   /// element by `scale`. cos_sin holds rope_dim / 2 pairs.
   void (*rope)(float* x, int num_heads, int head_dim, int rope_dim, const float* cos_sin,

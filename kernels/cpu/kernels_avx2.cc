@@ -9,10 +9,13 @@
 
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/kv_store.h"
+#include "kernels/cpu/outliers.h"
 #include "kernels/cpu/vec_avx2.h"
 
 namespace diecast {
 namespace {
+
+using V = VecAvx2;
 
 constexpr int kHalfRows = 8;
 constexpr int kTileRows = 4;
@@ -71,7 +74,7 @@ constexpr int SummedLines() {
 
 /// Where in its block a line's four columns begin; the lines of nibbles take turns, low and high.
 template <PackedFormat F>
-constexpr int ColumnOf(int line) {
+constexpr int LineColumn(int line) {
   return HasNibbles(F) ? line / 2 * 4 + line % 2 * 16 : line * 4;
 }
 
@@ -116,7 +119,7 @@ template <PackedFormat F, int R, typename Rows>
     const __m256i w[kHalves] = {LoadLine<F>(quants, line, 0), LoadLine<F>(quants, line, 1)};
 #pragma GCC unroll 4
     for (int c = 0; c < R; ++c) {
-      const __m256i four = BroadcastFour(x(c) + ColumnOf<F>(line));
+      const __m256i four = BroadcastFour(x(c) + LineColumn<F>(line));
 #pragma GCC unroll 2
       for (int h = 0; h < kHalves; ++h) {
         const __m256i products = Multiply<F>(w[h], four);
@@ -133,75 +136,6 @@ template <PackedFormat F, int R, typename Rows>
 template <PackedFormat F>
 constexpr int kSubtracted = F == PackedFormat::kU8Wide ? 0 : ZeroPoint(F);
 
-/// One row's: dot = 2^kResidualShift * dot + rest
-[[gnu::always_inline]] inline void AddRest(__m256i* dot, const __m256i* rest) {
-#pragma GCC unroll 2
-  for (int h = 0; h < kHalves; ++h)
-    dot[h] = _mm256_add_epi32(_mm256_slli_epi32(dot[h], kResidualShift), rest[h]);
-}
-
-/// GroupDots by a call: within a tile, registers for a second set of sums would have to be made.
-template <PackedFormat F, int R>
-[[gnu::noinline]] void ResidualDots(const uint8_t* quants, int group, const int8_t* residuals,
-                                    ptrdiff_t stride, __m256i (*dots)[kHalves]) {
-  GroupDots<F, R>(
-      quants, group, [=](int c) { return residuals + c * stride; }, dots);
-}
-
-/// Where a block's columns begin in R activation rows, and which rows have residuals there.
-struct BlockInput {
-  const int8_t* quants;
-  const int8_t* residuals;
-  ptrdiff_t stride;
-  const uint8_t* fine;
-  ptrdiff_t fine_stride;
-};
-
-/// Dot products of a panel's group of columns with the whole values of R rows: those whose block is
-/// fine are 2^kResidualShift * quant + residual.
-template <PackedFormat F, int R>
-[[gnu::always_inline]] inline void BlockDots(const uint8_t* quants, int group, const BlockInput& x,
-                                             __m256i (*dots)[kHalves]) {
-  uint8_t any_fine = 0, all_fine = 1;
-#pragma GCC unroll 4
-  for (int c = 0; c < R; ++c) {
-    any_fine |= x.fine[c * x.fine_stride];
-    all_fine &= x.fine[c * x.fine_stride];
-  }
-  if constexpr (2 * R <= kTileRows) {
-    if (all_fine) {  // both at once, as if the rows were twice as many
-      __m256i both[2 * R][kHalves];
-      GroupDots<F, 2 * R>(
-          quants, group,
-          [=](int c) { return c < R ? x.quants + c * x.stride : x.residuals + (c - R) * x.stride; },
-          both);
-#pragma GCC unroll 2
-      for (int c = 0; c < R; ++c) {
-        AddRest(both[c], both[R + c]);
-        for (int h = 0; h < kHalves; ++h) dots[c][h] = both[c][h];
-      }
-      return;
-    }
-  }
-  GroupDots<F, R>(
-      quants, group, [=](int c) { return x.quants + c * x.stride; }, dots);
-  if (!any_fine) return;
-  if (all_fine) {
-    __m256i rest[R][kHalves];
-    ResidualDots<F, R>(quants, group, x.residuals, x.stride, rest);
-#pragma GCC unroll 4
-    for (int c = 0; c < R; ++c) AddRest(dots[c], rest[c]);
-    return;
-  }
-#pragma GCC unroll 4
-  for (int c = 0; c < R; ++c) {
-    if (!x.fine[c * x.fine_stride]) continue;
-    __m256i rest[1][kHalves];
-    ResidualDots<F, 1>(quants, group, x.residuals + c * x.stride, x.stride, rest);
-    AddRest(dots[c], rest[0]);
-  }
-}
-
 /// A panel by R activation rows.
 template <PackedFormat F, int R>
 void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Activations& a, int row,
@@ -213,10 +147,8 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
   const uint8_t* quants = panel;
   const uint8_t* scale_bytes = panel + weights.quant_bytes;
   const int8_t* x = a.quantized.quants + row * x_stride;
-  const int8_t* x_residuals = a.quantized.residuals + row * x_stride;
-  const uint8_t* x_fine = a.quantized.fine + row * blocks;
   const float* x_scales = a.quantized.scales + row * blocks;
-  const float* x_scaled_sums = a.quantized.scaled_sums + row * blocks;
+  const float* x_value_sums = a.quantized.value_sums + row * blocks;
   const int32_t* x_sums = a.quantized.sums + row * blocks * 2;
   __m256 sum[R][kHalves];
 #pragma GCC unroll 4
@@ -226,12 +158,11 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
       for (int i = 0; i < QuantBytes(F); i += 64)
         __builtin_prefetch(quants + weights.panel_bytes + i, 0, 2);
     }
-    const BlockInput block = {x + b * kBlock, x_residuals + b * kBlock, x_stride, x_fine + b,
-                              blocks};
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g, scale_bytes += ScaleBytes(F)) {
       __m256i dots[R][kHalves];
-      BlockDots<F, R>(quants, g, block, dots);
+      GroupDots<F, R>(
+          quants, g, [=](int c) { return x + b * kBlock + c * x_stride; }, dots);
       __m256 scale[kHalves], min[kHalves];
 #pragma GCC unroll 2
       for (int h = 0; h < kHalves; ++h) {
@@ -247,7 +178,7 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
           zero = _mm256_set1_epi32(kSubtracted<F> * (kGroups == 2 ? s[g] : s[0] + s[1]));
         }
         __m256 x_sum = x_scale;
-        if constexpr (HasMin(F)) x_sum = _mm256_set1_ps(x_scaled_sums[c * blocks + b]);
+        if constexpr (HasMin(F)) x_sum = _mm256_set1_ps(x_value_sums[c * blocks + b]);
 #pragma GCC unroll 2
         for (int h = 0; h < kHalves; ++h) {
           __m256i dot = dots[c][h];
@@ -332,10 +263,12 @@ void Gemm(const PackedMatrix& weights, int panel_begin, int panel_end, const Act
                            row_out + (panel - panel_begin) * kPanelRows, out_stride, mode);
       }
     }
+    if constexpr (IsQuantized(F)) {
+      AddOutliers<V, F>(weights, first, end, a.quantized, row_begin, row_end,
+                        out + (first - panel_begin) * kPanelRows, out_stride);
+    }
   }
 }
-
-using V = VecAvx2;
 
 }  // namespace
 
@@ -347,6 +280,7 @@ const CpuKernels& Avx2Kernels() {
        Gemm<PackedFormat::kF32>, Gemm<PackedFormat::kF16>, Gemm<PackedFormat::kBF16>},
       QuantizeRow<V>,
       RmsNorm<V>,
+      NormQuantizeRow<V>,
       Rope<V>,
       SiluMul<V>,
       Add<V>,

@@ -6,10 +6,13 @@
 
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/kv_store.h"
+#include "kernels/cpu/outliers.h"
 #include "kernels/cpu/panel_avx512.h"
 
 namespace diecast {
 namespace {
+
+using V = VecAvx512;
 
 /// A tile is two panels by up to eight activation rows: each broadcast activation meets two lines
 /// of weights, and two streams of memory are read at a time.
@@ -97,10 +100,8 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
   const uint8_t* quants = panel;
   const uint8_t* scale_bytes = panel + weights.quant_bytes;
   const int8_t* x = a.quantized.quants + row * x_stride;
-  const int8_t* x_residuals = a.quantized.residuals + row * x_stride;
-  const uint8_t* x_fine = a.quantized.fine + row * blocks;
   const float* x_scales = a.quantized.scales + row * blocks;
-  const float* x_scaled_sums = a.quantized.scaled_sums + row * blocks;
+  const float* x_value_sums = a.quantized.value_sums + row * blocks;
   const int32_t* x_sums = a.quantized.sums + row * blocks * 2;
   __m512 sum[P][R];
 #pragma GCC unroll 2
@@ -112,8 +113,6 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
     if (prefetch) {
       for (int p = P; p < 2 * P; ++p) PrefetchLines(quants + p * panel_bytes, QuantBytes(F));
     }
-    int num_fine = 0;
-    for (int c = 0; c < R; ++c) num_fine += x_fine[c * blocks + b];
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g, scale_bytes += ScaleBytes(F)) {
       __m512i dots[P][R];
@@ -123,26 +122,6 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
         for (int c = 0; c < R; ++c) dots[p][c] = _mm512_setzero_si512();
       }
       GroupDots<F, P, R>(quants, panel_bytes, g, x + b * kBlock, x_stride, dots);
-      if (num_fine == R) {
-#pragma GCC unroll 2
-        for (int p = 0; p < P; ++p) {
-#pragma GCC unroll 8
-          for (int c = 0; c < R; ++c) dots[p][c] = _mm512_slli_epi32(dots[p][c], kResidualShift);
-        }
-        GroupDots<F, P, R>(quants, panel_bytes, g, x_residuals + b * kBlock, x_stride, dots);
-      } else if (num_fine != 0) {
-#pragma GCC unroll 8
-        for (int c = 0; c < R; ++c) {
-          if (!x_fine[c * blocks + b]) continue;
-          __m512i own[P][1];
-#pragma GCC unroll 2
-          for (int p = 0; p < P; ++p) own[p][0] = _mm512_slli_epi32(dots[p][c], kResidualShift);
-          GroupDots<F, P, 1>(quants, panel_bytes, g, x_residuals + c * x_stride + b * kBlock,
-                             x_stride, own);
-#pragma GCC unroll 2
-          for (int p = 0; p < P; ++p) dots[p][c] = own[p][0];
-        }
-      }
       __m512 scale[P], min[P];
 #pragma GCC unroll 2
       for (int p = 0; p < P; ++p) {
@@ -165,7 +144,7 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
               _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(scale[p], x_scale), sum[p][c]);
           if constexpr (HasMin(F)) {
             sum[p][c] =
-                _mm512_fmadd_ps(min[p], _mm512_set1_ps(x_scaled_sums[c * blocks + b]), sum[p][c]);
+                _mm512_fmadd_ps(min[p], _mm512_set1_ps(x_value_sums[c * blocks + b]), sum[p][c]);
           }
         }
       }
@@ -248,9 +227,11 @@ void Gemm(const PackedMatrix& weights, int panel_begin, int panel_end, const Act
       tile.at += rows * out_stride;
     }
   }
+  if constexpr (IsQuantized(F)) {
+    AddOutliers<V, F>(weights, panel_begin, panel_end, a.quantized, row_begin, row_end, out,
+                      out_stride);
+  }
 }
-
-using V = VecAvx512;
 
 }  // namespace
 
@@ -262,6 +243,7 @@ const CpuKernels& Avx512Kernels() {
        Gemm<PackedFormat::kF32>, Gemm<PackedFormat::kF16>, Gemm<PackedFormat::kBF16>},
       QuantizeRow<V>,
       RmsNorm<V>,
+      NormQuantizeRow<V>,
       Rope<V>,
       SiluMul<V>,
       Add<V>,

@@ -4,6 +4,7 @@
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/kv_store.h"
+#include "kernels/cpu/outliers.h"
 #include "kernels/cpu/vec_portable.h"
 
 namespace diecast {
@@ -71,11 +72,6 @@ void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end,
             int16_t x[kGroupCols];
             const ptrdiff_t first = block * kBlock + g * kGroupCols;
             for (int k = 0; k < kGroupCols; ++k) x[k] = a.quants[first + k];
-            if (a.fine[block]) {
-              for (int k = 0; k < kGroupCols; ++k) {
-                x[k] = static_cast<int16_t>(x[k] * (1 << kResidualShift) + a.residuals[first + k]);
-              }
-            }
             int32_t total = a.sums[2 * block + g];
             if constexpr (kGroups == 1) total += a.sums[2 * block + 1];
             const float scale = a.scales[block];
@@ -86,7 +82,7 @@ void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end,
               dot -= ZeroPoint(F) * total;
               sums[c][r] += static_cast<float>(dot) * (FiniteHalfToFloat(half[r]) * scale);
               if constexpr (HasMin(F)) {
-                sums[c][r] += FiniteHalfToFloat(half[kPanelRows + r]) * a.scaled_sums[block];
+                sums[c][r] += FiniteHalfToFloat(half[kPanelRows + r]) * a.value_sums[block];
               }
             }
           }
@@ -99,6 +95,8 @@ void GemmQuantized(const PackedMatrix& weights, int panel_begin, int panel_end,
       }
     }
   }
+  AddOutliers<VecPortable, F>(weights, panel_begin, panel_end, a, row_begin, row_end, out,
+                              out_stride);
 }
 
 template <PackedFormat F>
@@ -151,6 +149,7 @@ const CpuKernels& PortableKernels() {
        GemmFloat<PackedFormat::kBF16>},
       QuantizeRow<V>,
       RmsNorm<V>,
+      NormQuantizeRow<V>,
       Rope<V>,
       SiluMul<V>,
       Add<V>,

@@ -65,6 +65,23 @@ constexpr int QuantBytes(PackedFormat format) {
   return kPanelRows * kBlock / (HasNibbles(format) ? 2 : 1);
 }
 constexpr int ScaleBytes(PackedFormat format) { return kPanelRows * (HasMin(format) ? 4 : 2); }
+/// Where a column of a quantized panel is: offsets, in bytes, of the line that has its 16 values
+/// and of its scales among the panel's, and what each of the line's lanes (one a row) is shifted
+/// by.
+struct PanelColumn {
+  uint32_t line;
+  uint32_t scales;
+  uint32_t shift;
+};
+constexpr PanelColumn ColumnOf(PackedFormat format, uint32_t column) {
+  const uint32_t block = column / kBlock;
+  const uint32_t in_block = column % kBlock;
+  const uint32_t in_line = HasNibbles(format) ? in_block % 16 : in_block;
+  const uint32_t group = column * GroupsPerBlock(format) / kBlock;
+  return {block * QuantBytes(format) + in_line / 4 * 64, group * ScaleBytes(format),
+          in_line % 4 * 8 + (HasNibbles(format) ? in_block / 16 * 4 : 0)};
+}
+constexpr uint32_t ValueMask(PackedFormat format) { return HasNibbles(format) ? 15 : 255; }
 const char* PackedFormatName(PackedFormat format);
 /// The packed format that keeps a tensor type's values as they are.
 PackedFormat PackedFormatOf(TensorType type);

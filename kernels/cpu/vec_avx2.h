@@ -32,6 +32,12 @@ struct VecAvx2 {
     return _mm256_cvtepi32_ps(
         _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
   }
+  /// A byte or nibble of each 32-bit lane.
+  static Reg LoadField(const uint8_t* lanes, uint32_t shift, uint32_t mask) {
+    const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes));
+    const __m256i field = _mm256_srl_epi32(all, _mm_cvtsi32_si128(static_cast<int>(shift)));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(field, _mm256_set1_epi32(static_cast<int>(mask))));
+  }
   static void Store(float* p, Reg r) { _mm256_storeu_ps(p, r); }
   static void StoreHalf(Half* p, Reg r) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(r, _MM_FROUND_TO_NEAREST_INT));
@@ -63,6 +69,10 @@ struct VecAvx2 {
     const __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     const __m256i own = _mm256_and_si256(_mm256_set1_epi32(static_cast<int>(bits)), lane);
     return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(_mm256_cmpeq_epi32(own, lane)));
+  }
+  /// A bit for each lane where a > b; none where either is NaN.
+  static uint32_t GreaterBits(Reg a, Reg b) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)));
   }
   static Reg Abs(Reg a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
   static Reg Round(Reg a) {

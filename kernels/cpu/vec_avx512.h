@@ -32,6 +32,12 @@ struct VecAvx512 {
     return _mm512_cvtepi32_ps(
         _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
   }
+  /// A byte or nibble of each 32-bit lane.
+  static Reg LoadField(const uint8_t* lanes, uint32_t shift, uint32_t mask) {
+    const __m512i field =
+        _mm512_srl_epi32(_mm512_loadu_si512(lanes), _mm_cvtsi32_si128(static_cast<int>(shift)));
+    return _mm512_cvtepi32_ps(_mm512_and_si512(field, _mm512_set1_epi32(static_cast<int>(mask))));
+  }
   static void Store(float* p, Reg r) { _mm512_storeu_ps(p, r); }
   static void StoreHalf(Half* p, Reg r) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
@@ -59,6 +65,8 @@ struct VecAvx512 {
   static Reg SelectBits(uint32_t bits, Reg a, Reg b) {
     return _mm512_mask_mov_ps(b, static_cast<__mmask16>(bits), a);
   }
+  /// A bit for each lane where a > b; none where either is NaN.
+  static uint32_t GreaterBits(Reg a, Reg b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
   static Reg Abs(Reg a) { return _mm512_abs_ps(a); }
   static Reg Round(Reg a) {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -40,6 +40,16 @@ struct VecPortable {
     for (int i = 0; i < 4; ++i) r[i] = static_cast<float>(p[i]);
     return r;
   }
+  /// A byte or nibble of each 32-bit lane.
+  static Reg LoadField(const uint8_t* lanes, uint32_t shift, uint32_t mask) {
+    Reg r;
+    for (int i = 0; i < kLanes; ++i) {
+      uint32_t lane;
+      std::memcpy(&lane, lanes + 4 * i, 4);
+      r[i] = static_cast<float>(static_cast<int32_t>(lane >> shift & mask));
+    }
+    return r;
+  }
   static void Store(float* p, Reg r) { std::memcpy(p, &r, sizeof(r)); }
   static void StoreHalf(Half* p, Reg r) {
     for (int i = 0; i < 4; ++i) p[i] = static_cast<Half>(FloatToHalf(r[i]));
@@ -67,6 +77,12 @@ struct VecPortable {
   }
   static Reg Max(Reg a, Reg b) { return Select(a > b, a, b); }
   static Reg Min(Reg a, Reg b) { return Select(a < b, a, b); }
+  /// A bit for each lane where a > b; none where either is NaN.
+  static uint32_t GreaterBits(Reg a, Reg b) {
+    uint32_t bits = 0;
+    for (int i = 0; i < kLanes; ++i) bits |= uint32_t{a[i] > b[i]} << i;
+    return bits;
+  }
   static Reg Abs(Reg a) {
     return reinterpret_cast<Reg>(reinterpret_cast<Int>(a) &
                                  Int{0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff});

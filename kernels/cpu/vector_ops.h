@@ -32,6 +32,10 @@ inline typename V::Reg Exp(typename V::Reg x) {
   return V::ScaleByPowerOfTwo(p, n);
 }
 
+inline float NormScale(float squares, int n, float eps) {
+  return 1.0f / __builtin_sqrtf(squares / static_cast<float>(n) + eps);
+}
+
 template <typename V>
 void RmsNorm(const float* x, const float* weight, float eps, int n, float* out) {
   constexpr int L = V::kLanes;
@@ -40,7 +44,7 @@ void RmsNorm(const float* x, const float* weight, float eps, int n, float* out) 
   for (; i + L <= n; i += L) sum = V::Fma(V::Load(x + i), V::Load(x + i), sum);
   float total = V::ReduceAdd(sum);
   for (int j = i; j < n; ++j) total += x[j] * x[j];
-  const float scale = 1.0f / __builtin_sqrtf(total / static_cast<float>(n) + eps);
+  const float scale = NormScale(total, n, eps);
   for (i = 0; i + L <= n; i += L) {
     V::Store(out + i, V::Mul(V::Mul(V::Load(x + i), V::Set(scale)), V::Load(weight + i)));
   }
@@ -137,49 +141,91 @@ void ExpWeights(float* x, int n, float best, float scale, float* block_sum, floa
   }
 }
 
-template <typename V>
-void QuantizeRow(const float* x, int cols, float fine_step, const QuantizedRowsOut& out) {
+/// Quantizes a row block by block. `block_of(b)` is where block b's values are; `limit` is the
+/// greatest that is no outlier.
+template <typename V, typename BlockOf>
+inline void QuantizeBlocks(int cols, float limit, const QuantizedRowsOut& out,
+                           const BlockOf& block_of) {
   constexpr int L = V::kLanes;
-  typename V::Reg squares = V::Zero();
-  for (int i = 0; i < cols; i += L) squares = V::Fma(V::Load(x + i), V::Load(x + i), squares);
-  const float limit =
-      fine_step * 127.0f * __builtin_sqrtf(V::ReduceAdd(squares) / static_cast<float>(cols));
+  constexpr int kRegs = kBlock / L;
+  const typename V::Reg limits = V::Set(limit);
+  Outlier* outlier = out.outliers;
   for (int b = 0; b * kBlock < cols; ++b) {
-    const float* block = x + b * kBlock;
+    const float* block = block_of(b);
     int8_t* quants = out.quants + b * kBlock;
-    int8_t* residuals = out.residuals + b * kBlock;
+    typename V::Reg x[kRegs];
     typename V::Reg top = V::Zero();
-    for (int i = 0; i < kBlock; i += L) top = V::Max(top, V::Abs(V::Load(block + i)));
+    uint32_t beyond = 0;
+#pragma GCC unroll 8
+    for (int i = 0; i < kRegs; ++i) {
+      x[i] = V::Load(block + i * L);
+      const typename V::Reg size = V::Abs(x[i]);
+      const uint32_t bits = V::GreaterBits(size, limits);
+      beyond |= bits << (i * L);
+      x[i] = V::SelectBits(bits, V::Zero(), x[i]);
+      top = V::Max(top, V::SelectBits(bits, V::Zero(), size));
+    }
+    float outlier_sum = 0;
+    for (uint32_t left = beyond; left != 0; left &= left - 1) {
+      const int column = __builtin_ctz(left);
+      outlier_sum += block[column];
+      *outlier++ = {static_cast<uint32_t>(b * kBlock + column), block[column]};
+    }
     const float largest = V::ReduceMax(top);
-    const bool fine = largest > limit;
     const typename V::Reg inverse = V::Set(largest > 0 ? 127.0f / largest : 0.0f);
-    for (int i = 0; i < kBlock; i += L) {
-      const typename V::Reg scaled = V::Mul(V::Load(block + i), inverse);
-      V::StoreInt8(quants + i, scaled);
-      if (!fine) continue;
-      const typename V::Reg rest = V::Sub(scaled, V::Round(scaled));
-      V::StoreInt8(residuals + i, V::Mul(rest, V::Set(static_cast<float>(1 << kResidualShift))));
+    typename V::Reg integers[2] = {V::Zero(), V::Zero()};
+#pragma GCC unroll 8
+    for (int i = 0; i < kRegs; ++i) {
+      const typename V::Reg rounded = V::Round(V::Mul(x[i], inverse));
+      V::StoreInt8(quants + i * L, rounded);
+      integers[2 * i / kRegs] = V::Add(integers[2 * i / kRegs], rounded);
     }
-    int32_t sums[2] = {0, 0};
-    for (int i = 0; i < 16; ++i) {
-      sums[0] += quants[i];
-      sums[1] += quants[16 + i];
-    }
-    float scale = largest / 127.0f;
-    if (fine) {
-      scale /= static_cast<float>(1 << kResidualShift);
-      for (int& sum : sums) sum *= 1 << kResidualShift;
-      for (int i = 0; i < 16; ++i) {
-        sums[0] += residuals[i];
-        sums[1] += residuals[16 + i];
-      }
-    }
-    out.fine[b] = fine;
+    const float sums[2] = {V::ReduceAdd(integers[0]), V::ReduceAdd(integers[1])};  // exact
+    const float scale = largest / 127.0f;
     out.scales[b] = scale;
-    out.scaled_sums[b] = scale * static_cast<float>(sums[0] + sums[1]);
-    out.sums[2 * b] = sums[0];
-    out.sums[2 * b + 1] = sums[1];
+    out.value_sums[b] = scale * (sums[0] + sums[1]) + outlier_sum;
+    out.sums[2 * b] = static_cast<int32_t>(sums[0]);
+    out.sums[2 * b + 1] = static_cast<int32_t>(sums[1]);
   }
+  *out.num_outliers = static_cast<int32_t>(outlier - out.outliers);
+}
+
+/// The greatest value that is no outlier, from the sum of a row's squares.
+inline float OutlierLimit(float squares, int cols) {
+  return kOutlierRatio * __builtin_sqrtf(squares / static_cast<float>(cols));
+}
+
+template <typename V>
+void QuantizeRow(const float* x, int cols, const QuantizedRowsOut& out) {
+  typename V::Reg squares = V::Zero();
+  for (int i = 0; i < cols; i += V::kLanes)
+    squares = V::Fma(V::Load(x + i), V::Load(x + i), squares);
+  const float limit = OutlierLimit(V::ReduceAdd(squares), cols);
+  QuantizeBlocks<V>(cols, limit, out, [=](int b) { return x + b * kBlock; });
+}
+
+template <typename V>
+void NormQuantizeRow(const float* x, const float* weight, float eps, int cols,
+                     const QuantizedRowsOut& out) {
+  constexpr int L = V::kLanes;
+  typename V::Reg sum = V::Zero();
+  typename V::Reg weighted_sum = V::Zero();
+  for (int i = 0; i < cols; i += L) {
+    const typename V::Reg value = V::Load(x + i);
+    const typename V::Reg weighted = V::Mul(value, V::Load(weight + i));
+    sum = V::Fma(value, value, sum);
+    weighted_sum = V::Fma(weighted, weighted, weighted_sum);
+  }
+  const float scale = NormScale(V::ReduceAdd(sum), cols, eps);
+  const float limit = OutlierLimit(V::ReduceAdd(weighted_sum) * (scale * scale), cols);
+  alignas(64) float block[kBlock];
+  QuantizeBlocks<V>(cols, limit, out, [&](int b) {
+    for (int i = 0; i < kBlock; i += L) {
+      const typename V::Reg value = V::Mul(V::Load(x + b * kBlock + i), V::Set(scale));
+      V::Store(block + i, V::Mul(value, V::Load(weight + b * kBlock + i)));
+    }
+    return static_cast<const float*>(block);
+  });
 }
 
 }  // namespace

@@ -13,9 +13,13 @@ std::vector<double> DequantizeRowsRef(const QuantizedRows& quantized, int rows, 
   std::vector<double> values(static_cast<size_t>(rows) * static_cast<size_t>(cols));
   for (size_t i = 0; i < values.size(); ++i) {
     const size_t block = i / kBlock;
-    double integer = quantized.quants[i];
-    if (quantized.fine[block]) integer = integer * (1 << kResidualShift) + quantized.residuals[i];
-    values[i] = integer * static_cast<double>(quantized.scales[block]);
+    values[i] = quantized.quants[i] * static_cast<double>(quantized.scales[block]);
+  }
+  for (int r = 0; r < rows; ++r) {
+    for (int i = 0; i < quantized.num_outliers[r]; ++i) {
+      const Outlier& outlier = quantized.outliers[r * OutlierStride(cols) + i];
+      values[static_cast<size_t>(r * cols + outlier.column)] += static_cast<double>(outlier.value);
+    }
   }
   return values;
 }

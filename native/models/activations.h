@@ -29,15 +29,22 @@ class RowBuffer {
   int cols_ = 0;
 };
 
+/// Kinds of weights that a model has: its inputs are made for these.
+struct WeightKinds {
+  bool floats = false;
+  bool quantized = false;
+  void Add(PackedFormat format) { (IsQuantized(format) ? quantized : floats) = true; }
+};
+
 /// The input rows of a matrix product: f32 and, where quantized weights will read them, the first
 /// rows as tiles (none where the level has no tiles) and the others as int8.
 class InputBuffer {
  public:
-  void Resize(int rows, int cols, bool quantized, int num_tiled = 0) {
+  void Resize(int rows, int cols, WeightKinds readers, int num_tiled = 0) {
     values_.Resize(rows, cols);
-    quantized_ = quantized;
-    num_tiled_ = quantized ? num_tiled : 0;
-    if (!quantized) return;
+    readers_ = readers;
+    num_tiled_ = readers.quantized ? num_tiled : 0;
+    if (!readers.quantized) return;
     if (num_tiled_ > 0) {
       group_ = std::min(static_cast<int>(std::bit_ceil(static_cast<unsigned>(num_tiled_))),
                         kMaxTiledGroup);
@@ -46,48 +53,46 @@ class InputBuffer {
           static_cast<size_t>(padded) * static_cast<size_t>(cols) * sizeof(uint16_t);
       if (bytes > pairs_.size()) pairs_ = AlignedBytes(bytes);
     }
-    const size_t elements = static_cast<size_t>(rows) * static_cast<size_t>(cols);
-    if (elements > quants_.size()) {
-      quants_ = AlignedBytes(elements);
-      residuals_ = AlignedBytes(elements);
-    }
-    if (elements / kBlock > scales_.size()) {
-      fine_.resize(elements / kBlock);
-      scales_.resize(elements / kBlock);
-      scaled_sums_.resize(elements / kBlock);
-      sums_.resize(elements / 16);
-    }
+    const auto num_rows = static_cast<size_t>(rows);
+    const size_t elements = num_rows * static_cast<size_t>(cols);
+    const auto grow = [](auto& values, size_t size) {
+      if (size > values.size()) values.resize(size);
+    };
+    if (elements > quants_.size()) quants_ = AlignedBytes(elements);
+    grow(scales_, elements / kBlock);
+    grow(value_sums_, elements / kBlock);
+    grow(sums_, elements / 16);
+    grow(outliers_, num_rows * static_cast<size_t>(OutlierStride(cols)));
+    grow(num_outliers_, num_rows);
   }
   float* row(int index) const { return values_.row(index); }
   /// Makes a row's form for quantized weights, where they will read it.
-  void QuantizeRow(const CpuKernels& kernels, int row, float fine_step) {
-    if (!quantized_) return;
-    const ptrdiff_t first = static_cast<ptrdiff_t>(row) * values_.cols();
+  void QuantizeRow(const CpuKernels& kernels, int row) {
+    if (!readers_.quantized) return;
     if (row < num_tiled_) {
-      const int lane = row % group_;
-      uint16_t* const group = reinterpret_cast<uint16_t*>(pairs_.data()) + first -
-                              static_cast<ptrdiff_t>(lane) * values_.cols();
-      kernels.tile_row(values_.row(row), values_.cols(), lane, group_, group);
+      TileRow(kernels, row);
+    } else {
+      kernels.quantize_row(values_.row(row), values_.cols(), QuantizedRow(row));
+    }
+  }
+  /// Makes a row that is x normalized, in the forms in which it will be read.
+  void NormRow(const CpuKernels& kernels, const float* x, const float* weight, float eps, int row) {
+    if (!readers_.floats && row >= num_tiled_) {
+      kernels.norm_quantize_row(x, weight, eps, values_.cols(), QuantizedRow(row));
       return;
     }
-    QuantizedRowsOut out;
-    out.quants = reinterpret_cast<int8_t*>(quants_.data()) + first;
-    out.residuals = reinterpret_cast<int8_t*>(residuals_.data()) + first;
-    out.fine = fine_.data() + first / kBlock;
-    out.scales = scales_.data() + first / kBlock;
-    out.scaled_sums = scaled_sums_.data() + first / kBlock;
-    out.sums = sums_.data() + first / 16;
-    kernels.quantize_row(values_.row(row), values_.cols(), fine_step, out);
+    kernels.rms_norm(x, weight, eps, values_.cols(), values_.row(row));
+    QuantizeRow(kernels, row);
   }
   Activations view() const {
     Activations view;
     view.values = values_.row(0);
     view.quantized.quants = reinterpret_cast<const int8_t*>(quants_.data());
-    view.quantized.residuals = reinterpret_cast<const int8_t*>(residuals_.data());
-    view.quantized.fine = fine_.data();
     view.quantized.scales = scales_.data();
-    view.quantized.scaled_sums = scaled_sums_.data();
+    view.quantized.value_sums = value_sums_.data();
     view.quantized.sums = sums_.data();
+    view.quantized.outliers = outliers_.data();
+    view.quantized.num_outliers = num_outliers_.data();
     view.tiled.pairs = reinterpret_cast<const uint16_t*>(pairs_.data());
     view.tiled.group = group_;
     view.num_tiled = num_tiled_;
@@ -95,17 +100,35 @@ class InputBuffer {
   }
 
  private:
+  void TileRow(const CpuKernels& kernels, int row) {
+    const int lane = row % group_;
+    uint16_t* const group = reinterpret_cast<uint16_t*>(pairs_.data()) +
+                            static_cast<ptrdiff_t>(row - lane) * values_.cols();
+    kernels.tile_row(values_.row(row), values_.cols(), lane, group_, group);
+  }
+  QuantizedRowsOut QuantizedRow(int row) {
+    const ptrdiff_t first = static_cast<ptrdiff_t>(row) * values_.cols();
+    QuantizedRowsOut out;
+    out.quants = reinterpret_cast<int8_t*>(quants_.data()) + first;
+    out.scales = scales_.data() + first / kBlock;
+    out.value_sums = value_sums_.data() + first / kBlock;
+    out.sums = sums_.data() + first / 16;
+    out.outliers = outliers_.data() + static_cast<ptrdiff_t>(row) * OutlierStride(values_.cols());
+    out.num_outliers = num_outliers_.data() + row;
+    return out;
+  }
+
   RowBuffer values_;
   AlignedBytes quants_;
-  AlignedBytes residuals_;
-  std::vector<uint8_t> fine_;
   std::vector<float> scales_;
-  std::vector<float> scaled_sums_;
+  std::vector<float> value_sums_;
   std::vector<int32_t> sums_;
+  std::vector<Outlier> outliers_;
+  std::vector<int32_t> num_outliers_;
   AlignedBytes pairs_;
   int group_ = 1;
   int num_tiled_ = 0;
-  bool quantized_ = false;
+  WeightKinds readers_;
 };
 
 /// The product of rows [row_begin, row_end) of an input, each by the kernel that reads its form.

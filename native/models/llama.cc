@@ -41,13 +41,6 @@ constexpr int kMaxPrefetches = 64;
 constexpr int kMaxGatePanels = 12;
 constexpr int kMinGatePanels = 8;
 
-/// Plain int8 inputs cost some positions of the default model their direction (a cosine of 0.63
-/// against f32 at worst). Errors of the first layers grow through all others, so the first third
-/// takes every block with residuals; later layers take those of blocks whose outliers would coarsen
-/// them. Measured over 669 positions: least cosine 0.9990 to 0.9993 by level.
-constexpr int kExactLayersShare = 3;
-constexpr float kFineStep = 0.02f;
-
 struct Layer {
   std::vector<float> attention_norm;
   Linear query, key, value, output;
@@ -135,8 +128,6 @@ class LlamaModel final : public CausalModel {
   void LayOutPass();
   void RunPass(const CpuKvPool& kv);
   void Work(StepTeam::Member member, const CpuKvPool& kv);
-  /// How coarse a block of a layer's int8 input may be against its row before it gets residuals.
-  float FineStep(int layer) const;
   void Embed(int index);
   void RotateAndStore(int layer, int index, const CpuKvPool& kv);
   void Attend(int layer, int unit, int thread, const CpuKvPool& kv);
@@ -163,7 +154,7 @@ class LlamaModel final : public CausalModel {
   const CpuKernels& kernels_;
   const int gate_rows_;
   KvType kv_type_;
-  bool quantized_;
+  WeightKinds kinds_;
   std::vector<float> rope_frequencies_;
   const TensorView* embedding_ = nullptr;
   std::vector<Layer> layers_;
@@ -193,7 +184,6 @@ LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
                                                 kernels_.level == CpuLevel::kPortable
                                             ? KvType::kF32
                                             : KvType::kF16)),
-      quantized_(false),
       rope_frequencies_(ReadRopeFrequencies(*file_, config_)),
       pass_(config_.vocab_size),
       scratch_(static_cast<size_t>(pool.num_threads())) {
@@ -220,7 +210,7 @@ LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
     layer.down = reader.ReadLinear(prefix + "ffn_down", hidden, config_.ffn_size);
     for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
                                  &layer.up, &layer.down}) {
-      quantized_ = quantized_ || IsQuantized(linear->weight.format);
+      kinds_.Add(linear->weight.format);
     }
     layers_.push_back(std::move(layer));
   }
@@ -230,8 +220,8 @@ LlamaModel::LlamaModel(std::shared_ptr<const GgufFile> file, ThreadPool& pool,
   head_.weight = reader.Pack(
       tied ? *embedding_ : reader.MatrixView("output.weight", config_.vocab_size, hidden),
       config_.vocab_size, hidden);
-  quantized_ = quantized_ || IsQuantized(head_.weight.format);
-  if (quantized_ &&
+  kinds_.Add(head_.weight.format);
+  if (kinds_.quantized &&
       (hidden % kBlock != 0 || query_size % kBlock != 0 || config_.ffn_size % kBlock != 0)) {
     throw Error(
         ErrorCode::kModelUnsupported,
@@ -347,10 +337,10 @@ void LlamaModel::RunPass(const CpuKvPool& kv) {
   hidden_.Resize(n, config_.hidden_size);
   qkv_.Resize(n, query_size + 2 * kv_size);
   rotation_.Resize(n, config_.rope_dim);
-  normed_.Resize(n, config_.hidden_size, quantized_, num_tiled);
-  attended_.Resize(n, query_size, quantized_, num_tiled);
-  gated_.Resize(n, config_.ffn_size, quantized_, num_tiled);
-  head_in_.Resize(static_cast<int>(pass_.logit_tokens.size()), config_.hidden_size, quantized_);
+  normed_.Resize(n, config_.hidden_size, kinds_, num_tiled);
+  attended_.Resize(n, query_size, kinds_, num_tiled);
+  gated_.Resize(n, config_.ffn_size, kinds_, num_tiled);
+  head_in_.Resize(static_cast<int>(pass_.logit_tokens.size()), config_.hidden_size, kinds_);
   for (ThreadScratch& scratch : scratch_) {
     scratch.attention.Resize(1, static_cast<int>(AttentionScratchFloats(config_.head_dim)));
     scratch.gate.Resize(gate_rows_, kMaxGatePanels * kPanelRows);
@@ -431,10 +421,6 @@ void LlamaModel::Product(StepTeam::Member& member, std::span<const Target> targe
         kernels_.add(bias.data() + column, count, target.out + row * stride + column);
     }
   });
-}
-
-float LlamaModel::FineStep(int layer) const {
-  return layer < config_.num_layers / kExactLayersShare ? 0.0f : kFineStep;
 }
 
 void LlamaModel::Embed(int index) {
@@ -576,14 +562,12 @@ void LlamaModel::Work(StepTeam::Member member, const CpuKvPool& kv) {
   const int hidden = config_.hidden_size;
   const int query_size = config_.num_heads * config_.head_dim;
   const int kv_size = config_.num_kv_heads * config_.head_dim;
-  const auto norm = [&](const std::vector<float>& weight, int layer, int from, InputBuffer& into,
-                        int row) {
-    kernels_.rms_norm(hidden_.row(from), weight.data(), config_.rms_eps, hidden, into.row(row));
-    into.QuantizeRow(kernels_, row, FineStep(layer));
+  const auto norm = [&](const std::vector<float>& weight, int from, InputBuffer& into, int row) {
+    into.NormRow(kernels_, hidden_.row(from), weight.data(), config_.rms_eps, row);
   };
   BetweenPhases(member, n, {{&layers_[0].query, &layers_[0].key, &layers_[0].value}}, [&](int row) {
     Embed(row);
-    norm(layers_[0].attention_norm, 0, row, normed_, row);
+    norm(layers_[0].attention_norm, row, normed_, row);
   });
   for (int l = 0; l < config_.num_layers; ++l) {
     const Layer& layer = layers_[static_cast<size_t>(l)];
@@ -600,27 +584,26 @@ void LlamaModel::Work(StepTeam::Member member, const CpuKvPool& kv) {
                          Attend(l, unit, member.thread(), kv);
                      });
     BetweenPhases(member, n, {{&layer.output}},
-                  [&](int row) { attended_.QuantizeRow(kernels_, row, FineStep(l)); });
+                  [&](int row) { attended_.QuantizeRow(kernels_, row); });
     Product(member, One({&layer.output, hidden_.row(0)}), attended_, n, hidden, OutputMode::kAdd);
     BetweenPhases(member, n, {{&layer.gate}, {&layer.up}},
-                  [&](int row) { norm(layer.ffn_norm, l, row, normed_, row); });
+                  [&](int row) { norm(layer.ffn_norm, row, normed_, row); });
     const int ffn_panels = layer.gate.weight.num_panels();
     member.ForPieces(ffn_panels, Piece(member, ffn_panels),
                      [&](int begin, int end) { GateAndUp(layer, begin, end, member.thread()); });
-    BetweenPhases(member, n, {{&layer.down}},
-                  [&](int row) { gated_.QuantizeRow(kernels_, row, FineStep(l)); });
+    BetweenPhases(member, n, {{&layer.down}}, [&](int row) { gated_.QuantizeRow(kernels_, row); });
     Product(member, One({&layer.down, hidden_.row(0)}), gated_, n, hidden, OutputMode::kAdd);
     if (l + 1 < config_.num_layers) {
       const Layer& next = layers_[static_cast<size_t>(l + 1)];
       BetweenPhases(member, n, {{&next.query, &next.key, &next.value}},
-                    [&](int row) { norm(next.attention_norm, l + 1, row, normed_, row); });
+                    [&](int row) { norm(next.attention_norm, row, normed_, row); });
     }
   }
   const int num_logits = static_cast<int>(pass_.logit_tokens.size());
   if (num_logits == 0) return;
   BetweenPhases(member, num_logits, {{&head_}}, [&](int row) {
     const auto logits_row = static_cast<size_t>(pass_.head.logits_row(row));
-    norm(output_norm_, config_.num_layers, pass_.logit_tokens[logits_row], head_in_, row);
+    norm(output_norm_, pass_.logit_tokens[logits_row], head_in_, row);
   });
   const int head_panels = head_.weight.num_panels();
   member.ForPieces(head_panels, Piece(member, head_panels),

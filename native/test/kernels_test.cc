@@ -89,37 +89,82 @@ std::vector<uint8_t> RandomTensor(TensorType type, size_t count) {
 
 /// A product's input rows in the forms that products read.
 InputBuffer MakeInput(const CpuKernels& kernels, const std::vector<float>& x, int rows, int cols,
-                      float fine_step, int num_tiled = 0) {
+                      int num_tiled = 0) {
   InputBuffer input;
-  input.Resize(rows, cols, true, num_tiled);
+  input.Resize(rows, cols, {.floats = false, .quantized = true}, num_tiled);
   for (int r = 0; r < rows; ++r) {
     std::copy_n(x.begin() + static_cast<ptrdiff_t>(r) * cols, cols, input.row(r));
-    input.QuantizeRow(kernels, r, fine_step);
+    input.QuantizeRow(kernels, r);
   }
   return input;
 }
 
-void TestQuantizeRow(const CpuKernels& kernels) {
-  const int cols = 160;
-  std::vector<float> x = RandomFloats(cols);
-  x[70] = 60.0f;  // an outlier: its block must become fine
-  for (int i = 96; i < 128; ++i) x[static_cast<size_t>(i)] = 0.0f;  // an empty block
-  const InputBuffer buffer = MakeInput(kernels, x, 1, cols, 0.02f);
-  const QuantizedRows input = buffer.view().quantized;
-  CHECK(input.fine[2] == 1 && input.fine[0] == 0 && input.fine[3] == 0);
-  const std::vector<double> values = DequantizeRowsRef(input, 1, cols);
+/// Whether what a row became stands for x: each value within half a step of its block, outliers
+/// as they are and no others.
+void CheckQuantized(const QuantizedRows& input, const std::vector<float>& x) {
+  const int cols = static_cast<int>(x.size());
+  double squares = 0;
+  for (const float value : x) squares += double{value} * double{value};
+  const double limit = double{kOutlierRatio} * std::sqrt(squares / cols);
+  std::vector<double> rest(x.begin(), x.end());
+  std::vector<double> outlier_sums(x.size() / kBlock);
+  for (int i = 0; i < input.num_outliers[0]; ++i) {
+    const Outlier& outlier = input.outliers[i];
+    CHECK(i == 0 || outlier.column > input.outliers[i - 1].column);
+    CHECK(Near(outlier.value, x[outlier.column], std::fabs(x[outlier.column]) * 1e-6));
+    rest[outlier.column] = 0;
+    outlier_sums[outlier.column / kBlock] += double{outlier.value};
+  }
+  int num_outliers = 0;
+  for (const float value : x) num_outliers += std::fabs(value) > limit;
+  CHECK(input.num_outliers[0] == num_outliers && num_outliers <= OutlierStride(cols));
   for (int b = 0; b < cols / kBlock; ++b) {
     double sums[2] = {0, 0};
+    double largest = 0;
+    const double scale = input.scales[b];
     for (int i = 0; i < kBlock; ++i) {
       const size_t at = static_cast<size_t>(b * kBlock + i);
-      // Half a step, or a whole one where the residual would be one more than an int8 step holds.
-      CHECK(Near(values[at], x[at], input.scales[b] * 0.51));
-      sums[i / 16] += values[at];
+      const double value = input.quants[at] * scale;
+      CHECK(Near(value, rest[at], scale * 0.501));
+      sums[i / 16] += value;
+      largest = std::max(largest, std::fabs(rest[at]));
     }
-    const double scale = input.scales[b];
-    CHECK(Near(sums[0], input.sums[2 * b] * scale, 1e-4));
-    CHECK(Near(sums[1], input.sums[2 * b + 1] * scale, 1e-4));
-    CHECK(Near(sums[0] + sums[1], input.scaled_sums[b], 1e-4));
+    const double outliers = outlier_sums[static_cast<size_t>(b)];
+    CHECK(Near(scale, largest / 127, largest * 1e-6));
+    CHECK(Near(sums[0], input.sums[2 * b] * scale, 1e-4 * largest));
+    CHECK(Near(sums[1], input.sums[2 * b + 1] * scale, 1e-4 * largest));
+    CHECK(Near(sums[0] + sums[1] + outliers, input.value_sums[b],
+               1e-4 * largest + 1e-5 * std::fabs(outliers)));
+  }
+}
+
+void TestQuantizeRow(const CpuKernels& kernels) {
+  for (int cols : {32, 160, 576}) {
+    std::vector<float> x = RandomFloats(static_cast<size_t>(cols));
+    x[3] = -60.0f;
+    if (cols > 32) {
+      for (size_t i : {70u, 71u, 95u}) x[i] = 60.0f;
+      std::fill_n(x.begin() + 96, 32, 0.0f);  // an empty block
+    }
+    CheckQuantized(MakeInput(kernels, x, 1, cols).view().quantized, x);
+    const std::vector<float> weight = RandomFloats(static_cast<size_t>(cols));
+    std::vector<float> normed(x.size());
+    kernels.rms_norm(x.data(), weight.data(), 1e-5f, cols, normed.data());
+    for (const bool floats : {false, true}) {
+      InputBuffer input;
+      input.Resize(1, cols, {.floats = floats, .quantized = true});
+      input.NormRow(kernels, x.data(), weight.data(), 1e-5f, 0);
+      CheckQuantized(input.view().quantized, normed);
+      if (floats) CHECK(std::equal(normed.begin(), normed.end(), input.row(0)));
+    }
+  }
+  // The most outliers that a row can have; and none where squares overflow or are no numbers.
+  std::vector<float> x(96, 0.0f);
+  std::fill_n(x.begin(), 15, 1.0f);
+  CheckQuantized(MakeInput(kernels, x, 1, 96).view().quantized, x);
+  for (const float strange : {3e38f, std::numeric_limits<float>::infinity(), std::nanf("")}) {
+    x[5] = x[40] = strange;
+    CHECK(MakeInput(kernels, x, 1, 96).view().quantized.num_outliers[0] == 0);
   }
 }
 
@@ -128,7 +173,7 @@ void TestTileRows(const CpuKernels& kernels) {
     const int cols = 160;
     std::vector<float> x = RandomFloats(static_cast<size_t>(rows * cols), 8.0f);
     x[70] = 6000.0f;
-    const InputBuffer buffer = MakeInput(kernels, x, rows, cols, 0.02f, rows);
+    const InputBuffer buffer = MakeInput(kernels, x, rows, cols, rows);
     const std::vector<double> values = UntileRowsRef(buffer.view().tiled, rows, cols);
     for (size_t i = 0; i < x.size(); ++i)
       CHECK(values[i] == static_cast<double>(BrainToFloat(FloatToBrain(x[i]))));
@@ -136,21 +181,23 @@ void TestTileRows(const CpuKernels& kernels) {
 }
 
 void TestGemm(const CpuKernels& kernels, ThreadPool& pool, TensorType type, bool dequantize,
-              int weight_rows, int cols, int x_rows, float fine_step, bool tiled = false) {
+              int weight_rows, int cols, int x_rows, bool tiled = false) {
   const size_t count = static_cast<size_t>(weight_rows) * static_cast<size_t>(cols);
   const std::vector<uint8_t> bytes = RandomTensor(type, count);
   std::vector<float> weights(count);
   Dequantize(type, bytes.data(), weights.data(), count);
   const PackedMatrix packed = PackMatrix(type, bytes.data(), weight_rows, cols, dequantize, pool);
   const GemmFn gemm = (tiled ? kernels.tile_gemm : kernels.gemm)[static_cast<int>(packed.format)];
-  const std::vector<float> x =
-      RandomFloats(static_cast<size_t>(x_rows) * static_cast<size_t>(cols));
+  std::vector<float> x = RandomFloats(static_cast<size_t>(x_rows) * static_cast<size_t>(cols));
+  for (float& value : x) {
+    if (rng() % 64 == 0) value *= 10.0f;  // rows have none, one or several outliers
+  }
   Activations activations;
   activations.values = x.data();
   std::vector<double> exact_x(x.begin(), x.end());
   InputBuffer input;
   if (IsQuantized(packed.format)) {
-    input = MakeInput(kernels, x, x_rows, cols, fine_step, tiled ? x_rows : 0);
+    input = MakeInput(kernels, x, x_rows, cols, tiled ? x_rows : 0);
     activations = input.view();
     exact_x = tiled ? UntileRowsRef(activations.tiled, x_rows, cols)
                     : DequantizeRowsRef(activations.quantized, x_rows, cols);
@@ -473,18 +520,17 @@ void TestLevel(CpuLevel level) {
   for (TensorType type : kTypes) {
     const int unit = static_cast<int>(TraitsOf(type).block_elements);
     for (int x_rows : {1, 2, 3, 5, 8, 9, 16, 19, 33, 36, 70}) {
-      for (int weight_rows : {1, 16, 37, 64}) {
+      for (int weight_rows : {1, 16, 37, 64, 90}) {
         const int cols = unit == 1 ? 45 : unit == 32 ? 96 : 512;
-        const float fine_step = x_rows % 2 == 0 ? 0.0f : 0.02f;
-        TestGemm(kernels, pool, type, false, weight_rows, cols, x_rows, fine_step);
+        TestGemm(kernels, pool, type, false, weight_rows, cols, x_rows);
         if (unit > 1 && kernels.tile_row != nullptr)
-          TestGemm(kernels, pool, type, false, weight_rows, cols, x_rows, fine_step, true);
+          TestGemm(kernels, pool, type, false, weight_rows, cols, x_rows, true);
       }
     }
-    TestGemm(kernels, pool, type, true, 21, 256, 3, 0.02f);
-    TestGemm(kernels, pool, type, false, 33, 1536, 17, 1e9f);
+    TestGemm(kernels, pool, type, true, 21, 256, 3);
+    TestGemm(kernels, pool, type, false, 33, 1536, 17);
     if (unit > 1 && kernels.tile_row != nullptr)
-      TestGemm(kernels, pool, type, false, 33, 1536, 70, 1e9f, true);
+      TestGemm(kernels, pool, type, false, 33, 1536, 70, true);
   }
   TestElementwise(kernels);
   TestLogitOps(kernels);

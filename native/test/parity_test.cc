@@ -1,7 +1,7 @@
 // Logits against transformers' (test/fixtures/logits, made by make_logits.py): the dequantized f32
-// path must agree to 1e-3 everywhere, the quantized path in direction and choice, at every level
-// this processor has. Takes the model from DIECAST_MODEL. With DIECAST_LOGITS_FULL (a folder that
-// make_logits.py --full wrote) every logit of every position is compared too.
+// path must agree to 1e-3 everywhere, the quantized path in direction, choice and distribution, at
+// every level this processor has. Takes the model from DIECAST_MODEL. With DIECAST_LOGITS_FULL (a
+// folder that make_logits.py --full wrote) every logit of every position is compared too.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -25,8 +25,11 @@ namespace {
 
 constexpr char kFixture[] = "test/fixtures/logits/smollm2-q4_1";
 constexpr double kMaxDifference = 1e-3;
-constexpr double kMinCosine = 0.999;
 constexpr double kMinSameArgmax = 0.97;
+/// With quantized weights, over all positions. Plain int8 inputs, without outliers kept apart, have
+/// a least cosine of 0.967 and a divergence of 3.3e-3 nats.
+constexpr double kMinCosine = 0.98;
+constexpr double kMaxDivergence = 1e-3;
 /// With keys and values of each type and exact weights, and with any type and quantized weights.
 constexpr double kMinKvCosine[kNumKvTypes] = {0.999999, 0.99999, 0.999, 0.99};
 constexpr double kMinQuantizedKvCosine = 0.99;
@@ -133,11 +136,29 @@ double LogSumExp(const float* logits, size_t n) {
 struct Agreement {
   double max_difference = 0;
   double min_cosine = 1;
+  double divergence = 0;  ///< mean over positions of KL(exact || ours), in nats
   size_t same_argmax = 0;
   size_t positions = 0;
 };
 
-Agreement Compare(CausalModel& model, const Fixture& fixture, bool as_prompt) {
+/// KL(exact || ours) of two rows of logits, in nats.
+double Divergence(const float* exact, const float* ours, size_t n) {
+  const double exact_sum = LogSumExp(exact, n);
+  const double our_sum = LogSumExp(ours, n);
+  double divergence = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const double log_p = exact[i] - exact_sum;
+    divergence += std::exp(log_p) * (log_p - (ours[i] - our_sum));
+  }
+  return divergence;
+}
+
+/// Logits of every position of every prompt.
+using AllLogits = std::vector<std::vector<float>>;
+
+/// With `exact`, the logits are compared with those too.
+Agreement Compare(CausalModel& model, const Fixture& fixture, bool as_prompt,
+                  const AllLogits* exact = nullptr) {
   const size_t vocab = static_cast<size_t>(model.config().vocab_size);
   const size_t num_ids = fixture.sampled_ids.size();
   const char* full_folder = std::getenv("DIECAST_LOGITS_FULL");
@@ -162,6 +183,11 @@ Agreement Compare(CausalModel& model, const Fixture& fixture, bool as_prompt) {
         note(row[fixture.sampled_ids[i]], prompt.sampled[t * num_ids + i]);
       result.same_argmax += std::max_element(row, row + vocab) - row == prompt.argmax[t];
       ++result.positions;
+      if (exact != nullptr) {
+        const float* exact_row = (*exact)[p].data() + t * vocab;
+        result.min_cosine = std::min(result.min_cosine, Cosine(row, exact_row, vocab));
+        result.divergence += Divergence(exact_row, row, vocab);
+      }
       if (full.empty()) continue;
       for (size_t i = 0; i < vocab; ++i) note(row[i], full[t * vocab + i]);
       result.min_cosine = std::min(result.min_cosine, Cosine(row, full.data() + t * vocab, vocab));
@@ -170,26 +196,47 @@ Agreement Compare(CausalModel& model, const Fixture& fixture, bool as_prompt) {
     for (size_t i = 0; i < vocab; ++i) note(last[i], prompt.last[i]);
     result.min_cosine = std::min(result.min_cosine, Cosine(last, prompt.last.data(), vocab));
   }
+  result.divergence /= static_cast<double>(result.positions);
   return result;
 }
 
-void TestLevel(const std::shared_ptr<const GgufFile>& file, CpuLevel level, WeightMode mode,
-               bool as_prompt, const Fixture& fixture) {
-  setenv("DIECAST_CPU", CpuLevelName(level), 1);
-  ThreadPool pool(0);
-  const auto model = LoadModel(file, pool, {mode});
-  const Agreement agreement = Compare(*model, fixture, as_prompt);
-  const double same =
-      static_cast<double>(agreement.same_argmax) / static_cast<double>(agreement.positions);
+void Print(const char* what, const Agreement& agreement) {
   std::printf(
-      "%-8s %-11s%s max difference %.2e, least cosine %.6f, same argmax %zu of %zu (%.2f %%)\n",
-      CpuLevelName(level), mode == WeightMode::kDequantized ? "dequantized" : "quantized",
-      as_prompt ? " prompts" : "", agreement.max_difference, agreement.min_cosine,
-      agreement.same_argmax, agreement.positions, 100 * same);
+      "%-26s max difference %.2e, least cosine %.7f, divergence %.2e, same argmax %zu of %zu\n",
+      what, agreement.max_difference, agreement.min_cosine, agreement.divergence,
+      agreement.same_argmax, agreement.positions);
   std::fflush(stdout);
-  if (mode == WeightMode::kDequantized) CHECK(agreement.max_difference <= kMaxDifference);
-  CHECK(agreement.min_cosine >= kMinCosine);
-  CHECK(same >= kMinSameArgmax);
+}
+
+bool SameChoices(const Agreement& agreement) {
+  return static_cast<double>(agreement.same_argmax) >=
+         kMinSameArgmax * static_cast<double>(agreement.positions);
+}
+
+void TestLevel(const std::shared_ptr<const GgufFile>& file, CpuLevel level,
+               const Fixture& fixture) {
+  setenv("DIECAST_CPU", CpuLevelName(level), 1);
+  const std::string name = CpuLevelName(level);
+  ThreadPool pool(0);
+  AllLogits exact;
+  {
+    const auto model = LoadModel(file, pool, {WeightMode::kDequantized});
+    const Agreement agreement = Compare(*model, fixture, false);
+    Print((name + " dequantized").c_str(), agreement);
+    CHECK(agreement.max_difference <= kMaxDifference);
+    CHECK(SameChoices(agreement));
+    for (const Prompt& prompt : fixture.prompts)
+      exact.push_back(Logits(*model, prompt.tokens, false));
+  }
+  const auto model = LoadModel(file, pool, {WeightMode::kQuantized});
+  for (const bool as_prompt : {false, true}) {
+    if (as_prompt && KernelsOf(level).tile_row == nullptr) continue;
+    const Agreement agreement = Compare(*model, fixture, as_prompt, &exact);
+    Print((name + (as_prompt ? " quantized prompts" : " quantized")).c_str(), agreement);
+    CHECK(agreement.min_cosine >= kMinCosine);
+    CHECK(agreement.divergence <= kMaxDivergence);
+    CHECK(SameChoices(agreement));
+  }
 }
 
 void TestKvType(const std::shared_ptr<const GgufFile>& file, WeightMode mode, KvType type,
@@ -197,17 +244,14 @@ void TestKvType(const std::shared_ptr<const GgufFile>& file, WeightMode mode, Kv
   ThreadPool pool(0);
   const auto model = LoadModel(file, pool, {mode, type});
   const Agreement agreement = Compare(*model, fixture, false);
-  std::printf("KV %-4s %-11s max difference %.2e, least cosine %.7f, same argmax %zu of %zu\n",
-              KvTypeName(type), mode == WeightMode::kDequantized ? "dequantized" : "quantized",
-              agreement.max_difference, agreement.min_cosine, agreement.same_argmax,
-              agreement.positions);
-  std::fflush(stdout);
-  const double same =
-      static_cast<double>(agreement.same_argmax) / static_cast<double>(agreement.positions);
+  Print((std::string("KV ") + KvTypeName(type) +
+         (mode == WeightMode::kDequantized ? " dequantized" : " quantized"))
+            .c_str(),
+        agreement);
   CHECK(agreement.min_cosine >= (mode == WeightMode::kDequantized
                                      ? kMinKvCosine[static_cast<int>(type)]
                                      : kMinQuantizedKvCosine));
-  CHECK(same >= kMinSameArgmax);
+  CHECK(SameChoices(agreement));
 }
 
 }  // namespace
@@ -231,10 +275,7 @@ int main() {
   const Fixture fixture = ReadFixture(embedding->dims[1]);
   std::printf("processor: %s\n", CpuName().c_str());
   for (CpuLevel level : AvailableCpuLevels()) {
-    TestLevel(file, level, WeightMode::kDequantized, false, fixture);
-    TestLevel(file, level, WeightMode::kQuantized, false, fixture);
-    if (KernelsOf(level).tile_row != nullptr)
-      TestLevel(file, level, WeightMode::kQuantized, true, fixture);
+    TestLevel(file, level, fixture);
   }
   for (int i = 0; i < kNumKvTypes; ++i) {
     for (const WeightMode mode : {WeightMode::kDequantized, WeightMode::kQuantized})
