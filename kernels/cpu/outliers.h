@@ -7,9 +7,6 @@
 namespace diecast {
 namespace {
 
-/// Panels that share the finding of an outlier's columns.
-constexpr int kOutlierPanels = 4;
-
 /// Adds a row's outliers times their columns of P panels to `out`, of which `count` results exist.
 template <typename V, PackedFormat F, int P>
 void AddOutliersOfRow(const PackedMatrix& weights, int first_panel, const Outlier* begin,
@@ -65,21 +62,23 @@ template <typename V, PackedFormat F>
 void AddOutliers(const PackedMatrix& weights, int panel_begin, int panel_end,
                  const QuantizedRows& x, int row_begin, int row_end, float* out,
                  ptrdiff_t out_stride) {
-  for (int panel = panel_begin; panel < panel_end;) {
-    const bool whole = panel + kOutlierPanels <= panel_end;
+  for (int panel = panel_begin, step; panel < panel_end; panel += step) {
+    // Panels that share the finding of a column: as many as there are registers for.
+    step = panel + 4 <= panel_end ? 4 : panel + 2 <= panel_end ? 2 : 1;
     const int count = weights.rows - panel * kPanelRows;
     for (int row = row_begin; row < row_end; ++row) {
       const Outlier* begin = x.outliers + static_cast<ptrdiff_t>(row) * OutlierStride(weights.cols);
       const Outlier* end = begin + x.num_outliers[row];
       if (begin == end) continue;
       float* to = out + (row - row_begin) * out_stride + (panel - panel_begin) * kPanelRows;
-      if (whole) {
-        AddOutliersOfRow<V, F, kOutlierPanels>(weights, panel, begin, end, count, to);
+      if (step == 4) {
+        AddOutliersOfRow<V, F, 4>(weights, panel, begin, end, count, to);
+      } else if (step == 2) {
+        AddOutliersOfRow<V, F, 2>(weights, panel, begin, end, count, to);
       } else {
         AddOutliersOfRow<V, F, 1>(weights, panel, begin, end, count, to);
       }
     }
-    panel += whole ? kOutlierPanels : 1;
   }
 }
 

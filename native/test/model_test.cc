@@ -164,7 +164,7 @@ void TestPrompts(CausalModel& model) {
   const std::vector<float> generated = Whole(model, tokens);
   for (const size_t num_prompt : {1, 16, 40, 75}) {
     TestInvariance(model, num_prompt);
-    CHECK(Cosine(Whole(model, tokens, num_prompt), generated) > 0.999);
+    CHECK(Cosine(Whole(model, tokens, num_prompt), generated) > 0.99);
   }
 }
 
