@@ -5,6 +5,7 @@
 
 #include "native/error.h"
 #include "native/matcher/compiled_grammar.h"
+#include "native/matcher/configuration_import.h"
 #include "native/matcher/mask_job.h"
 #include "native/matcher/pace.h"
 
@@ -70,7 +71,11 @@ struct Matcher::Impl {
   void Refresh() {
     grammar->EvictIfOverBudget();
     if (store == grammar->store()) return;
-    for (uint32_t& config : history) config = grammar->store()->Import(*store, config);
+    ConfigImport import(*store, grammar->store().get());
+    std::vector<uint32_t> imported;
+    imported.reserve(history.size());
+    for (const uint32_t config : history) imported.push_back(import.Of(config));
+    history = std::move(imported);
     store = grammar->store();
     grammar->NoteImport();
   }
