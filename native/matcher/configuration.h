@@ -81,6 +81,11 @@ class ConfigStore {
   uint32_t Step(uint32_t config, uint8_t byte);
   /// Consumes a token: its bytes (empty for a special token) or, by its id, a token edge.
   uint32_t StepToken(uint32_t config, int32_t id, std::string_view bytes);
+  /// The same, or kDead where the memo does not know.
+  uint32_t KnownTokenStep(uint32_t config, int32_t id) const {
+    const uint32_t next = token_steps_.Get(TokenStepKey(config, id));
+    return next == FlatMap::kNone ? kDead : next;
+  }
 
   /// Stays valid as long as the store.
   Items items(uint32_t config) const { return {configs_[config].items, configs_[config].size}; }
@@ -132,6 +137,11 @@ class ConfigStore {
   uint32_t ClassOf(uint32_t config);
   /// Mask memo, by class.
   std::shared_ptr<const MaskEntry>& MaskOfClass(uint32_t cls);
+  /// The mask, or null where the memo has none or the class is not known yet. Adds nothing.
+  std::shared_ptr<const MaskEntry> KnownMask(uint32_t config) const {
+    const uint32_t cls = program_.has_counters() ? configs_[config].cls : config;
+    return cls < masks_.size() ? masks_[cls] : nullptr;
+  }
   void NoteMaskBytes(size_t bytes) { mask_bytes_ += bytes; }
 
   /// Distance of an item's counter from its limits, clipped to what a token can feel.
