@@ -91,7 +91,7 @@ ConfigStore::RegisterView ConfigStore::View(const Program::Rule& rule, uint32_t 
 uint32_t ConfigStore::Settle(const Program::Rule& rule, uint32_t reg) {
   if (!rule.registers() || reg >> kRecordBits == 0) return reg;
   RegisterStore::Record record = registers_.record(reg & kRecordMask);
-  Tick(record.size() / kWordsPerUnit);
+  TickWords(record.size());
   record.Take((reg >> kRecordBits) - 1);
   // An unbounded count stops where it no longer matters.
   const bool enough = rule.counter_max == layout::kInfinityWord && record.count >= rule.counter_min;
@@ -196,7 +196,7 @@ uint32_t ConfigStore::StepToken(uint32_t config, int32_t id, std::string_view by
     Close(items(config), &closed);
     for (const Item& m : closed) {
       if (m.state == kCompleteState) continue;
-      Tick(program_.TokenEdges(m.state).size() / kWordsPerUnit);
+      TickWords(program_.TokenEdges(m.state).size());
       for (const Program::TokenEdge& e : program_.TokenEdges(m.state)) {
         const auto token = static_cast<uint32_t>(id);
         if (token >= e.lo && token <= e.hi && Admits(e.target, m.reg))

@@ -211,6 +211,10 @@ class ConfigStore {
   void Tick(size_t units = 1) const {
     if (pace_ != nullptr) pace_->Tick(units);
   }
+  /// For what is mostly little, as most ticks are for masks: then it does nothing.
+  void TickWords(size_t words) const {
+    if (words >= kWordsPerUnit) Tick(words / kWordsPerUnit);
+  }
   static uint64_t ByteStepKey(uint32_t config, uint8_t byte) {
     return uint64_t{config} << 8 | byte;
   }

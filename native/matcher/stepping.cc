@@ -122,7 +122,7 @@ bool ConfigStore::Leave(const Item& item, Item* after) {
     return true;
   }
   const std::string value = registers_.Since(item.text_id(), node.text_start);
-  Tick((value.size() + registers_.record(node.reg & kRecordMask).size()) / kWordsPerUnit);
+  TickWords(value.size() + registers_.record(node.reg & kRecordMask).size());
   if (item.at_risk() && registers_.Seen(node.reg & kRecordMask, value)) return false;
   const uint32_t outer =
       node.text_start == RegisterStore::kEmptyText ? RegisterStore::kNoText : item.text;
@@ -197,7 +197,7 @@ template <bool kFirstOnly>
 bool ConfigStore::StepInto(Items items, uint8_t byte, ItemSet* out) {
   out->clear();
   const ClosureScope scope(this);
-  Tick(1 + items.size() / kWordsPerUnit);
+  TickWords(items.size());
   for (const Item& m : items) {
     if (m.state != kCompleteState && program_.MayTake(m.state, byte))
       closure().pending.push_back(m);
@@ -216,9 +216,8 @@ bool ConfigStore::StepInto(Items items, uint8_t byte, ItemSet* out) {
     if (program_.IsLiteralPosition(m.state)) {
       if (program_.LiteralByte(m.state) == byte) arrive(m, program_.LiteralNext(m.state), m.reg);
     } else {
-      Tick((program_.ByteEdges(m.state).size() + program_.LiteralEdges(m.state).size() +
-            program_.CallEdges(m.state).size()) /
-           kWordsPerUnit);
+      TickWords(program_.ByteEdges(m.state).size() + program_.LiteralEdges(m.state).size() +
+                program_.CallEdges(m.state).size());
       for (const Program::ByteEdge& e : program_.ByteEdges(m.state)) {
         if (byte < e.lo() || byte > e.hi()) continue;
         uint32_t reg = m.reg;
@@ -296,7 +295,7 @@ void ConfigStore::Close(Items items, ItemSet* out) {
       }
     }
     if (program_.IsLiteralPosition(m.state)) continue;
-    Tick(program_.CallEdges(m.state).size() / kWordsPerUnit);
+    TickWords(program_.CallEdges(m.state).size());
     for (const Program::CallEdge& e : program_.CallEdges(m.state)) TakeCall(m, e, -1);
     if (MayReturn(m)) {
       Item after;
@@ -343,7 +342,7 @@ ByteSet ConfigStore::MayFollow(Items items, bool* exact) const {
     for (uint32_t s = m.stack; s != kBottom && add(stacks_[s].state); s = stacks_[s].parent)
       ++num_returns;
   }
-  Tick((items.size() + num_returns) / kWordsPerUnit);
+  TickWords(items.size() + num_returns);
   return set;
 }
 
@@ -365,7 +364,7 @@ bool ConfigStore::Complete(uint32_t config) {
   Item m;
   while (!complete && NextPending(&m)) {
     const auto num_before = static_cast<std::ptrdiff_t>(pending.size());
-    Tick(program_.CallEdges(m.state).size() / kWordsPerUnit);
+    TickWords(program_.CallEdges(m.state).size());
     for (const Program::CallEdge& e : program_.CallEdges(m.state)) {
       if (!program_.MayReturn(e.target)) continue;
       if (!e.epsilon() && !program_.MayReturn(program_.rules()[e.rule].start)) continue;
@@ -393,7 +392,7 @@ bool ConfigStore::AtRisk(const Item& item) const {
     if (registers_.record(record).values.empty()) continue;
     const std::string text = registers_.Since(item.text_id(), node.text_start);
     num_words += text.size();
-    if (num_words > kWordsPerUnit) Tick(std::exchange(num_words, 0) / kWordsPerUnit);
+    if (num_words >= kWordsPerUnit) TickWords(std::exchange(num_words, 0));
     if (!registers_.StartingWith(record, text).empty()) return true;
   }
   return false;
@@ -446,7 +445,7 @@ bool ConfigStore::CanAvoidSeen(const Item& item) {
       if (!StepInto<false>(items(queue[head]), static_cast<uint8_t>(byte), &next)) continue;
       for (const Item& m : next) found |= !m.at_risk();
       const uint32_t config = Intern(&next);
-      Tick(visited.size() / kWordsPerUnit);
+      TickWords(visited.size());
       if (std::find(visited.begin(), visited.end(), config) == visited.end()) {
         visited.push_back(config);
         queue.push_back(config);
