@@ -111,6 +111,7 @@ class Sequence {
   /// or not; see speculator.h.
   std::vector<Draft> drafts;
   Guess guess;
+  bool can_guess = true;  ///< false once the grammar could not be followed to where a guess leads
   OutputText text;
 
   int32_t num_scored = 0;  ///< tokens before the first that still has to be scored

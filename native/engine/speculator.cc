@@ -72,7 +72,7 @@ void Speculator::Propose(Sequence& sequence, size_t num_rows, int32_t step_token
                          MaskBudget* budget) {
   sequence.drafts.clear();
   sequence.guess = {};
-  if (!Guesses(sequence) || !sequence.followers.empty()) return;
+  if (!Guesses(sequence) || !sequence.can_guess || !sequence.followers.empty()) return;
   const double needed = mode_ == Speculation::kAlways ? 0
                                                       : kMargin * cost_.MarginalShare(step_tokens) *
                                                             static_cast<double>(num_rows);
@@ -80,8 +80,9 @@ void Speculator::Propose(Sequence& sequence, size_t num_rows, int32_t step_token
   const int32_t steps = sequence.matcher ? sequence.matcher->num_steps() : 0;
   try {
     Extend(sequence, needed, static_cast<size_t>(std::max(most, 0)), budget);
-  } catch (...) {  // the request fails when it gets there itself
+  } catch (...) {  // the request fails when it gets there itself; until then it tries no more
     sequence.drafts.clear();
+    sequence.can_guess = false;
   }
   if (sequence.matcher) sequence.matcher->Rollback(sequence.matcher->num_steps() - steps);
 }

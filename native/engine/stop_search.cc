@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "native/error.h"
+#include "native/matcher/configuration_import.h"
 
 namespace diecast {
 // False when it is there already. At most kMaxPlaces are added in a round.
@@ -30,7 +31,8 @@ std::optional<size_t> StopSearch::Push(std::string_view text, Shared* shared) {
   const std::lock_guard lock(pattern_->mutex());
   pattern_->EvictIfOverBudget();
   if (store_ != pattern_->store()) {
-    for (Start& start : starts_) start.config = pattern_->store()->Import(*store_, start.config);
+    ConfigImport import(*store_, pattern_->store().get());
+    for (Start& start : starts_) start.config = import.Of(start.config);
     store_ = pattern_->store();
   }
   for (size_t at = 0; at < text.size(); at++) {

@@ -73,9 +73,11 @@ int32_t CompiledGrammar::ForcedTokenId(ConfigStore& store, uint32_t config) {
 
 std::string CompiledGrammar::ForcedBytes(ConfigStore& store, uint32_t config, size_t max_bytes) {
   std::string bytes;
-  while (bytes.size() < max_bytes) {
+  int64_t work = 0;
+  while (bytes.size() < max_bytes && work < Pace::kMostOfStep) {
     const int byte = store.ForcedByte(config);
     if (byte < 0) break;
+    work += store.WorkOfForced(config);
     bytes.push_back(static_cast<char>(byte));
     config = store.Step(config, static_cast<uint8_t>(byte));
   }
@@ -83,7 +85,8 @@ std::string CompiledGrammar::ForcedBytes(ConfigStore& store, uint32_t config, si
 }
 
 bool CompiledGrammar::MayBeCutOtherwise(ConfigStore& store, uint32_t end, int32_t token,
-                                        std::string_view rest) {
+                                        std::string_view rest, Pace& pace) {
+  const ConfigStore::PaceScope scope(&store, &pace);
   const TokenTrie& trie = vocabulary_->trie();
   const size_t length = vocabulary_->tokenizer().TokenBytes(token).size();
   const auto descend = [&](std::string_view text) {
@@ -112,7 +115,7 @@ bool CompiledGrammar::MayBeCutOtherwise(ConfigStore& store, uint32_t end, int32_
     if (begun == TokenTrie::kNone || trie.node(begun).subtree_end == begun + 1) continue;
     bool found = false;
     if (offset == 0) {  // where a token ends already, any longer one may follow
-      found = builder_.IsAnyAlive(store, begun, store.items(end));
+      found = builder_.IsAnyAlive(store, begun, store.items(end), pace);
     } else {
       for (const uint32_t longer : *vocabulary_->Crossing(rest.substr(0, offset), token, begun)) {
         const auto bytes = vocabulary_->tokenizer().TokenBytes(static_cast<int32_t>(longer));
@@ -163,11 +166,12 @@ std::vector<int32_t> CompiledGrammar::ForcedTokens(ConfigStore& store, uint32_t 
   for (const char c : forced) end = store.Step(end, static_cast<uint8_t>(c));
   // Once more text is there, the tokenizer may cut from some place on otherwise: where a token can
   // begin that runs on past the end. Whatever stands before that place stays.
+  Pace pace = Pace::OfStep();
   size_t kept = 0;
   for (size_t offset = 0; kept < tokens.size(); ++kept) {
     const std::string_view rest = std::string_view(forced).substr(offset);
     if (rest.size() <= vocabulary_->max_token_bytes() &&
-        MayBeCutOtherwise(store, end, tokens[kept], rest)) {
+        MayBeCutOtherwise(store, end, tokens[kept], rest, pace)) {
       break;
     }
     offset += tokenizer.TokenBytes(tokens[kept]).size();

@@ -44,6 +44,7 @@ class CompiledGrammar {
   std::shared_ptr<const MaskEntry> Mask(ConfigStore& store, uint32_t config, Pace& pace);
   /// Keeps a mask of a class of configurations.
   void KeepMask(ConfigStore& store, uint32_t cls, const std::shared_ptr<const MaskEntry>& entry);
+  /// A run that takes more work than a step may ends early, always in the same place.
   std::string ForcedBytes(ConfigStore& store, uint32_t config, size_t max_bytes);
   std::vector<int32_t> ForcedTokens(ConfigStore& store, uint32_t config,
                                     std::span<const int32_t> context);
@@ -65,7 +66,8 @@ class CompiledGrammar {
   /// Whether the tokenizer, given more text that the grammar allows, may cut inside of a forced
   /// text's token or right before it, so that the next token runs on past the forced text's end.
   /// `rest` is the forced text from the token on, `end` the configuration after it.
-  bool MayBeCutOtherwise(ConfigStore& store, uint32_t end, int32_t token, std::string_view rest);
+  bool MayBeCutOtherwise(ConfigStore& store, uint32_t end, int32_t token, std::string_view rest,
+                         Pace& pace);
 
   const std::shared_ptr<Vocabulary> vocabulary_;
   const Program program_;

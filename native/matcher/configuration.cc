@@ -29,6 +29,7 @@ ConfigStore::ConfigStore(const Program& program, uint32_t max_token_bytes)
     stack_classes_.push_back({kNone, kNone, 0, 0});
     stack_class_table_.Add(0);
   }
+  const StepScope step(this);
   ItemSet items;
   Intern(&items);  // the dead configuration is number 0
   Arrive({kBottom, program_.rules()[program_.root_rule()].start, 0, RegisterStore::kNoText},
@@ -90,6 +91,7 @@ ConfigStore::RegisterView ConfigStore::View(const Program::Rule& rule, uint32_t 
 uint32_t ConfigStore::Settle(const Program::Rule& rule, uint32_t reg) {
   if (!rule.registers() || reg >> kRecordBits == 0) return reg;
   RegisterStore::Record record = registers_.record(reg & kRecordMask);
+  TickWords(record.size());
   record.Take((reg >> kRecordBits) - 1);
   // An unbounded count stops where it no longer matters.
   const bool enough = rule.counter_max == layout::kInfinityWord && record.count >= rule.counter_min;
@@ -147,9 +149,10 @@ uint32_t ConfigStore::Intern(ItemSet* items) {
 }
 
 uint32_t ConfigStore::Step(uint32_t config, uint8_t byte) {
-  const uint64_t key = uint64_t{config} << 8 | byte;
+  const uint64_t key = ByteStepKey(config, byte);
   const uint32_t known = byte_steps_.Get(key);
   if (known != FlatMap::kNone) return known;
+  const StepScope step(this);
   StepItems(items(config), byte, &stepped_next_);
   const uint32_t next = Intern(&stepped_next_);
   byte_steps_.Put(key, next);
@@ -158,20 +161,24 @@ uint32_t ConfigStore::Step(uint32_t config, uint8_t byte) {
 
 bool ConfigStore::HasTokenMoves(uint32_t config) {
   if (configs_[config].token_moves == Answer::kUnknown) {
+    const StepScope step(this);
     ItemSet closed;
     Close(items(config), &closed);
     const bool moves = std::any_of(closed.begin(), closed.end(), [&](const Item& m) {
       return m.state != kCompleteState && program_.HasTokenEdges(m.state);
     });
     configs_[config].token_moves = moves ? Answer::kYes : Answer::kNo;
+    configs_[config].work += step.spent();
   }
   return configs_[config].token_moves == Answer::kYes;
 }
 
 uint32_t ConfigStore::StepToken(uint32_t config, int32_t id, std::string_view bytes) {
-  const uint64_t key = uint64_t{config} << 32 | static_cast<uint32_t>(id);
+  const uint64_t key = TokenStepKey(config, id);
   const uint32_t known = token_steps_.Get(key);
   if (known != FlatMap::kNone) return known;
+  const bool has_token_moves = HasTokenMoves(config);
+  const StepScope step(this);
   ItemSet set;
   if (!bytes.empty()) {
     const Items from = items(config);
@@ -184,11 +191,12 @@ uint32_t ConfigStore::StepToken(uint32_t config, int32_t id, std::string_view by
       set.swap(stepped_next_);
     }
   }
-  if (HasTokenMoves(config)) {
+  if (has_token_moves) {
     ItemSet closed;
     Close(items(config), &closed);
     for (const Item& m : closed) {
       if (m.state == kCompleteState) continue;
+      TickWords(program_.TokenEdges(m.state).size());
       for (const Program::TokenEdge& e : program_.TokenEdges(m.state)) {
         const auto token = static_cast<uint32_t>(id);
         if (token >= e.lo && token <= e.hi && Admits(e.target, m.reg))
@@ -223,6 +231,7 @@ void ConfigStore::CountToken(ItemSet* set) {
 }
 
 bool ConfigStore::HasByteMoves(uint32_t config) {
+  const StepScope step(this);
   const ByteSet may = MayFollow(items(config), nullptr);
   for (uint32_t byte = 0; byte < 256; ++byte) {
     if (Contains(may, static_cast<uint8_t>(byte)) &&
@@ -237,6 +246,7 @@ int ConfigStore::ForcedByte(uint32_t config) {
   if (configs_[config].forced == kForcedUnknown) {
     int forced = -1;
     if (!HasTokenMoves(config) && !Complete(config)) {
+      const StepScope step(this);
       const Items items = this->items(config);
       const ByteSet may = MayFollow(items, nullptr);
       int count = 0;
@@ -248,41 +258,19 @@ int ConfigStore::ForcedByte(uint32_t config) {
           ++count;
         }
       }
-      if (count != 1) forced = -1;
+      if (count == 1) {  // followed at once: what that takes is part of the answer
+        const auto byte = static_cast<uint8_t>(forced);
+        StepItems(items, byte, &stepped_next_);
+        const uint64_t key = ByteStepKey(config, byte);
+        if (byte_steps_.Get(key) == FlatMap::kNone) byte_steps_.Put(key, Intern(&stepped_next_));
+      } else {
+        forced = -1;
+      }
+      configs_[config].work += step.spent();
     }
     configs_[config].forced = static_cast<int16_t>(forced);
   }
   return configs_[config].forced;
-}
-
-uint32_t ConfigStore::Import(const ConfigStore& from, uint32_t config) {
-  const auto text = [&](uint32_t t) {
-    const uint32_t id = t & ~kFresh;
-    return id == RegisterStore::kNoText
-               ? id
-               : registers_.InternText(from.registers_.Text(id)) | (t & kFresh);
-  };
-  const auto reg = [&](uint32_t state, uint32_t r) {
-    const Program::Rule& rule = program_.RuleOf(state);
-    if (!rule.registers()) return r;
-    RegisterStore::Record record = from.registers_.record(r & kRecordMask);
-    for (uint32_t& v : record.values) v = registers_.InternValue(from.registers_.Value(v));
-    return registers_.InternRecord(std::move(record), rule.required()) | (r & ~kRecordMask);
-  };
-  ItemSet set;
-  std::vector<uint32_t> chain;
-  for (const Item& m : from.items(config)) {
-    chain.clear();
-    for (uint32_t s = m.stack; s != kBottom; s = from.stacks_[s].parent) chain.push_back(s);
-    uint32_t stack = kBottom;
-    for (auto it = chain.rbegin(); it != chain.rend(); ++it) {
-      const StackNode& node = from.stacks_[*it];
-      stack = Push(stack, node.state, reg(node.state, node.reg), text(node.text_start));
-    }
-    set.push_back(
-        {stack, m.state, m.state == kCompleteState ? 0 : reg(m.state, m.reg), text(m.text)});
-  }
-  return Intern(&set);
 }
 
 ConfigStore::Room ConfigStore::RoomOf(uint32_t state, uint32_t reg) const {
@@ -343,10 +331,10 @@ size_t ConfigStore::memory_bytes() const {
   const auto bytes = [](const auto& v) { return v.capacity() * sizeof(v[0]); };
   return sizeof(*this) + bytes(configs_) + item_bytes_ + bytes(stacks_) + bytes(class_spans_) +
          bytes(class_items_) + bytes(first_index_) + bytes(first_bytes_) + bytes(stack_classes_) +
-         bytes(masks_) + config_table_.memory_bytes() + stack_table_.memory_bytes() +
-         class_table_.memory_bytes() + stack_class_table_.memory_bytes() +
-         byte_steps_.memory_bytes() + token_steps_.memory_bytes() + registers_.memory_bytes() +
-         mask_bytes_;
+         bytes(masks_) + bytes(places_) + config_table_.memory_bytes() +
+         stack_table_.memory_bytes() + class_table_.memory_bytes() +
+         stack_class_table_.memory_bytes() + byte_steps_.memory_bytes() +
+         token_steps_.memory_bytes() + registers_.memory_bytes() + mask_bytes_;
 }
 
 }  // namespace diecast

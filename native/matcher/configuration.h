@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "native/matcher/intern_table.h"
@@ -56,15 +57,35 @@ class ConfigStore {
   /// `max_token_bytes`: how often a counter can move within one token, at most.
   ConfigStore(const Program& program, uint32_t max_token_bytes);
 
-  /// Counts work in `pace` until it is set otherwise; null: not at all. What it stops leaves the
-  /// store as it was, but for what it has interned.
-  void set_pace(Pace* pace) { pace_ = pace; }
+  /// Has a store count its work for a while, in place of what counted it before. What is stopped
+  /// leaves the store as it was, but for what it has interned.
+  class PaceScope {
+   public:
+    PaceScope(ConfigStore* store, Pace* pace)
+        : store_(store), outer_(std::exchange(store->pace_, pace)) {}
+    ~PaceScope() { store_->pace_ = outer_; }
+    PaceScope(const PaceScope&) = delete;
+    PaceScope& operator=(const PaceScope&) = delete;
+
+   private:
+    ConfigStore* store_;
+    Pace* outer_;
+  };
+
+  // What the memo knows is answered at once. Any other answer is a step's work at most by itself,
+  // or throws Error{kGrammarTooLarge}: whether it does so, does not depend on what else the memo
+  // knows.
 
   uint32_t start() const { return start_; }
   /// kDead when no item can consume the byte.
   uint32_t Step(uint32_t config, uint8_t byte);
   /// Consumes a token: its bytes (empty for a special token) or, by its id, a token edge.
   uint32_t StepToken(uint32_t config, int32_t id, std::string_view bytes);
+  /// The same, or kDead where the memo does not know.
+  uint32_t KnownTokenStep(uint32_t config, int32_t id) const {
+    const uint32_t next = token_steps_.Get(TokenStepKey(config, id));
+    return next == FlatMap::kNone ? kDead : next;
+  }
 
   /// Stays valid as long as the store.
   Items items(uint32_t config) const { return {configs_[config].items, configs_[config].size}; }
@@ -76,6 +97,9 @@ class ConfigStore {
   bool HasByteMoves(uint32_t config);
   /// The only byte that can follow, or -1 when there is a choice, none, or the text may end here.
   int ForcedByte(uint32_t config);
+  /// What it took to find the forced byte and follow it, in units of Pace, whenever that was. Call
+  /// after ForcedByte().
+  uint32_t WorkOfForced(uint32_t config) const { return configs_[config].work; }
 
   // Sets of items that are not worth interning: the steps of a walk.
 
@@ -96,8 +120,6 @@ class ConfigStore {
   void AfterLiteral(Item item, uint32_t target, ItemSet* out);
 
   uint32_t Intern(ItemSet* items);
-  /// The same situation, known to another store of this program.
-  uint32_t Import(const ConfigStore& from, uint32_t config);
 
   /// The rests of texts seen that an item at risk has begun, ascending: it must not complete them.
   std::vector<std::string_view> Forbidden(const Item& item);
@@ -115,6 +137,11 @@ class ConfigStore {
   uint32_t ClassOf(uint32_t config);
   /// Mask memo, by class.
   std::shared_ptr<const MaskEntry>& MaskOfClass(uint32_t cls);
+  /// The mask, or null where the memo has none or the class is not known yet. Adds nothing.
+  std::shared_ptr<const MaskEntry> KnownMask(uint32_t config) const {
+    const uint32_t cls = program_.has_counters() ? configs_[config].cls : config;
+    return cls < masks_.size() ? masks_[cls] : nullptr;
+  }
   void NoteMaskBytes(size_t bytes) { mask_bytes_ += bytes; }
 
   /// Distance of an item's counter from its limits, clipped to what a token can feel.
@@ -132,6 +159,7 @@ class ConfigStore {
   uint32_t num_configs() const { return static_cast<uint32_t>(configs_.size()); }
 
  private:
+  friend class ConfigImport;
   enum class Answer : int8_t { kUnknown = -1, kNo = 0, kYes = 1 };
   struct Config {
     const Item* items;
@@ -140,6 +168,7 @@ class ConfigStore {
     int16_t forced;  // kForcedUnknown when not computed
     Answer complete;
     Answer token_moves;
+    uint32_t work = 0;  // of the three answers above and of following the forced byte
   };
   struct StackNode {
     uint32_t parent;
@@ -157,6 +186,8 @@ class ConfigStore {
     auto operator<=>(const ClassItem&) const = default;
   };
   static constexpr uint32_t kNone = 0xffffffff;
+  /// Of what is only looked through or copied, so many words are a unit of work.
+  static constexpr size_t kWordsPerUnit = 16;
   static constexpr int16_t kForcedUnknown = -2;
   // A register value is a record's id and, above it, a slot + 1 that is taken but not yet written
   // into a record: of the keys that may come next each item has taken another, and only the one
@@ -166,6 +197,30 @@ class ConfigStore {
   static_assert(RegisterStore::kMaxRecords == 1u << kRecordBits &&
                 Program::kMaxMarkedSlot + 1 < 1u << (32 - kRecordBits));
 
+  /// Limits the work of one answer, and counts it.
+  class StepScope {
+   public:
+    explicit StepScope(ConfigStore* store)
+        : pace_(Pace::OfStep(store->pace_)), scope_(store, &pace_) {}
+    uint32_t spent() const { return static_cast<uint32_t>(pace_.spent()); }
+
+   private:
+    Pace pace_;
+    PaceScope scope_;
+  };
+  void Tick(size_t units = 1) const {
+    if (pace_ != nullptr) pace_->Tick(units);
+  }
+  /// For what is mostly little, as most ticks are for masks: then it does nothing.
+  void TickWords(size_t words) const {
+    if (words >= kWordsPerUnit) Tick(words / kWordsPerUnit);
+  }
+  static uint64_t ByteStepKey(uint32_t config, uint8_t byte) {
+    return uint64_t{config} << 8 | byte;
+  }
+  static uint64_t TokenStepKey(uint32_t config, int32_t id) {
+    return uint64_t{config} << 32 | static_cast<uint32_t>(id);
+  }
   uint32_t Push(uint32_t parent, uint32_t state, uint32_t reg, uint32_t text_start);
   /// The program's, kept.
   const ByteSet& FirstBytes(uint32_t state) const;
@@ -268,6 +323,7 @@ class ConfigStore {
   bool escaping_ = false;  // CanAvoidSeen is looking around: nothing is dropped
   ItemSet stepped_;
   ItemSet stepped_next_;
+  std::vector<uint32_t> places_;  // by hash: where in its set the last item was put, whatever set
 };
 
 }  // namespace diecast

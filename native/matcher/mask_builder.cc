@@ -11,18 +11,6 @@ namespace {
 /// Beyond this many single ids a bitmap is smaller and faster.
 constexpr size_t kMaxExtra = 1024;
 
-/// Has the store count its work for a while.
-class PaceScope {
- public:
-  PaceScope(ConfigStore* store, Pace* pace) : store_(store) { store_->set_pace(pace); }
-  ~PaceScope() { store_->set_pace(nullptr); }
-  PaceScope(const PaceScope&) = delete;
-  PaceScope& operator=(const PaceScope&) = delete;
-
- private:
-  ConfigStore* store_;
-};
-
 }  // namespace
 
 MaskBuilder::MaskBuilder(Vocabulary& vocabulary, const Program& program, ProgramLexemes& lexemes)
@@ -33,16 +21,17 @@ MaskBuilder::MaskBuilder(Vocabulary& vocabulary, const Program& program, Program
 
 std::shared_ptr<const MaskEntry> MaskBuilder::Build(ConfigStore& store, uint32_t config,
                                                     Pace& pace) {
-  const PaceScope scope(&store, &pace);
+  const ConfigStore::PaceScope scope(&store, &pace);
   pace_ = &pace;
   return Make(store, config);
 }
 
-bool MaskBuilder::IsAnyAlive(ConfigStore& store, uint32_t parent, ConfigStore::Items items) {
-  Pace unlimited;
-  pace_ = &unlimited;
+bool MaskBuilder::IsAnyAlive(ConfigStore& store, uint32_t parent, ConfigStore::Items items,
+                             Pace& pace) {
+  const ConfigStore::PaceScope scope(&store, &pace);
+  pace_ = &pace;
   bool found = false;
-  Walk(store, vocabulary_.trie(), parent, items, [&](std::span<const uint32_t>) {
+  Walk<false>(store, vocabulary_.trie(), parent, items, [&](std::span<const uint32_t>) {
     found = true;
     return false;
   });
@@ -74,7 +63,7 @@ bool MaskBuilder::IsSafe(ConfigStore& store, const TokenTrie& trie, uint32_t nod
   return level->safe != nullptr && trie.AllWithin(node, level->safe->bytes, level->max_safe);
 }
 
-template <typename Visit>
+template <bool kUsesTables, typename Visit>
 void MaskBuilder::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent,
                        ConfigStore::Items items, Visit&& visit) {
   if (trie.size() == 0 || items.empty()) return;
@@ -106,7 +95,8 @@ void MaskBuilder::Walk(ConfigStore& store, const TokenTrie& trie, uint32_t paren
           ++i;
           continue;
         }
-        if (node.subtree_end - i >= TokenTrie::kWorthAsking && IsSafe(store, trie, i, &from)) {
+        if (kUsesTables && node.subtree_end - i >= TokenTrie::kWorthAsking &&
+            IsSafe(store, trie, i, &from)) {
           if (!visit(trie.ValuesUnder(i))) return;
           i = node.subtree_end;
           continue;

@@ -25,8 +25,9 @@ class MaskBuilder {
 
   /// Throws Pace::Stop, and Error{kGrammarTooLarge} when the grammar is too ambiguous.
   std::shared_ptr<const MaskEntry> Build(ConfigStore& store, uint32_t config, Pace& pace);
-  /// Whether any token below a trie node is alive after `items`, which stand at the node.
-  bool IsAnyAlive(ConfigStore& store, uint32_t parent, ConfigStore::Items items);
+  /// Whether any token below a trie node is alive after `items`, which stand at the node. Makes no
+  /// tables.
+  bool IsAnyAlive(ConfigStore& store, uint32_t parent, ConfigStore::Items items, Pace& pace);
 
  private:
   std::shared_ptr<const MaskEntry> Make(ConfigStore& store, uint32_t config);
@@ -59,8 +60,8 @@ class MaskBuilder {
                                                       const std::vector<std::string_view>& rests);
   /// Calls visit(values) for every trie node whose path from `items` is alive; stops when visit
   /// returns false. `parent` is the trie node below which to walk (TokenTrie::kNone: everything).
-  /// All of a subtree is visited at once where it is sure to be alive.
-  template <typename Visit>
+  /// With tables all of a subtree is visited at once where it is sure to be alive.
+  template <bool kUsesTables = true, typename Visit>
   void Walk(ConfigStore& store, const TokenTrie& trie, uint32_t parent, ConfigStore::Items items,
             Visit&& visit);
   /// What tokens do at a literal position, whatever the registers and the stack.

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <utility>
 
+#include "native/matcher/configuration_import.h"
 #include "native/matcher/mask_builder.h"
 #include "native/matcher/pace.h"
 
@@ -35,7 +36,7 @@ std::shared_ptr<const MaskEntry> MaskJob::Make(Pace& pace) {
   uint32_t config = ConfigStore::kDead;
   {
     const std::lock_guard lock(grammar.mutex());
-    config = store->Import(*store_, config_);
+    config = ConfigImport(*store_, store.get()).Of(config_);
   }
   auto entry = builder.Build(*store, config, pace);
   const std::lock_guard lock(grammar.mutex());

@@ -5,6 +5,7 @@
 
 #include "native/error.h"
 #include "native/matcher/compiled_grammar.h"
+#include "native/matcher/configuration_import.h"
 #include "native/matcher/mask_job.h"
 #include "native/matcher/pace.h"
 
@@ -66,11 +67,27 @@ struct Matcher::Impl {
   /// After EOS nothing may follow: the dead configuration's mask is empty.
   uint32_t next() const { return ended ? ConfigStore::kDead : current(); }
 
+  // Most steps and masks are in the memo. To find one adds nothing to it, so its size need not be
+  // looked at. Call with the grammar's lock held.
+
+  bool FollowKnown(int32_t id) {
+    if (store != grammar->store()) return false;  // a memo that was dropped is left soon
+    const uint32_t next = store->KnownTokenStep(current(), id);
+    if (next == ConfigStore::kDead) return false;
+    history.push_back(next);
+    return true;
+  }
+  std::shared_ptr<const MaskEntry> KnownMask() const { return store->KnownMask(next()); }
+
   /// Call with the grammar's lock held: follows the grammar to a new memo after an eviction.
   void Refresh() {
     grammar->EvictIfOverBudget();
     if (store == grammar->store()) return;
-    for (uint32_t& config : history) config = grammar->store()->Import(*store, config);
+    ConfigImport import(*store, grammar->store().get());
+    std::vector<uint32_t> imported;
+    imported.reserve(history.size());
+    for (const uint32_t config : history) imported.push_back(import.Of(config));
+    history = std::move(imported);
     store = grammar->store();
     grammar->NoteImport();
   }
@@ -115,6 +132,7 @@ bool Matcher::AcceptToken(int32_t id) {
   Impl& m = *impl_;
   if (m.ended || id < 0) return false;
   const std::lock_guard<std::mutex> lock(m.grammar->mutex());
+  if (m.FollowKnown(id)) return true;
   m.Refresh();
   const Vocabulary& vocabulary = m.grammar->vocabulary();
   const Tokenizer& tokenizer = vocabulary.tokenizer();
@@ -150,6 +168,10 @@ size_t Matcher::AcceptBytes(std::string_view bytes) {
 }
 
 TokenMask Matcher::NextTokenMask() {
+  {
+    const std::lock_guard<std::mutex> lock(impl_->grammar->mutex());
+    if (auto known = impl_->KnownMask()) return ShowMask(std::move(known), *impl_->grammar);
+  }
   // Others that use the grammar do not wait for a mask that takes long, whoever wants it.
   MaskBudget budget{kPatience, kPatience};
   auto made = NextTokenMaskOrJob(&budget, {});
@@ -161,6 +183,7 @@ TokenMask Matcher::NextTokenMask() {
 
 std::optional<TokenMask> Matcher::NextTokenMask(MaskBudget* budget) {
   const std::lock_guard<std::mutex> lock(impl_->grammar->mutex());
+  if (auto known = impl_->KnownMask()) return ShowMask(std::move(known), *impl_->grammar);
   impl_->Refresh();
   return impl_->MaskWithin(budget, [] { return true; });
 }
@@ -169,6 +192,7 @@ std::variant<TokenMask, std::shared_ptr<MaskJob>> Matcher::NextTokenMaskOrJob(
     MaskBudget* budget, std::span<const std::weak_ptr<MaskJob>> known) {
   Impl& m = *impl_;
   const std::lock_guard<std::mutex> lock(m.grammar->mutex());
+  if (auto entry = m.KnownMask()) return ShowMask(std::move(entry), *m.grammar);
   m.Refresh();
   const uint32_t config = m.next();
   std::shared_ptr<MaskJob> job;

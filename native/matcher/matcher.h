@@ -61,7 +61,9 @@ struct MaskBudget {
 /// Makes a mask that takes long; see mask_job.h.
 class MaskJob;
 
-/// One request's cursor. Cheap to create and to copy; a copy is a fork.
+/// One request's cursor. Cheap to create and to copy; a copy is a fork. What it is asked throws
+/// Error{kGrammarTooLarge}, changing nothing, where the grammar is too ambiguous to be followed: in
+/// too many ways at once, or with more work than Pace::kMostOfStep.
 /// Thread: not thread-safe itself, but many matchers of one grammar may run in parallel.
 class Matcher {
  public:
@@ -94,7 +96,8 @@ class Matcher {
   bool IsTerminated() const;
 
   /// Bytes that must come next: the longest chain of positions with a single possible byte. Empty
-  /// when there is a choice or the text may end here. At most `max_bytes`.
+  /// when there is a choice or the text may end here. At most `max_bytes`, and fewer where the
+  /// grammar is so ambiguous that to find them takes long.
   std::string ForcedBytes(size_t max_bytes = 4096) const;
   /// Canonical tokens of the forced text, to be appended after `context` (the ids before it, prompt
   /// included; only the last few matter). Never crosses a point where the model could choose:

@@ -1,11 +1,14 @@
-// How long the making of a mask may take. Whatever is in the making of one counts its work here, in
-// units of some tens of nanoseconds, and stops where a budget ends or nobody waits any more.
+// How much work a mask or a step along a grammar may be. Whatever is in the making of one counts
+// its work here, in units of some tens of nanoseconds, and stops where a budget ends or nobody
+// waits any more. Steps have a limit of units and none of time: what a request may do does not
+// depend on how busy the machine is.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -19,16 +22,31 @@ class Pace {
   /// Thrown to stop the work; whoever made the pace catches it.
   struct Stop {};
 
+  /// Units that one step along a grammar may be: some tens of milliseconds. On the schemas of
+  /// MaskBench no step is more than a twentieth of it.
+  static constexpr int64_t kMostOfStep = 2'000'000;
+
   /// Work to the end.
   Pace() = default;
   /// Work until `end`, without waiting for others.
   explicit Pace(Clock::time_point end) : end_(end) {}
   /// Work while `wanted` says so.
   explicit Pace(std::function<bool()> wanted) : wanted_(std::move(wanted)) {}
-
-  void Tick() {
-    if (--left_ == 0) Look();
+  /// Work of at most kMostOfStep units, more throws Error{kGrammarTooLarge}; all of it counts for
+  /// `outer` (may be null), too.
+  static Pace OfStep(Pace* outer = nullptr) {
+    Pace pace;
+    pace.most_ = kMostOfStep;
+    pace.outer_ = outer;
+    return pace;
   }
+
+  void Tick(size_t units = 1) {
+    left_ -= static_cast<int64_t>(units);
+    if (left_ <= 0) Look();
+  }
+  /// Units so far.
+  int64_t spent() const { return looked_at_ + kUnitsPerLook - left_; }
   /// Before work of so many units that cannot be stopped: it is not begun under a budget when it is
   /// much.
   void Foresee(size_t units) const {
@@ -38,15 +56,23 @@ class Pace {
   bool may_wait() const { return !end_; }
 
  private:
-  static constexpr uint32_t kUnitsPerLook = 64;
+  static constexpr int64_t kUnitsPerLook = 64;
   static constexpr size_t kMostUnstopped = 4096;
 
   void Look() {
+    const int64_t units = kUnitsPerLook - left_;
+    looked_at_ += units;
     left_ = kUnitsPerLook;
+    if (looked_at_ > most_) FailTooMuchWork();
+    if (outer_ != nullptr) outer_->Tick(static_cast<size_t>(units));
     if ((end_ && Clock::now() >= *end_) || (wanted_ && !wanted_())) throw Stop{};
   }
+  [[noreturn]] static void FailTooMuchWork();
 
-  uint32_t left_ = kUnitsPerLook;
+  int64_t left_ = kUnitsPerLook;  // until the next look
+  int64_t looked_at_ = 0;         // units at the last one
+  int64_t most_ = std::numeric_limits<int64_t>::max();
+  Pace* outer_ = nullptr;
   std::optional<Clock::time_point> end_;
   std::function<bool()> wanted_;
 };

@@ -107,12 +107,6 @@ std::string RegisterStore::Since(uint32_t text, uint32_t start) const {
   return bytes;
 }
 
-uint32_t RegisterStore::InternText(std::string_view bytes) {
-  uint32_t text = kEmptyText;
-  for (const char c : bytes) text = Append(text, static_cast<uint8_t>(c));
-  return text;
-}
-
 size_t RegisterStore::memory_bytes() const {
   return record_bytes_ + record_table_.memory_bytes() + texts_.capacity() * sizeof(TextLink) +
          text_table_.memory_bytes();

@@ -37,6 +37,8 @@ class RegisterStore {
       return count == other.count && slots == other.slots && values == other.values;
     }
 
+    /// In entries, what copying it takes.
+    size_t size() const { return slots.size() + values.size(); }
     bool Taken(uint32_t slot) const {
       return slot / 64 < slots.size() && (slots[slot / 64] >> (slot % 64) & 1);
     }
@@ -64,8 +66,9 @@ class RegisterStore {
 
   /// The text with one byte more.
   uint32_t Append(uint32_t text, uint8_t byte);
-  std::string Text(uint32_t text) const { return Since(text, kEmptyText); }
-  uint32_t InternText(std::string_view bytes);
+  /// The text with one byte less, and that byte: of a text that is not empty.
+  uint32_t Parent(uint32_t text) const { return texts_[text].parent; }
+  uint8_t LastByte(uint32_t text) const { return texts_[text].byte; }
   /// The part of `text` after its prefix `start`.
   std::string Since(uint32_t text, uint32_t start) const;
   uint32_t Length(uint32_t text) const { return texts_[text].length; }

@@ -1,6 +1,8 @@
 // How sets of items move: what a byte leads to, what may follow, where a text may end.
 #include <algorithm>
+#include <bit>
 #include <string>
+#include <utility>
 
 #include "native/error.h"
 #include "native/matcher/configuration.h"
@@ -40,6 +42,13 @@ class Escaping {
                   std::to_string(kMaxItems) + " members");
 }
 
+/// Takes out repeats. Throws when more members remain than a configuration may have.
+void LimitItems(ConfigStore::ItemSet* items) {
+  std::sort(items->begin(), items->end());
+  items->erase(std::unique(items->begin(), items->end()), items->end());
+  if (items->size() > kMaxItems) FailAmbiguous();
+}
+
 }  // namespace
 
 ConfigStore::ClosureScope::ClosureScope(ConfigStore* store) : store_(store) {
@@ -55,7 +64,7 @@ ConfigStore::ClosureScope::ClosureScope(ConfigStore* store) : store_(store) {
 bool ConfigStore::NextPending(Item* item) {
   Closure& c = closure();
   while (!c.pending.empty()) {
-    if (pace_ != nullptr) pace_->Tick();
+    Tick();
     const Item m = c.pending.back();
     c.pending.pop_back();
     if (c.visited.size() < kSmallClosure) {
@@ -113,6 +122,7 @@ bool ConfigStore::Leave(const Item& item, Item* after) {
     return true;
   }
   const std::string value = registers_.Since(item.text_id(), node.text_start);
+  TickWords(value.size() + registers_.record(node.reg & kRecordMask).size());
   if (item.at_risk() && registers_.Seen(node.reg & kRecordMask, value)) return false;
   const uint32_t outer =
       node.text_start == RegisterStore::kEmptyText ? RegisterStore::kNoText : item.text;
@@ -124,6 +134,7 @@ bool ConfigStore::Leave(const Item& item, Item* after) {
 
 void ConfigStore::Arrive(Item item, ItemSet* out) {
   while (item.state != kCompleteState && program_.PureReturn(item.state)) {
+    Tick();
     Item after;
     if (!MayReturn(item) || !Leave(item, &after)) return;
     item = after;
@@ -136,9 +147,16 @@ void ConfigStore::Arrive(Item item, ItemSet* out) {
     }
   }
   if (program_.has_scarce_unique() && !escaping_ && !Viable(item)) return;
-  // Sets are mostly tiny; large ones are made unique when they are interned.
-  if (out->size() < kSmallClosure && std::find(out->begin(), out->end(), item) != out->end())
-    return;
+  // Sets are mostly tiny. Of large ones most repeats are found here, the rest when they are
+  // interned.
+  if (out->size() < kSmallClosure) {
+    if (std::find(out->begin(), out->end(), item) != out->end()) return;
+  } else {
+    if (places_.size() < 2 * out->size()) places_.resize(std::bit_ceil(2 * out->size()));
+    uint32_t& place = places_[HashOf(item) & (places_.size() - 1)];
+    if (place < out->size() && (*out)[place] == item) return;
+    place = static_cast<uint32_t>(out->size());
+  }
   out->push_back(item);
 }
 
@@ -179,21 +197,18 @@ template <bool kFirstOnly>
 bool ConfigStore::StepInto(Items items, uint8_t byte, ItemSet* out) {
   out->clear();
   const ClosureScope scope(this);
+  TickWords(items.size());
   for (const Item& m : items) {
     if (m.state != kCompleteState && program_.MayTake(m.state, byte))
       closure().pending.push_back(m);
   }
   const auto arrive = [&](const Item& from, uint32_t state, uint32_t reg) {
-    if (pace_ != nullptr) pace_->Tick();
+    Tick();
     uint32_t text = from.text;
     if (from.captures() && !program_.RuleOf(from.state).uncaptured())
       text = registers_.Append(from.text_id(), byte) | (from.text & kFresh);
     Arrive({from.stack, state, reg, text}, out);
-    if (out->size() > kMaxItems) {
-      std::sort(out->begin(), out->end());
-      out->erase(std::unique(out->begin(), out->end()), out->end());
-      if (out->size() > kMaxItems) FailAmbiguous();
-    }
+    if (out->size() > 2 * kMaxItems) LimitItems(out);
   };
   Item m;
   while (NextPending(&m)) {
@@ -201,6 +216,8 @@ bool ConfigStore::StepInto(Items items, uint8_t byte, ItemSet* out) {
     if (program_.IsLiteralPosition(m.state)) {
       if (program_.LiteralByte(m.state) == byte) arrive(m, program_.LiteralNext(m.state), m.reg);
     } else {
+      TickWords(program_.ByteEdges(m.state).size() + program_.LiteralEdges(m.state).size() +
+                program_.CallEdges(m.state).size());
       for (const Program::ByteEdge& e : program_.ByteEdges(m.state)) {
         if (byte < e.lo() || byte > e.hi()) continue;
         uint32_t reg = m.reg;
@@ -222,6 +239,7 @@ bool ConfigStore::StepInto(Items items, uint8_t byte, ItemSet* out) {
     }
     if (kFirstOnly && !out->empty()) return true;
   }
+  if (out->size() > kMaxItems) LimitItems(out);
   return !out->empty();
 }
 
@@ -277,6 +295,7 @@ void ConfigStore::Close(Items items, ItemSet* out) {
       }
     }
     if (program_.IsLiteralPosition(m.state)) continue;
+    TickWords(program_.CallEdges(m.state).size());
     for (const Program::CallEdge& e : program_.CallEdges(m.state)) TakeCall(m, e, -1);
     if (MayReturn(m)) {
       Item after;
@@ -317,17 +336,20 @@ ByteSet ConfigStore::MayFollow(Items items, bool* exact) const {
     for (size_t w = 0; w < set.size(); ++w) set[w] |= first[w];
     return program_.MayReturn(state);
   };
+  size_t num_returns = 0;
   for (const Item& m : items) {
     if (m.state == kCompleteState || !add(m.state)) continue;
-    for (uint32_t s = m.stack; s != kBottom && add(stacks_[s].state); s = stacks_[s].parent) {
-    }
+    for (uint32_t s = m.stack; s != kBottom && add(stacks_[s].state); s = stacks_[s].parent)
+      ++num_returns;
   }
+  TickWords(items.size() + num_returns);
   return set;
 }
 
 bool ConfigStore::Complete(uint32_t config) {
   Config& c = configs_[config];
   if (c.complete != Answer::kUnknown) return c.complete == Answer::kYes;
+  const StepScope step(this);
   bool complete = false;
   const ClosureScope scope(this);
   ItemSet& pending = closure().pending;
@@ -341,26 +363,36 @@ bool ConfigStore::Complete(uint32_t config) {
   for (const Item& m : items(config)) enter(m);
   Item m;
   while (!complete && NextPending(&m)) {
+    const auto num_before = static_cast<std::ptrdiff_t>(pending.size());
+    TickWords(program_.CallEdges(m.state).size());
     for (const Program::CallEdge& e : program_.CallEdges(m.state)) {
       if (!program_.MayReturn(e.target)) continue;
       if (!e.epsilon() && !program_.MayReturn(program_.rules()[e.rule].start)) continue;
       TakeCall(m, e, -1);
     }
-    std::erase_if(pending, [&](const Item& p) { return !program_.MayReturn(p.state); });
+    const auto entered =
+        std::remove_if(pending.begin() + num_before, pending.end(),
+                       [&](const Item& p) { return !program_.MayReturn(p.state); });
+    pending.erase(entered, pending.end());
     Item after;
     if (MayReturn(m) && Leave(m, &after)) enter(after);
   }
   configs_[config].complete = complete ? Answer::kYes : Answer::kNo;
+  configs_[config].work += step.spent();
   return complete;
 }
 
 bool ConfigStore::AtRisk(const Item& item) const {
+  size_t num_words = 0;  // looked at
   for (uint32_t s = item.stack; s != kBottom; s = stacks_[s].parent) {
+    ++num_words;
     const StackNode& node = stacks_[s];
     if (node.text_start == RegisterStore::kNoText) continue;
     const uint32_t record = node.reg & kRecordMask;
     if (registers_.record(record).values.empty()) continue;
     const std::string text = registers_.Since(item.text_id(), node.text_start);
+    num_words += text.size();
+    if (num_words >= kWordsPerUnit) TickWords(std::exchange(num_words, 0));
     if (!registers_.StartingWith(record, text).empty()) return true;
   }
   return false;
@@ -413,6 +445,7 @@ bool ConfigStore::CanAvoidSeen(const Item& item) {
       if (!StepInto<false>(items(queue[head]), static_cast<uint8_t>(byte), &next)) continue;
       for (const Item& m : next) found |= !m.at_risk();
       const uint32_t config = Intern(&next);
+      TickWords(visited.size());
       if (std::find(visited.begin(), visited.end(), config) == visited.end()) {
         visited.push_back(config);
         queue.push_back(config);

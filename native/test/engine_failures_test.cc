@@ -1,5 +1,6 @@
 // Tests failures in all parts of a step: they end the requests concerned, with the reason, and what
 // the others say stays the same.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <map>
@@ -164,6 +165,83 @@ void WrongMasksEndTheirRequestsAlone() {
   CHECK(client.engine().stats().kv_locked == 0);
 }
 
+/// "x" and letters; or "t" and, through more states at once than a step may look at, any number of
+/// "a".
+std::shared_ptr<CompiledGrammar> TangledGrammar() {
+  constexpr uint32_t kFirst = 2, kEnd = 1500;
+  std::vector<StateSpec> states(kEnd + 1, {.accepting = true});
+  states[0] = {.bytes = {{'x', 'x', 1}}};
+  states[1].bytes = {{'a', 'z', 1}};
+  for (uint32_t s = kFirst; s < kEnd; s++) {
+    states[0].bytes.push_back({'t', 't', s});
+    states[s] = {.bytes = {{'.', '.', kEnd}}};
+    for (uint32_t to = kFirst; to < kEnd; to++) states[s].bytes.push_back({'a', 'a', to});
+  }
+  return MakeGrammar(SharedVocabulary(), states);
+}
+
+/// Forces "a" so many times, each of which takes `width` * `width` edges.
+std::shared_ptr<CompiledGrammar> LayeredGrammar(uint32_t length, uint32_t width) {
+  const uint32_t end = 1 + (length - 1) * width;
+  std::vector<StateSpec> states(end + 1, {.accepting = true});
+  for (uint32_t s = 0; s < end; s++) {
+    const uint32_t layer = (s + width - 1) / width;  // 0 has one state
+    states[s].accepting = false;
+    for (uint32_t i = 0; i < width; i++)
+      states[s].bytes.push_back({'a', 'a', std::min(1 + layer * width + i, end)});
+  }
+  return MakeGrammar(SharedVocabulary(), states);
+}
+
+// A token was drawn whose step along the grammar is too much work; or a forced run is, which then
+// comes in parts.
+void StepsThatAreTooMuchWorkEndTheirRequestsAlone(Speculation speculation) {
+  constexpr int32_t kLength = 300;
+  const auto tangled = TangledGrammar(), layered = LayeredGrammar(kLength, 100);
+  std::vector<Request> requests;
+  for (int32_t id = 1; id <= 6; id++)
+    requests.push_back(Ask(id, std::string{'x', static_cast<char>('0' + id)}));
+  for (const size_t i : {0, 1}) {
+    requests[i].grammar = tangled;
+    requests[i].sampling.logit_bias = {{i == 0 ? 't' : 'x', 100.0f}, {'.', -100.0f}};
+  }
+  for (const size_t i : {2, 3}) {
+    requests[i].grammar = layered;
+    requests[i].jump_forward = i == 2;
+    requests[i].max_tokens = kLength;
+  }
+  requests[4].grammar = LettersGrammar();
+  std::map<int32_t, Outcome> alone;
+  for (const size_t i : {1, 4, 5})
+    alone[requests[i].id] = Client({.speculation = speculation}, DiscourageEos).RunOne(requests[i]);
+  Gate gate;
+  Client client({.speculation = speculation}, [&](FakeModel &model) {
+    DiscourageEos(model);
+    model.on_step = [&](std::span<const StepRow> rows) {
+      if (rows[0].tokens.front() == kHolds) gate.Pass();
+    };
+  });
+  SubmitTogether(client, gate, requests);
+  client.Wait(7);
+  CHECK(client[1].finish.reason == FinishReason::kError);
+  CHECK(client[1].finish.code == ErrorCode::kGrammarTooLarge);
+  CHECK(client[1].finish.message.find("units of work") != std::string::npos);
+  CHECK(client[1].tokens == std::vector<int32_t>{'t'});
+  for (const int32_t id : {3, 4}) {
+    CHECK(client[id].text == std::string(kLength, 'a'));
+    CHECK(client[id].finish.reason == FinishReason::kStop);
+  }
+  CHECK(client[3].finish.forced_tokens > kLength / 2 && client[3].finish.forward_passes > 0);
+  for (const auto &[id, expected] : alone) {
+    CHECK(client[id].tokens == expected.tokens && client[id].text == expected.text);
+    CHECK(client[id].finish.reason == expected.finish.reason);
+  }
+  CHECK(client.RunOne(Ask(7, "seven")).finish.reason == FinishReason::kLength);
+  client.engine().Stop();
+  const EngineStats stats = client.engine().stats();
+  CHECK(stats.failed == 1 && stats.kv_locked == 0);
+}
+
 // What fails outside of any request's own work ends all of them, and the engine goes on.
 void AFailureOfNoRequestEndsAllAndTheEngineGoesOn() {
   std::atomic<bool> fails = false;
@@ -222,8 +300,10 @@ void DeadlinesEndChoicesThatHaveNotParted() {
 }  // namespace
 
 int main() {
-  for (const Speculation speculation : {Speculation::kOff, Speculation::kAlways})
+  for (const Speculation speculation : {Speculation::kOff, Speculation::kAlways}) {
     ARowThatFailsTakesNoOtherWithIt(speculation);
+    StepsThatAreTooMuchWorkEndTheirRequestsAlone(speculation);
+  }
   APassThatFailsOnceIsRunAgain();
   WrongMasksEndTheirRequestsAlone();
   AFailureOfNoRequestEndsAllAndTheEngineGoesOn();

@@ -8,6 +8,8 @@ import { expect, test } from "vitest";
 import { byteTokenizer } from "../../src/engine/byte-tokenizer.ts";
 import { CompileService } from "../../src/engine/compile-service/compile-service.ts";
 import { DiecastError } from "../../src/errors.ts";
+import { ProgramBuilder } from "../../src/fsm/program-builder.ts";
+import { Rule } from "../../src/fsm/rule.ts";
 import { explainSchema } from "../../src/grammar/explain/explain.ts";
 import { type CompileOptions, compileEbnf, compileJsonSchema, compileRegex } from "../../src/grammar/index.ts";
 import { Sampler } from "../../src/grammar/sample/sampler.ts";
@@ -184,4 +186,30 @@ test("the compiler stops when its fuel, its time or the caller's patience runs o
   } finally {
     service.close();
   }
+});
+
+test("a step along a grammar of runaway ambiguity ends with an error, and the grammar serves others", () => {
+  const WIDTH = 1500;
+  const rule = new Rule();
+  const start = rule.addState();
+  const letters = rule.addState(true);
+  rule.addBytes(start, 0x78, 0x78, letters);
+  rule.addBytes(letters, 0x61, 0x7a, letters);
+  const tangle = Array.from({ length: WIDTH }, () => rule.addState());
+  const end = rule.addState(true);
+  for (const from of tangle) {
+    rule.addBytes(start, 0x74, 0x74, from);
+    for (const to of tangle) rule.addBytes(from, 0x61, 0x61, to);
+    rule.addBytes(from, 0x2e, 0x2e, end);
+  }
+  const builder = new ProgramBuilder();
+  const grammar = new Matching(tokenizer, builder.finish(builder.add(rule)).program);
+  const matcher = grammar.matcher("t");
+  const tooLarge = expect.objectContaining({ code: "GRAMMAR_TOO_LARGE" });
+  expect(() => matcher.acceptToken(0x61)).toThrow(tooLarge);
+  expect(() => matcher.acceptBytes(new Uint8Array([0x61, 0x61]))).toThrow(tooLarge);
+  expect(matcher.numSteps).toBe(1);
+  expect(grammar.accepts("xyz")).toBe(true);
+  expect(grammar.masked(matcher)).toEqual([0x2e, 0x61]);
+  expect([matcher.acceptToken(0x2e), matcher.isTerminated]).toEqual([true, true]);
 });

@@ -5,10 +5,11 @@
 // kMaxSeconds ends the run.
 //   matcher_fuzz [SECONDS [SEED]]      default 2 seconds; run from the repository root; the seed is
 //   printed, and a failure prints the one that repeats its iteration alone (but for what iterations
-//   before it left in the vocabulary)
+//   before it left in the vocabulary); without SEED kRegressions come first
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -34,6 +35,8 @@ namespace {
 
 constexpr const char* kFixture = "test/fixtures/programs/programs.bin";
 constexpr size_t kLeastPrograms = 10;
+/// What took long once.
+constexpr uint64_t kRegressions[] = {3628108539};
 constexpr int kMaxSteps = 40;
 constexpr unsigned kMaxSeconds = 30;  // of one step, sanitizers included
 
@@ -205,13 +208,10 @@ int main(int argc, char** argv) {
   const std::vector<Bytes> valid = ValidPrograms();
   if (valid.size() < kLeastPrograms) Fail("the fixture holds too few programs");
   for (const Bytes& program : valid) LoadGrammar(vocabulary, program);
-  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  uint64_t iteration = 0, followed = 0, loaded = 0, refused = 0, given_up = 0;
-  for (; iteration == 0 || std::chrono::steady_clock::now() < end; ++iteration) {
-    current_seed = seed + iteration;  // as SEED it repeats this iteration alone
+  uint64_t followed = 0, loaded = 0, refused = 0, given_up = 0;
+  const auto iterate = [&](uint64_t iteration_seed) {
+    current_seed = iteration_seed;  // as SEED it repeats this iteration alone
     Random random(current_seed);
-    // What grammars of damaged programs leave in a vocabulary must not matter either.
-    if (iteration % 256 == 0) vocabulary = CreateVocabulary(tokenizer, 0);
     Bytes program = valid[Below(&random, valid.size())];
     const bool sound = Below(&random, 3) == 0;
     if (!sound) Mutate(&program, valid, &random);
@@ -231,6 +231,14 @@ int main(int argc, char** argv) {
     } catch (const std::exception& e) {
       Fail(e.what());
     }
+  };
+  if (argc <= 2) std::for_each(std::begin(kRegressions), std::end(kRegressions), iterate);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  uint64_t iteration = 0;
+  for (; iteration == 0 || std::chrono::steady_clock::now() < end; ++iteration) {
+    // What grammars of damaged programs leave in a vocabulary must not matter either.
+    if (iteration % 256 == 0) vocabulary = CreateVocabulary(tokenizer, 0);
+    iterate(seed + iteration);
   }
   std::printf(
       "matcher_fuzz: %llu programs: %llu followed; damaged: %llu followed, %llu refused; "
