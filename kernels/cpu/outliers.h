@@ -22,7 +22,8 @@ void AddOutliersOfRow(const PackedMatrix& weights, int first_panel, const Outlie
   const uint8_t* panels = weights.panel(first_panel);
   for (const Outlier* outlier = begin; outlier < end; ++outlier) {
     const PanelColumn column = ColumnOf(F, outlier->column);
-    const typename V::Reg value = V::Set(outlier->value);
+    using Field = typename V::template ScaledField<ValueMask(F), ZeroPoint(F)>;
+    const Field field(column.shift, outlier->value);
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) {
       const uint8_t* line = panels + static_cast<size_t>(p) * weights.panel_bytes + column.line;
@@ -30,10 +31,8 @@ void AddOutliersOfRow(const PackedMatrix& weights, int first_panel, const Outlie
                               weights.quant_bytes + column.scales;
 #pragma GCC unroll 4
       for (int i = 0; i < kRegs; ++i) {
-        typename V::Reg u = V::LoadField(line + 4 * L * i, column.shift, ValueMask(F));
-        if constexpr (ZeroPoint(F) != 0) u = V::Sub(u, V::Set(ZeroPoint(F)));
         const auto scale = V::Load(reinterpret_cast<const Half*>(scales + 2 * L * i));
-        sum[p][i] = V::Fma(u, V::Mul(scale, value), sum[p][i]);
+        sum[p][i] = V::Fma(field(line + 4 * L * i), scale, sum[p][i]);
       }
     }
   }

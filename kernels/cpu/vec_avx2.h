@@ -32,12 +32,24 @@ struct VecAvx2 {
     return _mm256_cvtepi32_ps(
         _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
   }
-  /// A byte or nibble of each 32-bit lane.
-  static Reg LoadField(const uint8_t* lanes, uint32_t shift, uint32_t mask) {
-    const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes));
-    const __m256i field = _mm256_srl_epi32(all, _mm_cvtsi32_si128(static_cast<int>(shift)));
-    return _mm256_cvtepi32_ps(_mm256_and_si256(field, _mm256_set1_epi32(static_cast<int>(mask))));
-  }
+  /// (field - zero) * factor, for a field of each 32-bit lane: the bits of `kMask`, shifted.
+  template <uint32_t kMask, int kZero>
+  class ScaledField {
+   public:
+    ScaledField(uint32_t shift, float factor)
+        : shift_(_mm_cvtsi32_si128(static_cast<int>(shift))), factor_(Set(factor)) {}
+    Reg operator()(const uint8_t* lanes) const {
+      const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes));
+      __m256i field =
+          _mm256_and_si256(_mm256_srl_epi32(all, shift_), _mm256_set1_epi32(int{kMask}));
+      if constexpr (kZero != 0) field = _mm256_sub_epi32(field, _mm256_set1_epi32(kZero));
+      return Mul(_mm256_cvtepi32_ps(field), factor_);
+    }
+
+   private:
+    __m128i shift_;
+    Reg factor_;
+  };
   static void Store(float* p, Reg r) { _mm256_storeu_ps(p, r); }
   static void StoreHalf(Half* p, Reg r) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(r, _MM_FROUND_TO_NEAREST_INT));

@@ -32,12 +32,30 @@ struct VecAvx512 {
     return _mm512_cvtepi32_ps(
         _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
   }
-  /// A byte or nibble of each 32-bit lane.
-  static Reg LoadField(const uint8_t* lanes, uint32_t shift, uint32_t mask) {
-    const __m512i field =
-        _mm512_srl_epi32(_mm512_loadu_si512(lanes), _mm_cvtsi32_si128(static_cast<int>(shift)));
-    return _mm512_cvtepi32_ps(_mm512_and_si512(field, _mm512_set1_epi32(static_cast<int>(mask))));
-  }
+  /// (field - zero) * factor, for a field of each 32-bit lane: the bits of `kMask`, shifted. Of
+  /// nibbles a register holds all results: an index's upper bits do not count.
+  template <uint32_t kMask, int kZero>
+  class ScaledField {
+   public:
+    ScaledField(uint32_t shift, float factor)
+        : shift_(_mm512_set1_epi32(static_cast<int>(shift))), factor_(Set(factor)) {
+      if constexpr (kMask == 15) {
+        const Reg values = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        factor_ = Mul(Sub(values, Set(kZero)), factor_);
+      }
+    }
+    Reg operator()(const uint8_t* lanes) const {
+      __m512i field = _mm512_srlv_epi32(_mm512_loadu_si512(lanes), shift_);
+      if constexpr (kMask == 15) return _mm512_permutexvar_ps(field, factor_);
+      field = _mm512_and_si512(field, _mm512_set1_epi32(int{kMask}));
+      if constexpr (kZero != 0) field = _mm512_sub_epi32(field, _mm512_set1_epi32(kZero));
+      return Mul(_mm512_cvtepi32_ps(field), factor_);
+    }
+
+   private:
+    __m512i shift_;
+    Reg factor_;  // or the table of results
+  };
   static void Store(float* p, Reg r) { _mm512_storeu_ps(p, r); }
   static void StoreHalf(Half* p, Reg r) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),

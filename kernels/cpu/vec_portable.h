@@ -40,16 +40,25 @@ struct VecPortable {
     for (int i = 0; i < 4; ++i) r[i] = static_cast<float>(p[i]);
     return r;
   }
-  /// A byte or nibble of each 32-bit lane.
-  static Reg LoadField(const uint8_t* lanes, uint32_t shift, uint32_t mask) {
-    Reg r;
-    for (int i = 0; i < kLanes; ++i) {
-      uint32_t lane;
-      std::memcpy(&lane, lanes + 4 * i, 4);
-      r[i] = static_cast<float>(static_cast<int32_t>(lane >> shift & mask));
+  /// (field - zero) * factor, for a field of each 32-bit lane: the bits of `kMask`, shifted.
+  template <uint32_t kMask, int kZero>
+  class ScaledField {
+   public:
+    ScaledField(uint32_t shift, float factor) : shift_(shift), factor_(Set(factor)) {}
+    Reg operator()(const uint8_t* lanes) const {
+      Reg r;
+      for (int i = 0; i < kLanes; ++i) {
+        uint32_t lane;
+        std::memcpy(&lane, lanes + 4 * i, 4);
+        r[i] = static_cast<float>(static_cast<int32_t>(lane >> shift_ & kMask) - kZero);
+      }
+      return r * factor_;
     }
-    return r;
-  }
+
+   private:
+    uint32_t shift_;
+    Reg factor_;
+  };
   static void Store(float* p, Reg r) { std::memcpy(p, &r, sizeof(r)); }
   static void StoreHalf(Half* p, Reg r) {
     for (int i = 0; i < 4; ++i) p[i] = static_cast<Half>(FloatToHalf(r[i]));
