@@ -20,10 +20,10 @@
 
 #include "native/engine/engine.h"
 #include "native/error.h"
-#include "native/matcher/program_layout.h"
 #include "native/models/model.h"
 #include "native/test/check.h"
 #include "native/test/fake_tokenizer.h"
+#include "native/test/program_assembler.h"
 
 namespace diecast::test {
 
@@ -174,56 +174,15 @@ struct StateSpec {
 
 inline std::shared_ptr<CompiledGrammar> MakeGrammar(std::shared_ptr<Vocabulary> vocabulary,
                                                     const std::vector<StateSpec>& states) {
-  using namespace layout;
-  std::vector<uint32_t> state_words, bytes, literals;
-  std::string pool;
-  const auto mark = [&](bool accepting) {
-    state_words.insert(state_words.end(),
-                       {static_cast<uint32_t>(bytes.size() / 2), 0u,
-                        static_cast<uint32_t>(literals.size() / 3), accepting ? 1u : 0u});
-  };
+  Assembler assembler;
+  Assembler::RuleSpec& rule = assembler.rules.emplace_back();
   for (const StateSpec& s : states) {
-    mark(s.accepting);
-    for (const auto& e : s.bytes) {
-      bytes.insert(bytes.end(), {static_cast<uint8_t>(e.lo) |
-                                     static_cast<uint32_t>(static_cast<uint8_t>(e.hi)) << 8,
-                                 e.target});
-    }
-    for (const auto& e : s.literals) {
-      literals.insert(literals.end(), {static_cast<uint32_t>(pool.size()),
-                                       static_cast<uint32_t>(e.text.size()), e.target});
-      pool += e.text;
-    }
+    Assembler::StateSpec& state = rule.states.emplace_back();
+    state.accepting = s.accepting;
+    for (const auto& e : s.bytes) state.bytes.push_back({Range(e.lo, e.hi), e.target});
+    for (const auto& e : s.literals) state.literals.emplace_back(e.text, e.target);
   }
-  mark(false);
-  std::vector<uint32_t> words(kHeaderWords, 0);
-  const auto section = [&](const std::vector<uint32_t>& data) {
-    const auto offset = static_cast<uint32_t>(words.size());
-    words.insert(words.end(), data.begin(), data.end());
-    return offset;
-  };
-  const auto num_states = static_cast<uint32_t>(states.size());
-  words[kHeaderMagic] = kProgramMagic;
-  words[kHeaderVersion] = kProgramVersion;
-  words[kHeaderRootRule] = 0;
-  words[kHeaderNumRules] = 1;
-  words[kHeaderRules] = section({0, 0, num_states, 0, 0, kInfinityWord, 0, 0});
-  words[kHeaderNumStates] = num_states;
-  words[kHeaderStates] = section(state_words);
-  words[kHeaderNumByteEdges] = static_cast<uint32_t>(bytes.size() / 2);
-  words[kHeaderByteEdges] = section(bytes);
-  words[kHeaderCallEdges] = section({});
-  words[kHeaderNumLiteralEdges] = static_cast<uint32_t>(literals.size() / 3);
-  words[kHeaderLiteralEdges] = section(literals);
-  words[kHeaderDistances] = section({});
-  words[kHeaderPoolBytes] = static_cast<uint32_t>(pool.size());
-  words[kHeaderPool] = static_cast<uint32_t>(words.size());
-  pool.resize((pool.size() + 3) / 4 * 4);
-  words.resize(words.size() + pool.size() / 4);
-  std::copy(pool.begin(), pool.end(), reinterpret_cast<char*>(words.data() + words[kHeaderPool]));
-  words[kHeaderTotalWords] = static_cast<uint32_t>(words.size());
-  const auto* raw = reinterpret_cast<const uint8_t*>(words.data());
-  return LoadGrammar(std::move(vocabulary), {raw, words.size() * 4});
+  return LoadGrammar(std::move(vocabulary), assembler.Encode(0));
 }
 
 }  // namespace diecast::test
