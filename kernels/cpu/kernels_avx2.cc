@@ -105,11 +105,11 @@ inline __m256i Opaque(__m256i sum) {
   return sum;
 }
 
-/// Dot products of a panel's group of columns (16 or 32) with R activation rows, as int32. `x(c)`
-/// is where the block's columns begin in row c.
-template <PackedFormat F, int R, typename Rows>
-[[gnu::always_inline]] inline void GroupDots(const uint8_t* quants, int group, const Rows& x,
-                                             __m256i (*dots)[kHalves]) {
+/// Dot products of a panel's group of columns (16 or 32) with R activation rows, as int32. `x` is
+/// where the block's columns begin in the first.
+template <PackedFormat F, int R>
+[[gnu::always_inline]] inline void GroupDots(const uint8_t* quants, int group, const int8_t* x,
+                                             ptrdiff_t x_stride, __m256i (*dots)[kHalves]) {
   constexpr int kLines = 8 / GroupsPerBlock(F);
   constexpr int kSummed = SummedLines<F>();
   __m256i sum[R][kHalves];
@@ -119,7 +119,7 @@ template <PackedFormat F, int R, typename Rows>
     const __m256i w[kHalves] = {LoadLine<F>(quants, line, 0), LoadLine<F>(quants, line, 1)};
 #pragma GCC unroll 4
     for (int c = 0; c < R; ++c) {
-      const __m256i four = BroadcastFour(x(c) + LineColumn<F>(line));
+      const __m256i four = BroadcastFour(x + c * x_stride + LineColumn<F>(line));
 #pragma GCC unroll 2
       for (int h = 0; h < kHalves; ++h) {
         const __m256i products = Multiply<F>(w[h], four);
@@ -161,8 +161,7 @@ void QuantizedTile(const PackedMatrix& weights, const uint8_t* panel, const Acti
 #pragma GCC unroll 2
     for (int g = 0; g < kGroups; ++g, scale_bytes += ScaleBytes(F)) {
       __m256i dots[R][kHalves];
-      GroupDots<F, R>(
-          quants, g, [=](int c) { return x + b * kBlock + c * x_stride; }, dots);
+      GroupDots<F, R>(quants, g, x + b * kBlock, x_stride, dots);
       __m256 scale[kHalves], min[kHalves];
 #pragma GCC unroll 2
       for (int h = 0; h < kHalves; ++h) {

@@ -159,11 +159,10 @@ inline void QuantizeBlocks(int cols, float limit, const QuantizedRowsOut& out,
 #pragma GCC unroll 8
     for (int i = 0; i < kRegs; ++i) {
       x[i] = V::Load(block + i * L);
-      const typename V::Reg size = V::Abs(x[i]);
-      const uint32_t bits = V::GreaterBits(size, limits);
+      const uint32_t bits = V::GreaterBits(V::Abs(x[i]), limits);
       beyond |= bits << (i * L);
       x[i] = V::SelectBits(bits, V::Zero(), x[i]);
-      top = V::Max(top, V::SelectBits(bits, V::Zero(), size));
+      top = V::Max(top, V::Abs(x[i]));
     }
     float outlier_sum = 0;
     for (uint32_t left = beyond; left != 0; left &= left - 1) {
