@@ -73,13 +73,13 @@ inline constexpr int kMaxQueriesPerTile = 64;  ///< query tokens x heads of one 
 
 /// Attention of one key/value head: `num_tokens` consecutive query tokens with `group` heads each
 /// over keys 0..position. Shape: query and out [num_tokens][group * head_dim] with their strides;
-/// queries are already scaled. Keys and values of slot s begin at base + s * slot_stride, and with
-/// int8 their scale is scale_offset further on.
+/// queries are already scaled. Keys and values are the head's. Shape: [num_slots, head_dim]; their
+/// scales, with int8, [num_slots].
 struct AttentionArgs {
   const void* keys = nullptr;
   const void* values = nullptr;
-  ptrdiff_t slot_stride = 0;       ///< bytes
-  ptrdiff_t scale_offset = 0;      ///< bytes
+  const float* key_scales = nullptr;
+  const float* value_scales = nullptr;
   const int32_t* slots = nullptr;  ///< slots of positions 0..first_position + num_tokens - 1
   int first_position = 0;          ///< of the first query token
   int num_tokens = 0;
@@ -90,6 +90,10 @@ struct AttentionArgs {
   float* out = nullptr;
   ptrdiff_t out_stride = 0;
   float* scratch = nullptr;  ///< AttentionScratchFloats(head_dim) floats, 64-byte aligned
+  /// What the thread is likely to do afterwards, so that memory has its first keys ready; or null.
+  const AttentionArgs* next = nullptr;
+
+  int num_keys() const { return first_position + num_tokens; }
 };
 
 constexpr size_t AttentionScratchFloats(int head_dim) {
@@ -121,10 +125,10 @@ struct CpuKernels {
   /// x = e^((x - best) * scale) for x <= best, 0 below e^-87 and for NaN; then the sum and the
   /// greatest of each block. n is a multiple of 32.
   void (*exp_weights)(float* x, int n, float best, float scale, float* block_sum, float* block_max);
-  /// By KvType: writes a row of keys or values (see kv_type.h). The heads of x are first rotated in
+  /// By KvType: writes a token's keys or values into a slot. The heads of x are first rotated in
   /// place as by `rope` with a scale of 1; a rope_dim of 0 leaves them as they are.
   void (*store_kv[kNumKvTypes])(float* x, int num_heads, int head_dim, int rope_dim,
-                                const float* cos_sin, void* row);
+                                const float* cos_sin, const KvLayer& layer, int32_t slot);
   /// By KvType.
   void (*attention[kNumKvTypes])(const AttentionArgs& args);
   /// Products with quantized weights that read tiles, and how a row becomes one: lane `lane` of the

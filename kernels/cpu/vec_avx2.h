@@ -14,8 +14,8 @@ struct VecAvx2 {
   using Reg = __m256;
   static constexpr int kLanes = 8;
   static constexpr int kQueries = 3;
-  static constexpr int kScoreVectors = 2;
-  static constexpr int kValueVectors = 2;
+  static constexpr int kScoreKeys = 2;
+  static constexpr int kValueVectors = 4;
 
   static Reg Zero() { return _mm256_setzero_ps(); }
   static Reg Set(float x) { return _mm256_set1_ps(x); }
@@ -104,25 +104,21 @@ struct VecAvx2 {
     x = _mm_max_ps(x, _mm_movehl_ps(x, x));
     return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
   }
-  /// out[i * stride + j] = rows[j][d + i]
-  template <typename Element>
-  static void Transpose(const Element* const* rows, int d, float* out, int stride) {
-    __m256 r[8], pair[8], quad[8];
-    for (int j = 0; j < 8; ++j) r[j] = Load(rows[j] + d);
-    for (int j = 0; j < 8; j += 2) {
-      pair[j] = _mm256_unpacklo_ps(r[j], r[j + 1]);
-      pair[j + 1] = _mm256_unpackhi_ps(r[j], r[j + 1]);
+  /// Lane i: the sum of row i of eight, added as ReduceAdd does.
+  static Reg SumRows(const float* rows) {
+    Reg half[4], quarter[2];
+    for (int i = 0; i < 4; ++i) {  // rows i and i + 4
+      const Reg a = Load(rows + i * kLanes);
+      const Reg b = Load(rows + (i + 4) * kLanes);
+      half[i] = Add(_mm256_blend_ps(a, b, 0xf0), _mm256_permute2f128_ps(a, b, 0x21));
     }
-    for (int j = 0; j < 8; j += 4) {
-      quad[j] = _mm256_shuffle_ps(pair[j], pair[j + 2], 0x44);
-      quad[j + 1] = _mm256_shuffle_ps(pair[j], pair[j + 2], 0xee);
-      quad[j + 2] = _mm256_shuffle_ps(pair[j + 1], pair[j + 3], 0x44);
-      quad[j + 3] = _mm256_shuffle_ps(pair[j + 1], pair[j + 3], 0xee);
+    for (int i = 0; i < 2; ++i) {  // rows 2i, 2i + 1, and those four further on
+      const Reg a = half[2 * i];
+      const Reg b = half[2 * i + 1];
+      quarter[i] = Add(_mm256_blend_ps(a, b, 0xcc), _mm256_shuffle_ps(a, b, 0x4e));
     }
-    for (int i = 0; i < 4; ++i) {
-      Store(out + i * stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20));
-      Store(out + (i + 4) * stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31));
-    }
+    return Add(_mm256_shuffle_ps(quarter[0], quarter[1], 0x88),
+               _mm256_shuffle_ps(quarter[0], quarter[1], 0xdd));
   }
 };
 

@@ -14,7 +14,7 @@ struct VecAvx512 {
   using Reg = __m512;
   static constexpr int kLanes = 16;
   static constexpr int kQueries = 6;
-  static constexpr int kScoreVectors = 2;
+  static constexpr int kScoreKeys = 4;
   static constexpr int kValueVectors = 4;
 
   static Reg Zero() { return _mm512_setzero_ps(); }
@@ -92,6 +92,30 @@ struct VecAvx512 {
   static Reg ScaleByPowerOfTwo(Reg a, Reg n) { return _mm512_scalef_ps(a, n); }
   static float ReduceAdd(Reg a) { return _mm512_reduce_add_ps(a); }
   static float ReduceMax(Reg a) { return _mm512_reduce_max_ps(a); }
+  /// Lane i: the sum of row i of sixteen, halves first.
+  static Reg SumRows(const float* rows) {
+    const __m512i others = _mm512_setr_epi64(2, 3, 8, 9, 6, 7, 12, 13);
+    Reg half[8], quarter[4], eighth[2];
+    for (int i = 0; i < 8; ++i) {  // rows i and i + 8
+      const Reg a = Load(rows + i * kLanes);
+      const Reg b = Load(rows + (i + 8) * kLanes);
+      half[i] = Add(_mm512_mask_blend_ps(0xff00, a, b), _mm512_shuffle_f32x4(a, b, 0x4e));
+    }
+    for (int i = 0; i < 4; ++i) {  // a 128-bit lane each for rows i, i + 4, i + 8, i + 12
+      const Reg a = half[i];
+      const Reg b = half[i + 4];
+      const __m512d swapped =
+          _mm512_permutex2var_pd(_mm512_castps_pd(a), others, _mm512_castps_pd(b));
+      quarter[i] = Add(_mm512_mask_blend_ps(0xf0f0, a, b), _mm512_castpd_ps(swapped));
+    }
+    for (int i = 0; i < 2; ++i) {  // of a lane, rows 2i and 2i + 1
+      const Reg a = quarter[2 * i];
+      const Reg b = quarter[2 * i + 1];
+      eighth[i] = Add(_mm512_mask_blend_ps(0xcccc, a, b), _mm512_shuffle_ps(a, b, 0x4e));
+    }
+    return Add(_mm512_shuffle_ps(eighth[0], eighth[1], 0x88),
+               _mm512_shuffle_ps(eighth[0], eighth[1], 0xdd));
+  }
   /// out[i * stride + j] = rows[j][d + i]
   template <typename Element>
   static void Transpose(const Element* const* rows, int d, float* out, int stride) {

@@ -15,7 +15,7 @@ struct VecPortable {
   typedef int32_t Int __attribute__((vector_size(16)));
   static constexpr int kLanes = 4;
   static constexpr int kQueries = 2;
-  static constexpr int kScoreVectors = 4;
+  static constexpr int kScoreKeys = 4;
   static constexpr int kValueVectors = 4;
 
   static Reg Zero() { return Reg{0, 0, 0, 0}; }
@@ -111,13 +111,11 @@ struct VecPortable {
     const float y = a[1] > a[3] ? a[1] : a[3];
     return x > y ? x : y;
   }
-  /// out[i * stride + j] = rows[j][d + i]
-  template <typename Element>
-  static void Transpose(const Element* const* rows, int d, float* out, int stride) {
-    for (int j = 0; j < kLanes; ++j) {
-      const Reg r = Load(rows[j] + d);
-      for (int i = 0; i < kLanes; ++i) out[i * stride + j] = r[i];
-    }
+  /// Lane i: the sum of row i of four.
+  static Reg SumRows(const float* rows) {
+    Reg r;
+    for (int i = 0; i < kLanes; ++i) r[i] = ReduceAdd(Load(rows + i * kLanes));
+    return r;
   }
 };
 

@@ -118,7 +118,7 @@ class LlamaModel final : public CausalModel {
   }
   int64_t kv_bytes_per_token() const override {
     return 2 * int64_t{config_.num_layers} *
-           static_cast<int64_t>(KvRowBytes(kv_type_, config_.num_kv_heads, config_.head_dim));
+           static_cast<int64_t>(KvTokenBytes(kv_type_, config_.num_kv_heads, config_.head_dim));
   }
   void Forward(std::span<const StepRow> rows, KvPool& pool, std::span<float> logits) override;
 
@@ -130,7 +130,12 @@ class LlamaModel final : public CausalModel {
   void Work(StepTeam::Member member, const CpuKvPool& kv);
   void Embed(int index);
   void RotateAndStore(int layer, int index, const CpuKvPool& kv);
+  /// Attention of a tile and a key/value head; there are num_attention_units().
   void Attend(int layer, int unit, int thread, const CpuKvPool& kv);
+  AttentionArgs AttentionOf(int layer, int unit, const CpuKvPool& kv);
+  int num_attention_units() const {
+    return static_cast<int>(pass_.attention.size()) * config_.num_kv_heads;
+  }
   void GateAndUp(const Layer& layer, int panel_begin, int panel_end, int thread);
   /// Makes the logits of these panels, of each row those that it needs.
   void Head(int panel_begin, int panel_end, int thread);
@@ -450,28 +455,32 @@ void LlamaModel::RotateAndStore(int layer, int index, const CpuKvPool& kv) {
       pass_.segments[static_cast<size_t>(pass_.token_segment[static_cast<size_t>(index)])];
   const int position =
       segment.row->context_length + segment.first_token + index - segment.first_index;
-  const ptrdiff_t offset = segment.row->kv_slots[static_cast<size_t>(position)] * kv.row_bytes();
+  const int32_t slot = segment.row->kv_slots[static_cast<size_t>(position)];
   const auto store = kernels_.store_kv[static_cast<int>(kv.type())];
-  store(key, config_.num_kv_heads, dim, config_.rope_dim, rotation_.row(index),
-        kv.keys(layer) + offset);
-  store(key + config_.num_kv_heads * dim, config_.num_kv_heads, dim, 0, nullptr,
-        kv.values(layer) + offset);
+  store(key, config_.num_kv_heads, dim, config_.rope_dim, rotation_.row(index), kv.keys(layer),
+        slot);
+  store(key + config_.num_kv_heads * dim, config_.num_kv_heads, dim, 0, nullptr, kv.values(layer),
+        slot);
 }
 
-void LlamaModel::Attend(int layer, int unit, int thread, const CpuKvPool& kv) {
+AttentionArgs LlamaModel::AttentionOf(int layer, int unit, const CpuKvPool& kv) {
   const int kv_head = unit % config_.num_kv_heads;
   const AttentionTile& tile = pass_.attention[static_cast<size_t>(unit / config_.num_kv_heads)];
   const Segment& segment = pass_.segments[static_cast<size_t>(tile.segment)];
   const int dim = config_.head_dim;
   const int group = config_.num_heads / config_.num_kv_heads;
-  const auto head_bytes = static_cast<ptrdiff_t>(KvElementBytes(kv.type())) * dim;
   const int index = segment.first_index + tile.first_token;
   AttentionArgs args;
-  args.keys = kv.keys(layer) + kv_head * head_bytes;
-  args.values = kv.values(layer) + kv_head * head_bytes;
-  args.slot_stride = kv.row_bytes();
-  args.scale_offset = (config_.num_kv_heads - kv_head) * head_bytes +
-                      kv_head * static_cast<ptrdiff_t>(sizeof(float));
+  const ptrdiff_t head_slots = static_cast<ptrdiff_t>(kv_head) * kv.num_slots();
+  const ptrdiff_t head_bytes = head_slots * dim * static_cast<ptrdiff_t>(KvElementBytes(kv.type()));
+  const KvLayer keys = kv.keys(layer);
+  const KvLayer values = kv.values(layer);
+  args.keys = keys.elements + head_bytes;
+  args.values = values.elements + head_bytes;
+  if (keys.scales != nullptr) {
+    args.key_scales = keys.scales + head_slots;
+    args.value_scales = values.scales + head_slots;
+  }
   args.slots = segment.row->kv_slots.data();
   args.first_position = segment.row->context_length + segment.first_token + tile.first_token;
   args.num_tokens = tile.num_tokens;
@@ -481,7 +490,17 @@ void LlamaModel::Attend(int layer, int unit, int thread, const CpuKvPool& kv) {
   args.query_stride = qkv_.cols();
   args.out = attended_.row(index) + kv_head * group * dim;
   args.out_stride = config_.num_heads * dim;
+  return args;
+}
+
+void LlamaModel::Attend(int layer, int unit, int thread, const CpuKvPool& kv) {
+  AttentionArgs args = AttentionOf(layer, unit, kv);
   args.scratch = scratch_[static_cast<size_t>(thread)].attention.row(0);
+  AttentionArgs next;
+  if (unit + 1 < num_attention_units()) {
+    next = AttentionOf(layer, unit + 1, kv);
+    args.next = &next;
+  }
   kernels_.attention[static_cast<int>(kv.type())](args);
 }
 
@@ -578,11 +597,9 @@ void LlamaModel::Work(StepTeam::Member member, const CpuKvPool& kv) {
                               {&layer.value, qkv + query_size + kv_size}};
     Product(member, targets, normed_, n, stride, OutputMode::kStore);
     BetweenPhases(member, n, {}, [&](int row) { RotateAndStore(l, row, kv); });
-    member.ForPieces(static_cast<int>(pass_.attention.size()) * config_.num_kv_heads, 1,
-                     [&](int begin, int end) {
-                       for (int unit = begin; unit < end; ++unit)
-                         Attend(l, unit, member.thread(), kv);
-                     });
+    member.ForPieces(num_attention_units(), 1, [&](int begin, int end) {
+      for (int unit = begin; unit < end; ++unit) Attend(l, unit, member.thread(), kv);
+    });
     BetweenPhases(member, n, {{&layer.output}},
                   [&](int row) { attended_.QuantizeRow(kernels_, row); });
     Product(member, One({&layer.output, hidden_.row(0)}), attended_, n, hidden, OutputMode::kAdd);

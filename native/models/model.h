@@ -33,13 +33,14 @@ struct ModelConfig {
 
 /// Keys and values of all sequences, addressed by slot (a page of one token). A sequence is a list
 /// of slots, so a prefix can be shared and a fork copies nothing. Shape: key and value [num_layers,
-/// num_slots, num_kv_heads * head_dim].
+/// num_kv_heads, num_slots, head_dim].
 class KvPool {
  public:
   virtual ~KvPool() = default;
   virtual int32_t num_slots() const = 0;
   virtual int32_t num_free() const = 0;
-  /// Appends `count` slots to `out`; returns false and appends nothing when there are too few.
+  /// Appends `count` slots to `out`, a sequence's, if they can be had those after its last one;
+  /// returns false and appends nothing when there are too few.
   virtual bool Allocate(int32_t count, std::vector<int32_t>* out) = 0;
   virtual void Free(std::span<const int32_t> slots) = 0;
 };

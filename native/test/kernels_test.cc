@@ -345,27 +345,40 @@ void TestLogitOps(const CpuKernels& kernels) {
   }
 }
 
-/// What a stored row stands for. Shape: [num_heads, head_dim].
-std::vector<float> ReadKvRow(KvType type, const uint8_t* row, int num_heads, int head_dim) {
+/// A layer's keys or values with room for them, every byte of which is 0xa5.
+struct OwnedKvLayer {
+  OwnedKvLayer(KvType type, int num_heads, int num_slots, int head_dim)
+      : bytes(static_cast<size_t>(num_heads * num_slots * head_dim) * KvElementBytes(type), 0xa5),
+        scales(static_cast<size_t>(num_heads * num_slots), kUnwritten),
+        layer{bytes.data(), scales.data(), num_slots} {}
+  OwnedKvLayer(const OwnedKvLayer&) = delete;
+  OwnedKvLayer& operator=(const OwnedKvLayer&) = delete;
+
+  static constexpr float kUnwritten = -1;
+  std::vector<uint8_t> bytes;
+  std::vector<float> scales;
+  const KvLayer layer;
+};
+
+/// What a head's elements in a slot stand for. Shape: [head_dim].
+std::vector<float> ReadKv(KvType type, const KvLayer& layer, int head, int slot, int head_dim) {
+  const ptrdiff_t at = ptrdiff_t{head} * layer.num_slots + slot;
   std::vector<float> values;
-  for (int i = 0; i < num_heads * head_dim; ++i) {
+  for (ptrdiff_t i = at * head_dim; i < (at + 1) * head_dim; ++i) {
     uint16_t bits = 0;
     float value = 0;
     switch (type) {
       case KvType::kF32:
-        std::memcpy(&value, row + 4 * i, 4);
+        std::memcpy(&value, layer.elements + 4 * i, 4);
         break;
       case KvType::kF16:
       case KvType::kBf16:
-        std::memcpy(&bits, row + 2 * i, 2);
+        std::memcpy(&bits, layer.elements + 2 * i, 2);
         value = type == KvType::kF16 ? FiniteHalfToFloat(bits) : BrainToFloat(bits);
         break;
-      case KvType::kInt8: {
-        float scale;
-        std::memcpy(&scale, row + num_heads * head_dim + 4 * (i / head_dim), 4);
-        value = scale * static_cast<float>(static_cast<int8_t>(row[i]));
+      case KvType::kInt8:
+        value = layer.scales[at] * static_cast<float>(static_cast<int8_t>(layer.elements[i]));
         break;
-      }
     }
     values.push_back(value);
   }
@@ -385,12 +398,23 @@ void TestStoreKv(const CpuKernels& kernels, KvType type) {
       }
       std::vector<float> rotated = x;
       kernels.rope(rotated.data(), kHeads, head_dim, rope_dim, cos_sin.data(), 1.0f);
-      const size_t row_bytes = KvRowBytes(type, kHeads, head_dim);
-      std::vector<uint8_t> row(row_bytes + 1, 0xa5);
+      constexpr int kSlots = 3;
+      const OwnedKvLayer owned(type, kHeads, kSlots, head_dim);
       kernels.store_kv[static_cast<int>(type)](x.data(), kHeads, head_dim, rope_dim, cos_sin.data(),
-                                               row.data());
-      CHECK(row[row_bytes] == 0xa5);
-      const std::vector<float> stored = ReadKvRow(type, row.data(), kHeads, head_dim);
+                                               owned.layer, 1);
+      std::vector<float> stored;
+      const size_t head_bytes = static_cast<size_t>(head_dim) * KvElementBytes(type);
+      for (size_t row = 0; row < kHeads * kSlots; ++row) {
+        if (row % kSlots == 1) {
+          const std::vector<float> head =
+              ReadKv(type, owned.layer, static_cast<int>(row) / kSlots, 1, head_dim);
+          stored.insert(stored.end(), head.begin(), head.end());
+          continue;
+        }
+        CHECK(owned.scales[row] == OwnedKvLayer::kUnwritten);
+        for (size_t i = row * head_bytes; i < (row + 1) * head_bytes; ++i)
+          CHECK(owned.bytes[i] == 0xa5);
+      }
       for (size_t i = 0; i < stored.size(); ++i) {
         const auto head = rotated.begin() + static_cast<ptrdiff_t>(i) / head_dim * head_dim;
         float largest = 0;
@@ -421,21 +445,15 @@ void TestAttention(const CpuKernels& kernels, int head_dim, int group, int first
   const int kv_heads = 2;
   const int num_keys = first_position + num_tokens;
   const int num_slots = num_keys + 9;
-  const ptrdiff_t stride = kv_heads * head_dim;
-  const size_t row_bytes = KvRowBytes(type, kv_heads, head_dim);
-  std::vector<uint8_t> key_rows(static_cast<size_t>(num_slots) * row_bytes);
-  std::vector<uint8_t> value_rows(key_rows.size());
-  std::vector<float> keys, values;  // what the rows stand for
-  for (size_t slot = 0; slot < static_cast<size_t>(num_slots); ++slot) {
-    const auto fill = [&](std::vector<uint8_t>& rows, std::vector<float>* meant) {
-      std::vector<float> row = RandomFloats(static_cast<size_t>(stride));
-      uint8_t* const at = rows.data() + slot * row_bytes;
-      kernels.store_kv[static_cast<int>(type)](row.data(), kv_heads, head_dim, 0, nullptr, at);
-      const std::vector<float> read = ReadKvRow(type, at, kv_heads, head_dim);
-      meant->insert(meant->end(), read.begin(), read.end());
-    };
-    fill(key_rows, &keys);
-    fill(value_rows, &values);
+  const int kv_head = 1;
+  const OwnedKvLayer key_layer(type, kv_heads, num_slots, head_dim);
+  const OwnedKvLayer value_layer(type, kv_heads, num_slots, head_dim);
+  for (int slot = 0; slot < num_slots; ++slot) {
+    for (const OwnedKvLayer* owned : {&key_layer, &value_layer}) {
+      std::vector<float> row = RandomFloats(static_cast<size_t>(kv_heads * head_dim));
+      kernels.store_kv[static_cast<int>(type)](row.data(), kv_heads, head_dim, 0, nullptr,
+                                               owned->layer, slot);
+    }
   }
   std::vector<int32_t> slots(static_cast<size_t>(num_slots));
   for (size_t i = 0; i < slots.size(); ++i) slots[i] = static_cast<int32_t>(i);
@@ -445,12 +463,12 @@ void TestAttention(const CpuKernels& kernels, int head_dim, int group, int first
   std::vector<float> out(query.size());
   const AlignedBytes scratch(AttentionScratchFloats(head_dim) * sizeof(float));
   AttentionArgs args;
-  const ptrdiff_t offset = head_dim;  // the second key/value head
-  const ptrdiff_t head_bytes = head_dim * static_cast<ptrdiff_t>(KvElementBytes(type));
-  args.keys = key_rows.data() + head_bytes;
-  args.values = value_rows.data() + head_bytes;
-  args.slot_stride = static_cast<ptrdiff_t>(row_bytes);
-  args.scale_offset = (kv_heads - 1) * head_bytes + static_cast<ptrdiff_t>(sizeof(float));
+  const ptrdiff_t head_slots = kv_head * num_slots;
+  const ptrdiff_t head_bytes = head_slots * head_dim * static_cast<ptrdiff_t>(KvElementBytes(type));
+  args.keys = key_layer.layer.elements + head_bytes;
+  args.values = value_layer.layer.elements + head_bytes;
+  args.key_scales = key_layer.layer.scales + head_slots;
+  args.value_scales = value_layer.layer.scales + head_slots;
   args.slots = slots.data();
   args.first_position = first_position;
   args.num_tokens = num_tokens;
@@ -465,9 +483,13 @@ void TestAttention(const CpuKernels& kernels, int head_dim, int group, int first
   attention(args);
   std::vector<float> own_keys, own_values;
   for (int i = 0; i < num_keys; ++i) {
-    const ptrdiff_t at = slots[static_cast<size_t>(i)] * stride + offset;
-    own_keys.insert(own_keys.end(), keys.begin() + at, keys.begin() + at + head_dim);
-    own_values.insert(own_values.end(), values.begin() + at, values.begin() + at + head_dim);
+    const int32_t slot = slots[static_cast<size_t>(i)];
+    const auto append = [&](const KvLayer& layer, std::vector<float>* to) {
+      const std::vector<float> head = ReadKv(type, layer, kv_head, slot, head_dim);
+      to->insert(to->end(), head.begin(), head.end());
+    };
+    append(key_layer.layer, &own_keys);
+    append(value_layer.layer, &own_values);
   }
   for (int q = 0; q < num_tokens * group; ++q) {
     const std::vector<double> expected =

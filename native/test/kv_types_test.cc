@@ -110,7 +110,7 @@ ErrorCode CodeOf(KvType type, const EngineOptions& options) {
 }
 
 void TestPoolSize(KvType type) {
-  const int64_t bytes = 2 * kLayers * static_cast<int64_t>(KvRowBytes(type, kKvHeads, kHeadDim));
+  const int64_t bytes = 2 * kLayers * static_cast<int64_t>(KvTokenBytes(type, kKvHeads, kHeadDim));
   CHECK(Client(type, {.kv_bytes = 1000 * bytes + 1}).engine().kv_tokens() == 1000);
   CHECK(Client(type, {.kv_tokens = 77}).engine().kv_tokens() == 77);
   // This model's contexts fit any machine's memory.

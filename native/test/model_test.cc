@@ -183,7 +183,7 @@ void TestKvTypes(ThreadPool& threads) {
     const auto type = static_cast<KvType>(i);
     const auto model = load(type);
     CHECK(model->kv_bytes_per_token() ==
-          2 * kLayers * static_cast<int64_t>(KvRowBytes(type, kKvHeads, kHeadDim)));
+          2 * kLayers * static_cast<int64_t>(KvTokenBytes(type, kKvHeads, kHeadDim)));
     TestInvariance(*model, 0);
     TestInvariance(*model, 30);
     const std::vector<float> logits = Whole(*model, tokens);

@@ -7,12 +7,12 @@
 
 #include "kernels/cpu/kv_type.h"
 #include "kernels/cpu/packed_matrix.h"
+#include "native/backend/cpu/slot_pages.h"
 #include "native/models/model.h"
 
 namespace diecast {
 
-/// Shape: for each layer, keys [num_slots, row_bytes] and values [num_slots, row_bytes]; see
-/// kv_type.h for a row.
+/// Shape: see KvLayer.
 class CpuKvPool final : public KvPool {
  public:
   /// Throws Error{kInvalidArgument | kOutOfMemory}.
@@ -20,7 +20,7 @@ class CpuKvPool final : public KvPool {
             int32_t head_dim);
 
   int32_t num_slots() const override { return num_slots_; }
-  int32_t num_free() const override { return static_cast<int32_t>(free_.size()); }
+  int32_t num_free() const override { return slots_.num_free(); }
   bool Allocate(int32_t count, std::vector<int32_t>* out) override;
   void Free(std::span<const int32_t> slots) override;
 
@@ -28,22 +28,21 @@ class CpuKvPool final : public KvPool {
   int32_t num_layers() const { return num_layers_; }
   int32_t num_heads() const { return num_heads_; }
   int32_t head_dim() const { return head_dim_; }
-  ptrdiff_t row_bytes() const { return row_bytes_; }
-  uint8_t* keys(int layer) const {
-    return bytes_.data() + layer_bytes_ * static_cast<size_t>(2 * layer);
-  }
-  uint8_t* values(int layer) const { return keys(layer) + layer_bytes_; }
+  KvLayer keys(int layer) const { return layer_at(2 * layer); }
+  KvLayer values(int layer) const { return layer_at(2 * layer + 1); }
 
  private:
+  KvLayer layer_at(int index) const;
+
   KvType type_;
   int32_t num_layers_;
   int32_t num_slots_;
   int32_t num_heads_;
   int32_t head_dim_;
-  ptrdiff_t row_bytes_;
-  size_t layer_bytes_;  ///< of the keys of one layer
+  size_t element_bytes_;  ///< of one layer's keys
+  size_t layer_bytes_;    ///< with their scales
   AlignedBytes bytes_;
-  std::vector<int32_t> free_;  ///< a stack: the slot freed last is used first
+  SlotPages slots_;
 };
 
 }  // namespace diecast
