@@ -234,6 +234,32 @@ inline void MultiplyGroup(const uint16_t* x, ptrdiff_t stride) {
   if constexpr (P == 2) MultiplyTiles<kGroups + G, kFirstWeights + 1, kFirstInputs + G>();
 }
 
+/// out[i][j] = in[j][i]
+inline void Transpose(const float (*in)[kPanelRows], float (*out)[kPanelRows]) {
+  __m512 r[16], pair[16];
+  for (int j = 0; j < 16; ++j) r[j] = _mm512_load_ps(in[j]);
+  for (int j = 0; j < 16; j += 2) {
+    pair[j] = _mm512_unpacklo_ps(r[j], r[j + 1]);
+    pair[j + 1] = _mm512_unpackhi_ps(r[j], r[j + 1]);
+  }
+  for (int j = 0; j < 16; j += 4) {  // r[j + c]: column c of each 128-bit lane, rows j..j+3
+    r[j] = _mm512_shuffle_ps(pair[j], pair[j + 2], 0x44);
+    r[j + 1] = _mm512_shuffle_ps(pair[j], pair[j + 2], 0xee);
+    r[j + 2] = _mm512_shuffle_ps(pair[j + 1], pair[j + 3], 0x44);
+    r[j + 3] = _mm512_shuffle_ps(pair[j + 1], pair[j + 3], 0xee);
+  }
+  for (int c = 0; c < 4; ++c) {  // then whole lanes: lane l of the four holds column 4l + c
+    const __m512 low01 = _mm512_shuffle_f32x4(r[c], r[c + 4], 0x44);
+    const __m512 low23 = _mm512_shuffle_f32x4(r[c], r[c + 4], 0xee);
+    const __m512 high01 = _mm512_shuffle_f32x4(r[c + 8], r[c + 12], 0x44);
+    const __m512 high23 = _mm512_shuffle_f32x4(r[c + 8], r[c + 12], 0xee);
+    _mm512_store_ps(out[c], _mm512_shuffle_f32x4(low01, high01, 0x88));
+    _mm512_store_ps(out[4 + c], _mm512_shuffle_f32x4(low01, high01, 0xdd));
+    _mm512_store_ps(out[8 + c], _mm512_shuffle_f32x4(low23, high23, 0x88));
+    _mm512_store_ps(out[12 + c], _mm512_shuffle_f32x4(low23, high23, 0xdd));
+  }
+}
+
 /// A panel's sums with a group: tile T to `rows` rows of output.
 template <int T>
 inline void WriteSums(int rows, __mmask16 mask, float* out, ptrdiff_t out_stride, OutputMode mode) {
@@ -243,9 +269,7 @@ inline void WriteSums(int rows, __mmask16 mask, float* out, ptrdiff_t out_stride
     StoreTile<T>(turned, sizeof(float));
   } else {
     StoreTile<T>(sums, kLineBytes);
-    const float* at[kPanelRows];
-    for (int n = 0; n < kPanelRows; ++n) at[n] = sums[n];
-    VecAvx512::Transpose(at, 0, turned[0], kPanelRows);
+    Transpose(sums, turned);
   }
   for (int r = 0; r < rows; ++r)
     WriteOut(_mm512_load_ps(turned[r]), mask, out + r * out_stride, mode);

@@ -86,6 +86,8 @@ const char* PackedFormatName(PackedFormat format);
 /// The packed format that keeps a tensor type's values as they are.
 PackedFormat PackedFormatOf(TensorType type);
 
+inline constexpr size_t kCacheLine = 64;  ///< bytes
+
 /// Bytes aligned for vector loads, on huge pages where the system gives them.
 class AlignedBytes {
  public:

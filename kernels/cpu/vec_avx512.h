@@ -116,32 +116,6 @@ struct VecAvx512 {
     return Add(_mm512_shuffle_ps(eighth[0], eighth[1], 0x88),
                _mm512_shuffle_ps(eighth[0], eighth[1], 0xdd));
   }
-  /// out[i * stride + j] = rows[j][d + i]
-  template <typename Element>
-  static void Transpose(const Element* const* rows, int d, float* out, int stride) {
-    __m512 r[16], pair[16];
-    for (int j = 0; j < 16; ++j) r[j] = Load(rows[j] + d);
-    for (int j = 0; j < 16; j += 2) {
-      pair[j] = _mm512_unpacklo_ps(r[j], r[j + 1]);
-      pair[j + 1] = _mm512_unpackhi_ps(r[j], r[j + 1]);
-    }
-    for (int j = 0; j < 16; j += 4) {  // r[j + c]: column c of each 128-bit lane, rows j..j+3
-      r[j] = _mm512_shuffle_ps(pair[j], pair[j + 2], 0x44);
-      r[j + 1] = _mm512_shuffle_ps(pair[j], pair[j + 2], 0xee);
-      r[j + 2] = _mm512_shuffle_ps(pair[j + 1], pair[j + 3], 0x44);
-      r[j + 3] = _mm512_shuffle_ps(pair[j + 1], pair[j + 3], 0xee);
-    }
-    for (int c = 0; c < 4; ++c) {  // then whole lanes: lane l of the four holds column 4l + c
-      const __m512 low01 = _mm512_shuffle_f32x4(r[c], r[c + 4], 0x44);
-      const __m512 low23 = _mm512_shuffle_f32x4(r[c], r[c + 4], 0xee);
-      const __m512 high01 = _mm512_shuffle_f32x4(r[c + 8], r[c + 12], 0x44);
-      const __m512 high23 = _mm512_shuffle_f32x4(r[c + 8], r[c + 12], 0xee);
-      Store(out + c * stride, _mm512_shuffle_f32x4(low01, high01, 0x88));
-      Store(out + (4 + c) * stride, _mm512_shuffle_f32x4(low01, high01, 0xdd));
-      Store(out + (8 + c) * stride, _mm512_shuffle_f32x4(low23, high23, 0x88));
-      Store(out + (12 + c) * stride, _mm512_shuffle_f32x4(low23, high23, 0xdd));
-    }
-  }
 };
 
 }  // namespace

@@ -33,7 +33,6 @@ constexpr int kGateRows = 32;
 constexpr int kTiledGateRows = 256;
 /// Bytes fetched ahead for the next phase by a thread that waits, at a time and at most: what fits
 /// the second level of cache beside the rows.
-constexpr size_t kCacheLine = 64;
 constexpr size_t kPrefetchBytes = 512;
 constexpr int kMaxPrefetches = 64;
 /// Panels of a gate/up piece: long stretches of memory for few rows, what fits L2 beside the rows

@@ -7,12 +7,6 @@
 #include "native/error.h"
 
 namespace diecast {
-namespace {
-
-constexpr size_t kCacheLine = 64;
-
-}  // namespace
-
 CpuKvPool::CpuKvPool(KvType type, int32_t num_layers, int32_t num_slots, int32_t num_heads,
                      int32_t head_dim)
     : type_(type),
