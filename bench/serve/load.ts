@@ -87,7 +87,8 @@ async function ask(item: Case, { url, maxTokens, extra }: LoadOptions): Promise<
   const begin = performance.now();
   const reply = await fetch(`${url}/v1/chat/completions`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    // A connection of its own: one kept from an earlier run may be closed by the server just as it is used again.
+    headers: { "content-type": "application/json", connection: "close" },
     body: JSON.stringify(body),
   });
   if (!reply.ok || reply.body === null) {
