@@ -60,6 +60,25 @@ struct AttentionTile {
   int segment = 0;
   int first_token = 0;  ///< within the segment
   int num_tokens = 0;
+  int row = 0;  ///< of the first token in the stream
+};
+
+/// Tokens that go through a layer, from its attention on.
+struct Stream {
+  RowBuffer hidden;      ///< [rows, hidden]: the residual stream
+  InputBuffer normed;    ///< [rows, hidden]
+  InputBuffer attended;  ///< [rows, heads * head_dim]
+  InputBuffer gated;     ///< [rows, ffn]
+  std::vector<AttentionTile> attention;
+  int num_rows = 0;
+
+  void Resize(int rows, const ModelConfig& config, WeightKinds kinds, int num_tiled) {
+    num_rows = rows;
+    hidden.Resize(rows, config.hidden_size);
+    normed.Resize(rows, config.hidden_size, kinds, num_tiled);
+    attended.Resize(rows, config.num_heads * config.head_dim, kinds, num_tiled);
+    gated.Resize(rows, config.ffn_size, kinds, num_tiled);
+  }
 };
 
 /// A matrix and where its product goes.
@@ -79,7 +98,6 @@ struct Pass {
   int num_tiled = 0;               ///< tokens
   std::vector<int> logit_tokens;   ///< tokens of the pass whose logits are wanted, in order
   HeadPlan head;                   ///< of these
-  std::vector<AttentionTile> attention;
   float* logits = nullptr;
   int num_tokens() const { return num_tokens_; }
   void Add(const Segment& segment) {
@@ -91,7 +109,6 @@ struct Pass {
     token_segment.clear();
     logit_tokens.clear();
     head.Clear();
-    attention.clear();
     num_tokens_ = 0;
   }
 
@@ -129,13 +146,15 @@ class LlamaModel final : public CausalModel {
   void Work(StepTeam::Member member, const CpuKvPool& kv);
   void Embed(int index);
   void RotateAndStore(int layer, int index, const CpuKvPool& kv);
-  /// Attention of a tile and a key/value head; there are num_attention_units().
-  void Attend(int layer, int unit, int thread, const CpuKvPool& kv);
-  AttentionArgs AttentionOf(int layer, int unit, const CpuKvPool& kv);
-  int num_attention_units() const {
-    return static_cast<int>(pass_.attention.size()) * config_.num_kv_heads;
+  /// Attention of a tile and a key/value head; there are NumAttentionUnits.
+  void Attend(Stream& stream, int layer, int unit, int thread, const CpuKvPool& kv);
+  AttentionArgs AttentionOf(Stream& stream, int layer, int unit, const CpuKvPool& kv);
+  int NumAttentionUnits(const Stream& stream) const {
+    return static_cast<int>(stream.attention.size()) * config_.num_kv_heads;
   }
-  void GateAndUp(const Layer& layer, int panel_begin, int panel_end, int thread);
+  /// What a layer does after its attention.
+  void FinishLayer(StepTeam::Member& member, Stream& stream, const Layer& layer);
+  void GateAndUp(Stream& stream, const Layer& layer, int panel_begin, int panel_end, int thread);
   /// Makes the logits of these panels, of each row those that it needs.
   void Head(int panel_begin, int panel_end, int thread);
   /// Multiplies one input by several matrices, dealt out as one row of panels.
@@ -166,13 +185,11 @@ class LlamaModel final : public CausalModel {
   Linear head_;
 
   Pass pass_;
-  RowBuffer hidden_;      ///< [tokens, hidden]: the residual stream
-  RowBuffer qkv_;         ///< [tokens, queries | keys | values]
-  RowBuffer rotation_;    ///< [tokens, cosine and sine per pair]
-  InputBuffer normed_;    ///< [tokens, hidden]
-  InputBuffer attended_;  ///< [tokens, heads * head_dim]
-  InputBuffer gated_;     ///< [tokens, ffn]
-  InputBuffer head_in_;   ///< [tokens with logits, hidden], in the order of the head's plan
+  RowBuffer qkv_;        ///< [tokens, queries | keys | values]
+  RowBuffer rotation_;   ///< [tokens, cosine and sine per pair]
+  Stream all_;           ///< all tokens of the pass
+  Stream last_;          ///< those with logits: of others the last layer makes keys and values only
+  InputBuffer head_in_;  ///< [tokens with logits, hidden], in the order of the head's plan
   std::vector<ThreadScratch> scratch_;
 };
 
@@ -301,6 +318,8 @@ void LlamaModel::Forward(std::span<const StepRow> rows, KvPool& pool, std::span<
 void LlamaModel::LayOutPass() {
   const int tile_tokens =
       std::max(1, kMaxQueriesPerTile / (config_.num_heads / config_.num_kv_heads));
+  all_.attention.clear();
+  last_.attention.clear();
   int index = 0;
   for (const bool tiled : {true, false}) {
     for (size_t s = 0; s < pass_.segments.size(); ++s) {
@@ -316,35 +335,40 @@ void LlamaModel::LayOutPass() {
     const Segment& segment = pass_.segments[s];
     const StepRow& row = *segment.row;
     const int first_logits = static_cast<int>(row.tokens.size()) - row.num_logits;
-    for (int t = 0; t < segment.num_tokens; ++t) {
-      const int logits_row = segment.first_token + t - first_logits;
-      if (logits_row < 0) continue;
+    // Tokens of the segment from `first` on are rows of the stream from `stream_row` on.
+    const auto add_tiles = [&](Stream& stream, int first, int stream_row) {
+      for (int t = first; t < segment.num_tokens; t += tile_tokens) {
+        stream.attention.push_back({static_cast<int>(s), t,
+                                    std::min(tile_tokens, segment.num_tokens - t),
+                                    stream_row + t - first});
+      }
+    };
+    const int silent = std::clamp(first_logits - segment.first_token, 0, segment.num_tokens);
+    add_tiles(all_, 0, segment.first_index);
+    add_tiles(last_, silent, static_cast<int>(pass_.logit_tokens.size()));
+    for (int t = silent; t < segment.num_tokens; ++t) {
       pass_.logit_tokens.push_back(segment.first_index + t);
-      pass_.head.Add(row.wanted.empty() ? std::nullopt
-                                        : row.wanted[static_cast<size_t>(logits_row)]);
-    }
-    for (int t = 0; t < segment.num_tokens; t += tile_tokens) {
-      pass_.attention.push_back(
-          {static_cast<int>(s), t, std::min(tile_tokens, segment.num_tokens - t)});
+      const auto logits_row = static_cast<size_t>(segment.first_token + t - first_logits);
+      pass_.head.Add(row.wanted.empty() ? std::nullopt : row.wanted[logits_row]);
     }
   }
   // The tiles with the most keys first, so that no thread ends with a long one.
-  std::reverse(pass_.attention.begin(), pass_.attention.end());
+  for (Stream* stream : {&all_, &last_})
+    std::reverse(stream->attention.begin(), stream->attention.end());
 }
 
 void LlamaModel::RunPass(const CpuKvPool& kv) {
   LayOutPass();
   const int n = pass_.num_tokens();
-  const int num_tiled = pass_.num_tiled;
   const int query_size = config_.num_heads * config_.head_dim;
   const int kv_size = config_.num_kv_heads * config_.head_dim;
-  hidden_.Resize(n, config_.hidden_size);
+  const int num_logits = static_cast<int>(pass_.logit_tokens.size());
   qkv_.Resize(n, query_size + 2 * kv_size);
   rotation_.Resize(n, config_.rope_dim);
-  normed_.Resize(n, config_.hidden_size, kinds_, num_tiled);
-  attended_.Resize(n, query_size, kinds_, num_tiled);
-  gated_.Resize(n, config_.ffn_size, kinds_, num_tiled);
-  head_in_.Resize(static_cast<int>(pass_.logit_tokens.size()), config_.hidden_size, kinds_);
+  all_.Resize(n, config_, kinds_, pass_.num_tiled);
+  // A prompt's tokens with logits are few: no tiles from here on.
+  last_.Resize(num_logits, config_, kinds_, 0);
+  head_in_.Resize(num_logits, config_.hidden_size, kinds_);
   for (ThreadScratch& scratch : scratch_) {
     scratch.attention.Resize(1, static_cast<int>(AttentionScratchFloats(config_.head_dim)));
     scratch.gate.Resize(gate_rows_, kMaxGatePanels * kPanelRows);
@@ -434,7 +458,7 @@ void LlamaModel::Embed(int index) {
   const int token = segment.row->tokens[static_cast<size_t>(offset)];
   const size_t row_bytes = embedding_->data.size() / static_cast<size_t>(config_.vocab_size);
   Dequantize(embedding_->type, embedding_->data.data() + row_bytes * static_cast<size_t>(token),
-             hidden_.row(index), static_cast<uint64_t>(config_.hidden_size));
+             all_.hidden.row(index), static_cast<uint64_t>(config_.hidden_size));
   const float position = static_cast<float>(segment.row->context_length + offset);
   float* rotation = rotation_.row(index);
   for (size_t i = 0; i < rope_frequencies_.size(); ++i) {
@@ -462,13 +486,12 @@ void LlamaModel::RotateAndStore(int layer, int index, const CpuKvPool& kv) {
         slot);
 }
 
-AttentionArgs LlamaModel::AttentionOf(int layer, int unit, const CpuKvPool& kv) {
+AttentionArgs LlamaModel::AttentionOf(Stream& stream, int layer, int unit, const CpuKvPool& kv) {
   const int kv_head = unit % config_.num_kv_heads;
-  const AttentionTile& tile = pass_.attention[static_cast<size_t>(unit / config_.num_kv_heads)];
+  const AttentionTile& tile = stream.attention[static_cast<size_t>(unit / config_.num_kv_heads)];
   const Segment& segment = pass_.segments[static_cast<size_t>(tile.segment)];
   const int dim = config_.head_dim;
   const int group = config_.num_heads / config_.num_kv_heads;
-  const int index = segment.first_index + tile.first_token;
   AttentionArgs args;
   const ptrdiff_t head_slots = static_cast<ptrdiff_t>(kv_head) * kv.num_slots();
   const ptrdiff_t head_bytes = head_slots * dim * static_cast<ptrdiff_t>(KvElementBytes(kv.type()));
@@ -485,30 +508,31 @@ AttentionArgs LlamaModel::AttentionOf(int layer, int unit, const CpuKvPool& kv) 
   args.num_tokens = tile.num_tokens;
   args.group = group;
   args.head_dim = dim;
-  args.query = qkv_.row(index) + kv_head * group * dim;
+  args.query = qkv_.row(segment.first_index + tile.first_token) + kv_head * group * dim;
   args.query_stride = qkv_.cols();
-  args.out = attended_.row(index) + kv_head * group * dim;
+  args.out = stream.attended.row(tile.row) + kv_head * group * dim;
   args.out_stride = config_.num_heads * dim;
   return args;
 }
 
-void LlamaModel::Attend(int layer, int unit, int thread, const CpuKvPool& kv) {
-  AttentionArgs args = AttentionOf(layer, unit, kv);
+void LlamaModel::Attend(Stream& stream, int layer, int unit, int thread, const CpuKvPool& kv) {
+  AttentionArgs args = AttentionOf(stream, layer, unit, kv);
   args.scratch = scratch_[static_cast<size_t>(thread)].attention.row(0);
   AttentionArgs next;
-  if (unit + 1 < num_attention_units()) {
-    next = AttentionOf(layer, unit + 1, kv);
+  if (unit + 1 < NumAttentionUnits(stream)) {
+    next = AttentionOf(stream, layer, unit + 1, kv);
     args.next = &next;
   }
   kernels_.attention[static_cast<int>(kv.type())](args);
 }
 
-void LlamaModel::GateAndUp(const Layer& layer, int panel_begin, int panel_end, int thread) {
+void LlamaModel::GateAndUp(Stream& stream, const Layer& layer, int panel_begin, int panel_end,
+                           int thread) {
   ThreadScratch& scratch = scratch_[static_cast<size_t>(thread)];
   const PackedMatrix& gate = layer.gate.weight;
   const PackedMatrix& up = layer.up.weight;
-  const Activations input = normed_.view();
-  const int num_rows = pass_.num_tokens();
+  const Activations input = stream.normed.view();
+  const int num_rows = stream.num_rows;
   const int step = num_rows <= gate_rows_ ? kMaxGatePanels : kMinGatePanels;
   for (int panel = panel_begin; panel < panel_end; panel += step) {
     const int end = std::min(panel + step, panel_end);
@@ -527,7 +551,7 @@ void LlamaModel::GateAndUp(const Layer& layer, int panel_begin, int panel_end, i
         if (!layer.gate.bias.empty())
           kernels_.add(layer.gate.bias.data() + column, count, gate_row);
         if (!layer.up.bias.empty()) kernels_.add(layer.up.bias.data() + column, count, up_row);
-        kernels_.silu_mul(gate_row, up_row, count, gated_.row(r) + column);
+        kernels_.silu_mul(gate_row, up_row, count, stream.gated.row(r) + column);
       }
     }
   }
@@ -575,17 +599,43 @@ void LlamaModel::Head(int panel_begin, int panel_end, int thread) {
   }
 }
 
+void LlamaModel::FinishLayer(StepTeam::Member& member, Stream& stream, const Layer& layer) {
+  const int n = stream.num_rows;
+  const int hidden = config_.hidden_size;
+  BetweenPhases(member, n, {{&layer.output}}, [&](int row) {
+    if (&stream == &last_) {
+      const int token = pass_.logit_tokens[static_cast<size_t>(row)];
+      std::copy_n(all_.hidden.row(token), hidden, last_.hidden.row(row));
+    }
+    stream.attended.QuantizeRow(kernels_, row);
+  });
+  Product(member, One({&layer.output, stream.hidden.row(0)}), stream.attended, n, hidden,
+          OutputMode::kAdd);
+  BetweenPhases(member, n, {{&layer.gate}, {&layer.up}}, [&](int row) {
+    stream.normed.NormRow(kernels_, stream.hidden.row(row), layer.ffn_norm.data(), config_.rms_eps,
+                          row);
+  });
+  const int ffn_panels = layer.gate.weight.num_panels();
+  member.ForPieces(ffn_panels, Piece(member, ffn_panels), [&](int begin, int end) {
+    GateAndUp(stream, layer, begin, end, member.thread());
+  });
+  BetweenPhases(member, n, {{&layer.down}},
+                [&](int row) { stream.gated.QuantizeRow(kernels_, row); });
+  Product(member, One({&layer.down, stream.hidden.row(0)}), stream.gated, n, hidden,
+          OutputMode::kAdd);
+}
+
 void LlamaModel::Work(StepTeam::Member member, const CpuKvPool& kv) {
   const int n = pass_.num_tokens();
-  const int hidden = config_.hidden_size;
   const int query_size = config_.num_heads * config_.head_dim;
   const int kv_size = config_.num_kv_heads * config_.head_dim;
-  const auto norm = [&](const std::vector<float>& weight, int from, InputBuffer& into, int row) {
-    into.NormRow(kernels_, hidden_.row(from), weight.data(), config_.rms_eps, row);
+  const auto norm = [&](const Layer& layer, int row) {
+    all_.normed.NormRow(kernels_, all_.hidden.row(row), layer.attention_norm.data(),
+                        config_.rms_eps, row);
   };
   BetweenPhases(member, n, {{&layers_[0].query, &layers_[0].key, &layers_[0].value}}, [&](int row) {
     Embed(row);
-    norm(layers_[0].attention_norm, row, normed_, row);
+    norm(layers_[0], row);
   });
   for (int l = 0; l < config_.num_layers; ++l) {
     const Layer& layer = layers_[static_cast<size_t>(l)];
@@ -594,32 +644,23 @@ void LlamaModel::Work(StepTeam::Member member, const CpuKvPool& kv) {
     const Target targets[] = {{&layer.query, qkv},
                               {&layer.key, qkv + query_size},
                               {&layer.value, qkv + query_size + kv_size}};
-    Product(member, targets, normed_, n, stride, OutputMode::kStore);
+    Product(member, targets, all_.normed, n, stride, OutputMode::kStore);
     BetweenPhases(member, n, {}, [&](int row) { RotateAndStore(l, row, kv); });
-    member.ForPieces(num_attention_units(), 1, [&](int begin, int end) {
-      for (int unit = begin; unit < end; ++unit) Attend(l, unit, member.thread(), kv);
+    const bool is_last = l + 1 == config_.num_layers;
+    Stream& stream = is_last ? last_ : all_;
+    if (stream.num_rows == 0) return;
+    member.ForPieces(NumAttentionUnits(stream), 1, [&](int begin, int end) {
+      for (int unit = begin; unit < end; ++unit) Attend(stream, l, unit, member.thread(), kv);
     });
-    BetweenPhases(member, n, {{&layer.output}},
-                  [&](int row) { attended_.QuantizeRow(kernels_, row); });
-    Product(member, One({&layer.output, hidden_.row(0)}), attended_, n, hidden, OutputMode::kAdd);
-    BetweenPhases(member, n, {{&layer.gate}, {&layer.up}},
-                  [&](int row) { norm(layer.ffn_norm, row, normed_, row); });
-    const int ffn_panels = layer.gate.weight.num_panels();
-    member.ForPieces(ffn_panels, Piece(member, ffn_panels),
-                     [&](int begin, int end) { GateAndUp(layer, begin, end, member.thread()); });
-    BetweenPhases(member, n, {{&layer.down}}, [&](int row) { gated_.QuantizeRow(kernels_, row); });
-    Product(member, One({&layer.down, hidden_.row(0)}), gated_, n, hidden, OutputMode::kAdd);
-    if (l + 1 < config_.num_layers) {
-      const Layer& next = layers_[static_cast<size_t>(l + 1)];
-      BetweenPhases(member, n, {{&next.query, &next.key, &next.value}},
-                    [&](int row) { norm(next.attention_norm, row, normed_, row); });
-    }
+    FinishLayer(member, stream, layer);
+    if (is_last) break;
+    const Layer& next = layers_[static_cast<size_t>(l + 1)];
+    BetweenPhases(member, n, {{&next.query, &next.key, &next.value}},
+                  [&](int row) { norm(next, row); });
   }
-  const int num_logits = static_cast<int>(pass_.logit_tokens.size());
-  if (num_logits == 0) return;
-  BetweenPhases(member, num_logits, {{&head_}}, [&](int row) {
-    const auto logits_row = static_cast<size_t>(pass_.head.logits_row(row));
-    norm(output_norm_, pass_.logit_tokens[logits_row], head_in_, row);
+  BetweenPhases(member, last_.num_rows, {{&head_}}, [&](int row) {
+    head_in_.NormRow(kernels_, last_.hidden.row(pass_.head.logits_row(row)), output_norm_.data(),
+                     config_.rms_eps, row);
   });
   const int head_panels = head_.weight.num_panels();
   member.ForPieces(head_panels, Piece(member, head_panels),
