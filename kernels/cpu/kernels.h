@@ -35,9 +35,12 @@ struct QuantizedRowsOf {
 using QuantizedRows = QuantizedRowsOf<std::add_const_t>;
 using QuantizedRowsOut = QuantizedRowsOf<std::type_identity_t>;
 
-/// Outliers are beyond so many times the row's root mean square.
-inline constexpr float kOutlierRatio = 2.5f;
-/// At most 1 / kOutlierRatio^2 of a row's columns can be outliers (Chebyshev's inequality).
+/// Outliers are beyond so many times their row's root mean square: what norms, attention and gates
+/// give, each where leaving out more of them gains the least time for the error (bench/RESULTS.md).
+inline constexpr float kNormedOutlierRatio = 2.5f;
+inline constexpr float kAttendedOutlierRatio = 5.0f;
+inline constexpr float kGatedOutlierRatio = 3.0f;
+/// Room for them: at most 1 / ratio^2 of a row's columns can be outliers (Chebyshev's inequality).
 constexpr int OutlierStride(int cols) { return cols / 6; }
 
 /// Activation rows for tiles: bfloat16, in groups of rows that lie side by side. Shape: pairs
@@ -105,10 +108,10 @@ constexpr size_t AttentionScratchFloats(int head_dim) {
 struct CpuKernels {
   CpuLevel level;
   GemmFn gemm[kNumPackedFormats];
-  /// One row: `cols` is a multiple of 32.
-  void (*quantize_row)(const float* x, int cols, const QuantizedRowsOut& out);
+  /// One row: `cols` is a multiple of 32, `outlier_ratio` at least kNormedOutlierRatio.
+  void (*quantize_row)(const float* x, int cols, float outlier_ratio, const QuantizedRowsOut& out);
   void (*rms_norm)(const float* x, const float* weight, float eps, int n, float* out);
-  /// quantize_row of what rms_norm gives, without the f32 values between.
+  /// quantize_row of what rms_norm gives, by kNormedOutlierRatio, without the f32 values between.
   void (*norm_quantize_row)(const float* x, const float* weight, float eps, int cols,
                             const QuantizedRowsOut& out);
   /// Rotates pairs (2i, 2i+1) of the first rope_dim elements of each head, then multiplies every

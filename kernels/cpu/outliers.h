@@ -24,15 +24,14 @@ void AddOutliersOfRow(const PackedMatrix& weights, int first_panel, const Outlie
     const PanelColumn column = ColumnOf(F, outlier->column);
     using Field = typename V::template ScaledField<ValueMask(F), ZeroPoint(F)>;
     const Field field(column.shift, outlier->value);
+    const uint8_t* values = panels + column.values;
+    const uint8_t* scales = panels + weights.quant_bytes + column.scales;
 #pragma GCC unroll 4
-    for (int p = 0; p < P; ++p) {
-      const uint8_t* line = panels + static_cast<size_t>(p) * weights.panel_bytes + column.line;
-      const uint8_t* scales = panels + static_cast<size_t>(p) * weights.panel_bytes +
-                              weights.quant_bytes + column.scales;
+    for (int p = 0; p < P; ++p, values += weights.panel_bytes, scales += weights.panel_bytes) {
 #pragma GCC unroll 4
       for (int i = 0; i < kRegs; ++i) {
         const auto scale = V::Load(reinterpret_cast<const Half*>(scales + 2 * L * i));
-        sum[p][i] = V::Fma(field(line + 4 * L * i), scale, sum[p][i]);
+        sum[p][i] = V::Fma(field(values + 4 * L * i), scale, sum[p][i]);
       }
     }
   }

@@ -65,11 +65,11 @@ constexpr int QuantBytes(PackedFormat format) {
   return kPanelRows * kBlock / (HasNibbles(format) ? 2 : 1);
 }
 constexpr int ScaleBytes(PackedFormat format) { return kPanelRows * (HasMin(format) ? 4 : 2); }
-/// Where a column of a quantized panel is: offsets, in bytes, of the line that has its 16 values
-/// and of its scales among the panel's, and what each of the line's lanes (one a row) is shifted
-/// by.
+/// Where a column of a quantized panel is: offsets, in bytes, of the first of its 16 values, which
+/// are 4 bytes apart, and of its scales among the panel's; and where in its byte a value begins.
+/// Four bytes can be read from each value on: a panel ends with scales.
 struct PanelColumn {
-  uint32_t line;
+  uint32_t values;
   uint32_t scales;
   uint32_t shift;
 };
@@ -78,8 +78,8 @@ constexpr PanelColumn ColumnOf(PackedFormat format, uint32_t column) {
   const uint32_t in_block = column % kBlock;
   const uint32_t in_line = HasNibbles(format) ? in_block % 16 : in_block;
   const uint32_t group = column * GroupsPerBlock(format) / kBlock;
-  return {block * QuantBytes(format) + in_line / 4 * 64, group * ScaleBytes(format),
-          in_line % 4 * 8 + (HasNibbles(format) ? in_block / 16 * 4 : 0)};
+  return {block * QuantBytes(format) + in_line / 4 * 64 + in_line % 4, group * ScaleBytes(format),
+          HasNibbles(format) ? in_block / 16 * 4 : 0};
 }
 constexpr uint32_t ValueMask(PackedFormat format) { return HasNibbles(format) ? 15 : 255; }
 const char* PackedFormatName(PackedFormat format);

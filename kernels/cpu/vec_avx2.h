@@ -32,22 +32,26 @@ struct VecAvx2 {
     return _mm256_cvtepi32_ps(
         _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
   }
-  /// (field - zero) * factor, for a field of each 32-bit lane: the bits of `kMask`, shifted.
+  /// (field - zero) * factor, for a field of each 32-bit lane: the bits of `kMask`, shifted by 0
+  /// or 4.
   template <uint32_t kMask, int kZero>
   class ScaledField {
    public:
+    /// The factor is shifted instead: a power of two changes no bit of the product.
     ScaledField(uint32_t shift, float factor)
-        : shift_(_mm_cvtsi32_si128(static_cast<int>(shift))), factor_(Set(factor)) {}
+        : mask_(_mm256_set1_epi32(static_cast<int>(kMask << shift))),
+          zero_(_mm256_set1_epi32(kZero << shift)),
+          factor_(Set(factor * kUnshift[shift / 4])) {}
     Reg operator()(const uint8_t* lanes) const {
       const __m256i all = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lanes));
-      __m256i field =
-          _mm256_and_si256(_mm256_srl_epi32(all, shift_), _mm256_set1_epi32(int{kMask}));
-      if constexpr (kZero != 0) field = _mm256_sub_epi32(field, _mm256_set1_epi32(kZero));
+      __m256i field = _mm256_and_si256(all, mask_);
+      if constexpr (kZero != 0) field = _mm256_sub_epi32(field, zero_);
       return Mul(_mm256_cvtepi32_ps(field), factor_);
     }
 
    private:
-    __m128i shift_;
+    static constexpr float kUnshift[] = {1.0f, 1.0f / 16};
+    __m256i mask_, zero_;
     Reg factor_;
   };
   static void Store(float* p, Reg r) { _mm256_storeu_ps(p, r); }

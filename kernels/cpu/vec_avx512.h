@@ -32,8 +32,8 @@ struct VecAvx512 {
     return _mm512_cvtepi32_ps(
         _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
   }
-  /// (field - zero) * factor, for a field of each 32-bit lane: the bits of `kMask`, shifted. Of
-  /// nibbles a register holds all results: an index's upper bits do not count.
+  /// (field - zero) * factor, for a field of each 32-bit lane: the bits of `kMask`, shifted by 0
+  /// or 4. Of nibbles a register holds all results: an index's upper bits do not count.
   template <uint32_t kMask, int kZero>
   class ScaledField {
    public:

@@ -40,7 +40,8 @@ struct VecPortable {
     for (int i = 0; i < 4; ++i) r[i] = static_cast<float>(p[i]);
     return r;
   }
-  /// (field - zero) * factor, for a field of each 32-bit lane: the bits of `kMask`, shifted.
+  /// (field - zero) * factor, for a field of each 32-bit lane: the bits of `kMask`, shifted by 0
+  /// or 4.
   template <uint32_t kMask, int kZero>
   class ScaledField {
    public:

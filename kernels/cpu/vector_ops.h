@@ -190,16 +190,16 @@ inline void QuantizeBlocks(int cols, float limit, const QuantizedRowsOut& out,
 }
 
 /// The greatest value that is no outlier, from the sum of a row's squares.
-inline float OutlierLimit(float squares, int cols) {
-  return kOutlierRatio * __builtin_sqrtf(squares / static_cast<float>(cols));
+inline float OutlierLimit(float squares, int cols, float ratio) {
+  return ratio * __builtin_sqrtf(squares / static_cast<float>(cols));
 }
 
 template <typename V>
-void QuantizeRow(const float* x, int cols, const QuantizedRowsOut& out) {
+void QuantizeRow(const float* x, int cols, float outlier_ratio, const QuantizedRowsOut& out) {
   typename V::Reg squares = V::Zero();
   for (int i = 0; i < cols; i += V::kLanes)
     squares = V::Fma(V::Load(x + i), V::Load(x + i), squares);
-  const float limit = OutlierLimit(V::ReduceAdd(squares), cols);
+  const float limit = OutlierLimit(V::ReduceAdd(squares), cols, outlier_ratio);
   QuantizeBlocks<V>(cols, limit, out, [=](int b) { return x + b * kBlock; });
 }
 
@@ -216,7 +216,8 @@ void NormQuantizeRow(const float* x, const float* weight, float eps, int cols,
     weighted_sum = V::Fma(weighted, weighted, weighted_sum);
   }
   const float scale = NormScale(V::ReduceAdd(sum), cols, eps);
-  const float limit = OutlierLimit(V::ReduceAdd(weighted_sum) * (scale * scale), cols);
+  const float limit =
+      OutlierLimit(V::ReduceAdd(weighted_sum) * (scale * scale), cols, kNormedOutlierRatio);
   alignas(64) float block[kBlock];
   QuantizeBlocks<V>(cols, limit, out, [&](int b) {
     for (int i = 0; i < kBlock; i += L) {

@@ -67,12 +67,12 @@ class InputBuffer {
   }
   float* row(int index) const { return values_.row(index); }
   /// Makes a row's form for quantized weights, where they will read it.
-  void QuantizeRow(const CpuKernels& kernels, int row) {
+  void QuantizeRow(const CpuKernels& kernels, int row, float outlier_ratio) {
     if (!readers_.quantized) return;
     if (row < num_tiled_) {
       TileRow(kernels, row);
     } else {
-      kernels.quantize_row(values_.row(row), values_.cols(), QuantizedRow(row));
+      kernels.quantize_row(values_.row(row), values_.cols(), outlier_ratio, QuantizedRow(row));
     }
   }
   /// Makes a row that is x normalized, in the forms in which it will be read.
@@ -82,7 +82,7 @@ class InputBuffer {
       return;
     }
     kernels.rms_norm(x, weight, eps, values_.cols(), values_.row(row));
-    QuantizeRow(kernels, row);
+    QuantizeRow(kernels, row, kNormedOutlierRatio);
   }
   Activations view() const {
     Activations view;

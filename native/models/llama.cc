@@ -607,7 +607,7 @@ void LlamaModel::FinishLayer(StepTeam::Member& member, Stream& stream, const Lay
       const int token = pass_.logit_tokens[static_cast<size_t>(row)];
       std::copy_n(all_.hidden.row(token), hidden, last_.hidden.row(row));
     }
-    stream.attended.QuantizeRow(kernels_, row);
+    stream.attended.QuantizeRow(kernels_, row, kAttendedOutlierRatio);
   });
   Product(member, One({&layer.output, stream.hidden.row(0)}), stream.attended, n, hidden,
           OutputMode::kAdd);
@@ -620,7 +620,7 @@ void LlamaModel::FinishLayer(StepTeam::Member& member, Stream& stream, const Lay
     GateAndUp(stream, layer, begin, end, member.thread());
   });
   BetweenPhases(member, n, {{&layer.down}},
-                [&](int row) { stream.gated.QuantizeRow(kernels_, row); });
+                [&](int row) { stream.gated.QuantizeRow(kernels_, row, kGatedOutlierRatio); });
   Product(member, One({&layer.down, stream.hidden.row(0)}), stream.gated, n, hidden,
           OutputMode::kAdd);
 }

@@ -89,23 +89,24 @@ std::vector<uint8_t> RandomTensor(TensorType type, size_t count) {
 
 /// A product's input rows in the forms that products read.
 InputBuffer MakeInput(const CpuKernels& kernels, const std::vector<float>& x, int rows, int cols,
-                      int num_tiled = 0) {
+                      int num_tiled = 0, float outlier_ratio = kNormedOutlierRatio) {
   InputBuffer input;
   input.Resize(rows, cols, {.floats = false, .quantized = true}, num_tiled);
   for (int r = 0; r < rows; ++r) {
     std::copy_n(x.begin() + static_cast<ptrdiff_t>(r) * cols, cols, input.row(r));
-    input.QuantizeRow(kernels, r);
+    input.QuantizeRow(kernels, r, outlier_ratio);
   }
   return input;
 }
 
 /// Whether what a row became stands for x: each value within half a step of its block, outliers
 /// as they are and no others.
-void CheckQuantized(const QuantizedRows& input, const std::vector<float>& x) {
+void CheckQuantized(const QuantizedRows& input, const std::vector<float>& x,
+                    float outlier_ratio = kNormedOutlierRatio) {
   const int cols = static_cast<int>(x.size());
   double squares = 0;
   for (const float value : x) squares += double{value} * double{value};
-  const double limit = double{kOutlierRatio} * std::sqrt(squares / cols);
+  const double limit = double{outlier_ratio} * std::sqrt(squares / cols);
   std::vector<double> rest(x.begin(), x.end());
   std::vector<double> outlier_sums(x.size() / kBlock);
   for (int i = 0; i < input.num_outliers[0]; ++i) {
@@ -146,7 +147,8 @@ void TestQuantizeRow(const CpuKernels& kernels) {
       for (size_t i : {70u, 71u, 95u}) x[i] = 60.0f;
       std::fill_n(x.begin() + 96, 32, 0.0f);  // an empty block
     }
-    CheckQuantized(MakeInput(kernels, x, 1, cols).view().quantized, x);
+    for (const float ratio : {kNormedOutlierRatio, kGatedOutlierRatio, kAttendedOutlierRatio})
+      CheckQuantized(MakeInput(kernels, x, 1, cols, 0, ratio).view().quantized, x, ratio);
     const std::vector<float> weight = RandomFloats(static_cast<size_t>(cols));
     std::vector<float> normed(x.size());
     kernels.rms_norm(x.data(), weight.data(), 1e-5f, cols, normed.data());
