@@ -35,8 +35,8 @@ struct QuantizedRowsOf {
 using QuantizedRows = QuantizedRowsOf<std::add_const_t>;
 using QuantizedRowsOut = QuantizedRowsOf<std::type_identity_t>;
 
-/// Outliers are beyond so many times their row's root mean square: what norms, attention and gates
-/// give, each where leaving out more of them gains the least time for the error (bench/RESULTS.md).
+/// Outliers are beyond so many times their row's root mean square, by what gives the row: a lower
+/// limit costs more time than its smaller error is worth (measured in bench/RESULTS.md).
 inline constexpr float kNormedOutlierRatio = 2.5f;
 inline constexpr float kAttendedOutlierRatio = 5.0f;
 inline constexpr float kGatedOutlierRatio = 3.0f;
