@@ -60,11 +60,11 @@ struct AttentionTile {
   int segment = 0;
   int first_token = 0;  ///< within the segment
   int num_tokens = 0;
-  int row = 0;  ///< of the first token in the stream
+  int row = 0;  ///< of the first token among the TokenRows
 };
 
-/// Tokens that go through a layer, from its attention on.
-struct Stream {
+/// Tokens that go through a layer from its attention on, a row each.
+struct TokenRows {
   RowBuffer hidden;      ///< [rows, hidden]: the residual stream
   InputBuffer normed;    ///< [rows, hidden]
   InputBuffer attended;  ///< [rows, heads * head_dim]
@@ -147,14 +147,14 @@ class LlamaModel final : public CausalModel {
   void Embed(int index);
   void RotateAndStore(int layer, int index, const CpuKvPool& kv);
   /// Attention of a tile and a key/value head; there are NumAttentionUnits.
-  void Attend(Stream& stream, int layer, int unit, int thread, const CpuKvPool& kv);
-  AttentionArgs AttentionOf(Stream& stream, int layer, int unit, const CpuKvPool& kv);
-  int NumAttentionUnits(const Stream& stream) const {
-    return static_cast<int>(stream.attention.size()) * config_.num_kv_heads;
+  void Attend(TokenRows& rows, int layer, int unit, int thread, const CpuKvPool& kv);
+  AttentionArgs AttentionOf(TokenRows& rows, int layer, int unit, const CpuKvPool& kv);
+  int NumAttentionUnits(const TokenRows& rows) const {
+    return static_cast<int>(rows.attention.size()) * config_.num_kv_heads;
   }
   /// What a layer does after its attention.
-  void FinishLayer(StepTeam::Member& member, Stream& stream, const Layer& layer);
-  void GateAndUp(Stream& stream, const Layer& layer, int panel_begin, int panel_end, int thread);
+  void FinishLayer(StepTeam::Member& member, TokenRows& rows, const Layer& layer);
+  void GateAndUp(TokenRows& rows, const Layer& layer, int panel_begin, int panel_end, int thread);
   /// Makes the logits of these panels, of each row those that it needs.
   void Head(int panel_begin, int panel_end, int thread);
   /// Multiplies one input by several matrices, dealt out as one row of panels.
@@ -185,11 +185,11 @@ class LlamaModel final : public CausalModel {
   Linear head_;
 
   Pass pass_;
-  RowBuffer qkv_;        ///< [tokens, queries | keys | values]
-  RowBuffer rotation_;   ///< [tokens, cosine and sine per pair]
-  Stream all_;           ///< all tokens of the pass
-  Stream last_;          ///< those with logits: of others the last layer makes keys and values only
-  InputBuffer head_in_;  ///< [tokens with logits, hidden], in the order of the head's plan
+  RowBuffer qkv_;         ///< [tokens, queries | keys | values]
+  RowBuffer rotation_;    ///< [tokens, cosine and sine per pair]
+  TokenRows all_rows_;    ///< all tokens of the pass
+  TokenRows logit_rows_;  ///< those with logits: the last layer makes keys and values of others
+  InputBuffer head_in_;   ///< [tokens with logits, hidden], in the order of the head's plan
   std::vector<ThreadScratch> scratch_;
 };
 
@@ -318,8 +318,8 @@ void LlamaModel::Forward(std::span<const StepRow> rows, KvPool& pool, std::span<
 void LlamaModel::LayOutPass() {
   const int tile_tokens =
       std::max(1, kMaxQueriesPerTile / (config_.num_heads / config_.num_kv_heads));
-  all_.attention.clear();
-  last_.attention.clear();
+  all_rows_.attention.clear();
+  logit_rows_.attention.clear();
   int index = 0;
   for (const bool tiled : {true, false}) {
     for (size_t s = 0; s < pass_.segments.size(); ++s) {
@@ -335,17 +335,17 @@ void LlamaModel::LayOutPass() {
     const Segment& segment = pass_.segments[s];
     const StepRow& row = *segment.row;
     const int first_logits = static_cast<int>(row.tokens.size()) - row.num_logits;
-    // Tokens of the segment from `first` on are rows of the stream from `stream_row` on.
-    const auto add_tiles = [&](Stream& stream, int first, int stream_row) {
+    // The segment's tokens from `first` on have rows from `first_row` on.
+    const auto add_tiles = [&](TokenRows& rows, int first, int first_row) {
       for (int t = first; t < segment.num_tokens; t += tile_tokens) {
-        stream.attention.push_back({static_cast<int>(s), t,
-                                    std::min(tile_tokens, segment.num_tokens - t),
-                                    stream_row + t - first});
+        rows.attention.push_back({static_cast<int>(s), t,
+                                  std::min(tile_tokens, segment.num_tokens - t),
+                                  first_row + t - first});
       }
     };
     const int silent = std::clamp(first_logits - segment.first_token, 0, segment.num_tokens);
-    add_tiles(all_, 0, segment.first_index);
-    add_tiles(last_, silent, static_cast<int>(pass_.logit_tokens.size()));
+    add_tiles(all_rows_, 0, segment.first_index);
+    add_tiles(logit_rows_, silent, static_cast<int>(pass_.logit_tokens.size()));
     for (int t = silent; t < segment.num_tokens; ++t) {
       pass_.logit_tokens.push_back(segment.first_index + t);
       const auto logits_row = static_cast<size_t>(segment.first_token + t - first_logits);
@@ -353,8 +353,8 @@ void LlamaModel::LayOutPass() {
     }
   }
   // The tiles with the most keys first, so that no thread ends with a long one.
-  for (Stream* stream : {&all_, &last_})
-    std::reverse(stream->attention.begin(), stream->attention.end());
+  for (TokenRows* rows : {&all_rows_, &logit_rows_})
+    std::reverse(rows->attention.begin(), rows->attention.end());
 }
 
 void LlamaModel::RunPass(const CpuKvPool& kv) {
@@ -365,9 +365,9 @@ void LlamaModel::RunPass(const CpuKvPool& kv) {
   const int num_logits = static_cast<int>(pass_.logit_tokens.size());
   qkv_.Resize(n, query_size + 2 * kv_size);
   rotation_.Resize(n, config_.rope_dim);
-  all_.Resize(n, config_, kinds_, pass_.num_tiled);
-  // A prompt's tokens with logits are few: no tiles from here on.
-  last_.Resize(num_logits, config_, kinds_, 0);
+  all_rows_.Resize(n, config_, kinds_, pass_.num_tiled);
+  // A prompt has one token with logits, unless all are to be scored: no tiles.
+  logit_rows_.Resize(num_logits, config_, kinds_, 0);
   head_in_.Resize(num_logits, config_.hidden_size, kinds_);
   for (ThreadScratch& scratch : scratch_) {
     scratch.attention.Resize(1, static_cast<int>(AttentionScratchFloats(config_.head_dim)));
@@ -458,7 +458,7 @@ void LlamaModel::Embed(int index) {
   const int token = segment.row->tokens[static_cast<size_t>(offset)];
   const size_t row_bytes = embedding_->data.size() / static_cast<size_t>(config_.vocab_size);
   Dequantize(embedding_->type, embedding_->data.data() + row_bytes * static_cast<size_t>(token),
-             all_.hidden.row(index), static_cast<uint64_t>(config_.hidden_size));
+             all_rows_.hidden.row(index), static_cast<uint64_t>(config_.hidden_size));
   const float position = static_cast<float>(segment.row->context_length + offset);
   float* rotation = rotation_.row(index);
   for (size_t i = 0; i < rope_frequencies_.size(); ++i) {
@@ -486,9 +486,9 @@ void LlamaModel::RotateAndStore(int layer, int index, const CpuKvPool& kv) {
         slot);
 }
 
-AttentionArgs LlamaModel::AttentionOf(Stream& stream, int layer, int unit, const CpuKvPool& kv) {
+AttentionArgs LlamaModel::AttentionOf(TokenRows& rows, int layer, int unit, const CpuKvPool& kv) {
   const int kv_head = unit % config_.num_kv_heads;
-  const AttentionTile& tile = stream.attention[static_cast<size_t>(unit / config_.num_kv_heads)];
+  const AttentionTile& tile = rows.attention[static_cast<size_t>(unit / config_.num_kv_heads)];
   const Segment& segment = pass_.segments[static_cast<size_t>(tile.segment)];
   const int dim = config_.head_dim;
   const int group = config_.num_heads / config_.num_kv_heads;
@@ -510,29 +510,29 @@ AttentionArgs LlamaModel::AttentionOf(Stream& stream, int layer, int unit, const
   args.head_dim = dim;
   args.query = qkv_.row(segment.first_index + tile.first_token) + kv_head * group * dim;
   args.query_stride = qkv_.cols();
-  args.out = stream.attended.row(tile.row) + kv_head * group * dim;
+  args.out = rows.attended.row(tile.row) + kv_head * group * dim;
   args.out_stride = config_.num_heads * dim;
   return args;
 }
 
-void LlamaModel::Attend(Stream& stream, int layer, int unit, int thread, const CpuKvPool& kv) {
-  AttentionArgs args = AttentionOf(stream, layer, unit, kv);
+void LlamaModel::Attend(TokenRows& rows, int layer, int unit, int thread, const CpuKvPool& kv) {
+  AttentionArgs args = AttentionOf(rows, layer, unit, kv);
   args.scratch = scratch_[static_cast<size_t>(thread)].attention.row(0);
   AttentionArgs next;
-  if (unit + 1 < NumAttentionUnits(stream)) {
-    next = AttentionOf(stream, layer, unit + 1, kv);
+  if (unit + 1 < NumAttentionUnits(rows)) {
+    next = AttentionOf(rows, layer, unit + 1, kv);
     args.next = &next;
   }
   kernels_.attention[static_cast<int>(kv.type())](args);
 }
 
-void LlamaModel::GateAndUp(Stream& stream, const Layer& layer, int panel_begin, int panel_end,
+void LlamaModel::GateAndUp(TokenRows& rows, const Layer& layer, int panel_begin, int panel_end,
                            int thread) {
   ThreadScratch& scratch = scratch_[static_cast<size_t>(thread)];
   const PackedMatrix& gate = layer.gate.weight;
   const PackedMatrix& up = layer.up.weight;
-  const Activations input = stream.normed.view();
-  const int num_rows = stream.num_rows;
+  const Activations input = rows.normed.view();
+  const int num_rows = rows.num_rows;
   const int step = num_rows <= gate_rows_ ? kMaxGatePanels : kMinGatePanels;
   for (int panel = panel_begin; panel < panel_end; panel += step) {
     const int end = std::min(panel + step, panel_end);
@@ -551,7 +551,7 @@ void LlamaModel::GateAndUp(Stream& stream, const Layer& layer, int panel_begin, 
         if (!layer.gate.bias.empty())
           kernels_.add(layer.gate.bias.data() + column, count, gate_row);
         if (!layer.up.bias.empty()) kernels_.add(layer.up.bias.data() + column, count, up_row);
-        kernels_.silu_mul(gate_row, up_row, count, stream.gated.row(r) + column);
+        kernels_.silu_mul(gate_row, up_row, count, rows.gated.row(r) + column);
       }
     }
   }
@@ -599,30 +599,29 @@ void LlamaModel::Head(int panel_begin, int panel_end, int thread) {
   }
 }
 
-void LlamaModel::FinishLayer(StepTeam::Member& member, Stream& stream, const Layer& layer) {
-  const int n = stream.num_rows;
+void LlamaModel::FinishLayer(StepTeam::Member& member, TokenRows& rows, const Layer& layer) {
+  const int n = rows.num_rows;
   const int hidden = config_.hidden_size;
   BetweenPhases(member, n, {{&layer.output}}, [&](int row) {
-    if (&stream == &last_) {
+    if (&rows == &logit_rows_) {  // the residual stream so far is among all tokens' rows
       const int token = pass_.logit_tokens[static_cast<size_t>(row)];
-      std::copy_n(all_.hidden.row(token), hidden, last_.hidden.row(row));
+      std::copy_n(all_rows_.hidden.row(token), hidden, logit_rows_.hidden.row(row));
     }
-    stream.attended.QuantizeRow(kernels_, row, kAttendedOutlierRatio);
+    rows.attended.QuantizeRow(kernels_, row, kAttendedOutlierRatio);
   });
-  Product(member, One({&layer.output, stream.hidden.row(0)}), stream.attended, n, hidden,
+  Product(member, One({&layer.output, rows.hidden.row(0)}), rows.attended, n, hidden,
           OutputMode::kAdd);
   BetweenPhases(member, n, {{&layer.gate}, {&layer.up}}, [&](int row) {
-    stream.normed.NormRow(kernels_, stream.hidden.row(row), layer.ffn_norm.data(), config_.rms_eps,
-                          row);
+    rows.normed.NormRow(kernels_, rows.hidden.row(row), layer.ffn_norm.data(), config_.rms_eps,
+                        row);
   });
   const int ffn_panels = layer.gate.weight.num_panels();
   member.ForPieces(ffn_panels, Piece(member, ffn_panels), [&](int begin, int end) {
-    GateAndUp(stream, layer, begin, end, member.thread());
+    GateAndUp(rows, layer, begin, end, member.thread());
   });
   BetweenPhases(member, n, {{&layer.down}},
-                [&](int row) { stream.gated.QuantizeRow(kernels_, row, kGatedOutlierRatio); });
-  Product(member, One({&layer.down, stream.hidden.row(0)}), stream.gated, n, hidden,
-          OutputMode::kAdd);
+                [&](int row) { rows.gated.QuantizeRow(kernels_, row, kGatedOutlierRatio); });
+  Product(member, One({&layer.down, rows.hidden.row(0)}), rows.gated, n, hidden, OutputMode::kAdd);
 }
 
 void LlamaModel::Work(StepTeam::Member member, const CpuKvPool& kv) {
@@ -630,8 +629,8 @@ void LlamaModel::Work(StepTeam::Member member, const CpuKvPool& kv) {
   const int query_size = config_.num_heads * config_.head_dim;
   const int kv_size = config_.num_kv_heads * config_.head_dim;
   const auto norm = [&](const Layer& layer, int row) {
-    all_.normed.NormRow(kernels_, all_.hidden.row(row), layer.attention_norm.data(),
-                        config_.rms_eps, row);
+    all_rows_.normed.NormRow(kernels_, all_rows_.hidden.row(row), layer.attention_norm.data(),
+                             config_.rms_eps, row);
   };
   BetweenPhases(member, n, {{&layers_[0].query, &layers_[0].key, &layers_[0].value}}, [&](int row) {
     Embed(row);
@@ -644,23 +643,23 @@ void LlamaModel::Work(StepTeam::Member member, const CpuKvPool& kv) {
     const Target targets[] = {{&layer.query, qkv},
                               {&layer.key, qkv + query_size},
                               {&layer.value, qkv + query_size + kv_size}};
-    Product(member, targets, all_.normed, n, stride, OutputMode::kStore);
+    Product(member, targets, all_rows_.normed, n, stride, OutputMode::kStore);
     BetweenPhases(member, n, {}, [&](int row) { RotateAndStore(l, row, kv); });
     const bool is_last = l + 1 == config_.num_layers;
-    Stream& stream = is_last ? last_ : all_;
-    if (stream.num_rows == 0) return;
-    member.ForPieces(NumAttentionUnits(stream), 1, [&](int begin, int end) {
-      for (int unit = begin; unit < end; ++unit) Attend(stream, l, unit, member.thread(), kv);
+    TokenRows& rows = is_last ? logit_rows_ : all_rows_;
+    if (rows.num_rows == 0) return;
+    member.ForPieces(NumAttentionUnits(rows), 1, [&](int begin, int end) {
+      for (int unit = begin; unit < end; ++unit) Attend(rows, l, unit, member.thread(), kv);
     });
-    FinishLayer(member, stream, layer);
+    FinishLayer(member, rows, layer);
     if (is_last) break;
     const Layer& next = layers_[static_cast<size_t>(l + 1)];
     BetweenPhases(member, n, {{&next.query, &next.key, &next.value}},
                   [&](int row) { norm(next, row); });
   }
-  BetweenPhases(member, last_.num_rows, {{&head_}}, [&](int row) {
-    head_in_.NormRow(kernels_, last_.hidden.row(pass_.head.logits_row(row)), output_norm_.data(),
-                     config_.rms_eps, row);
+  BetweenPhases(member, logit_rows_.num_rows, {{&head_}}, [&](int row) {
+    head_in_.NormRow(kernels_, logit_rows_.hidden.row(pass_.head.logits_row(row)),
+                     output_norm_.data(), config_.rms_eps, row);
   });
   const int head_panels = head_.weight.num_panels();
   member.ForPieces(head_panels, Piece(member, head_panels),
